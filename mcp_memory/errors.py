@@ -1,0 +1,261 @@
+"""Every error this package raises; each takes facts and composes its own sentence.
+
+McpMemoryError
+├── ConfigError
+├── InvalidInput
+├── NotFound
+│   ├── DocumentNotFound
+│   └── ChunkNotFound
+├── Conflict
+│   ├── AmbiguousPath
+│   ├── DocumentExists
+│   ├── VersionConflict
+│   └── IdempotencyConflict
+├── PermissionRefused
+├── DatabaseError
+│   ├── UnknownDatabase
+│   ├── InvalidDatabaseName
+│   ├── DatabaseUnavailable
+│   ├── DatabaseBusy
+│   ├── DatabaseTooNew
+│   ├── MigrationFailed
+│   ├── MigrationChanged
+│   └── EmbeddedPostgresFailed
+└── EmbeddingError
+    ├── EmbeddingUnavailable
+    └── DimensionMismatch
+
+`status` is the HTTP status an error answers with.
+"""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """A hint such as ` Did you mean 'agent'?`, or nothing when no known word is near."""
+    matches = get_close_matches(word, known, n=3, cutoff=0.6)
+    if not matches:
+        return ""
+    return f" Did you mean {' or '.join(repr(match) for match in matches)}?"
+
+
+class McpMemoryError(Exception):
+    """The root: its text is one sentence for a person or a model, free of secrets."""
+
+    status = 500
+
+
+class ConfigError(McpMemoryError):
+    """A setting is unknown or has a value that cannot be used."""
+
+    def __init__(self, problem: str, *, key: str = "", origin: str = "") -> None:
+        self.key, self.origin, self.problem = key, origin, problem
+        place = f"{origin}: " if origin else ""
+        super().__init__(f"{place}{key}: {problem}" if key else f"{place}{problem}")
+
+
+class InvalidInput(McpMemoryError):
+    """An argument cannot be used; nothing was changed."""
+
+    status = 400
+
+    def __init__(self, parameter: str, problem: str) -> None:
+        self.parameter, self.problem = parameter, problem
+        super().__init__(f"{parameter}: {problem}")
+
+
+class NotFound(McpMemoryError):
+    """Something asked for by name does not exist, or is not the caller's to see."""
+
+    status = 404
+
+
+class DocumentNotFound(NotFound):
+    """No document of that path is visible to the caller."""
+
+    def __init__(self, path: str, *, hint: str = "") -> None:
+        self.path = path
+        super().__init__(
+            f"No document {path!r}.{hint} Call memory_list to see which documents there are."
+        )
+
+
+class ChunkNotFound(NotFound):
+    """No search result of that id is visible to the caller."""
+
+    def __init__(self, chunk_id: str) -> None:
+        self.chunk_id = chunk_id
+        super().__init__(
+            f"No search result with id {chunk_id!r}. Ids change when a document is rewritten:"
+            " call memory_search again."
+        )
+
+
+class Conflict(McpMemoryError):
+    """What is there already contradicts the call; nothing was changed."""
+
+    status = 409
+
+
+class AmbiguousPath(Conflict):
+    """Several owners share a document of that path."""
+
+    def __init__(self, path: str, owners: Sequence[str]) -> None:
+        self.path, self.owners = path, list(owners)
+        super().__init__(
+            f"{path!r} is shared by {', '.join(owners)}. Pass owner to say whose you mean."
+        )
+
+
+class DocumentExists(Conflict):
+    """mode="create" met a document of that path."""
+
+    def __init__(self, path: str, version: int) -> None:
+        self.path, self.version = path, version
+        super().__init__(
+            f"{path!r} exists already (version {version})."
+            ' Use mode="append" or mode="replace", or another path.'
+        )
+
+
+class VersionConflict(Conflict):
+    """expected_version is not the document's version."""
+
+    def __init__(self, path: str, expected: int, actual: int) -> None:
+        self.path, self.expected, self.actual = path, expected, actual
+        super().__init__(
+            f"{path!r} is at version {actual}, not {expected}."
+            " Read it again with memory_get, then repeat the write."
+        )
+
+
+class IdempotencyConflict(Conflict):
+    """An idempotency key came back with other content."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(
+            f"idempotency_key {key!r} was used before with other content. Use a new key."
+        )
+
+
+class PermissionRefused(McpMemoryError):
+    """The caller is known but may not do this."""
+
+    status = 403
+
+
+class DatabaseError(McpMemoryError):
+    """A database could not do what was asked."""
+
+    status = 503
+
+
+class UnknownDatabase(DatabaseError):
+    """No database of that name exists."""
+
+    status = 404
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name, self.known = name, list(known)
+        super().__init__(
+            f"No database {name!r}.{nearest(name, known)} Known: {', '.join(known)}."
+            " A first write or memory_register_database creates it."
+        )
+
+
+class InvalidDatabaseName(DatabaseError):
+    """A name that no database may have."""
+
+    status = 400
+
+    def __init__(self, name: str, suggestion: str) -> None:
+        self.name, self.suggestion = name, suggestion
+        super().__init__(
+            f"{name[:80]!r} is not a database name: lower-case letters, digits and _,"
+            f" starting with a letter, at most 48. Try {suggestion!r}."
+        )
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The server of a database does not answer, or refuses us."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"Database {name!r} is unavailable: {reason}. Try again, or run `doctor`.")
+
+
+class DatabaseBusy(DatabaseError):
+    """A statement took longer than allowed, or no connection came free in time."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"Database {name!r} is busy: {reason}. Nothing was changed; try again.")
+
+
+class DatabaseTooNew(DatabaseError):
+    """A newer mcp-memory migrated the database further than this one knows."""
+
+    def __init__(self, name: str, found: int, known: int) -> None:
+        self.name, self.found, self.known = name, found, known
+        super().__init__(
+            f"Database {name!r} is at migration {found}; this mcp-memory knows {known}."
+            " Upgrade mcp-memory, or migrate down with the newer one."
+        )
+
+
+class MigrationFailed(DatabaseError):
+    """A migration did not apply; the database is as it was before that step."""
+
+    def __init__(self, migration: str, reason: str) -> None:
+        self.migration, self.reason = migration, reason
+        super().__init__(f"Migration {migration} failed and was rolled back: {reason}")
+
+
+class MigrationChanged(DatabaseError):
+    """A migration file differs from what was applied."""
+
+    def __init__(self, migration: str) -> None:
+        self.migration = migration
+        super().__init__(
+            f"Migration {migration} was changed after it had been applied."
+            " Restore the released file; put changes into a new migration."
+        )
+
+
+class EmbeddedPostgresFailed(DatabaseError):
+    """The embedded cluster cannot be created, started or reached."""
+
+    def __init__(self, problem: str, *, log_tail: str = "") -> None:
+        self.problem, self.log_tail = problem, log_tail
+        tail = f" The end of its log:\n{log_tail}" if log_tail else ""
+        super().__init__(f"Embedded PostgreSQL: {problem}{tail}")
+
+
+class EmbeddingError(McpMemoryError):
+    """Text could not be turned into vectors."""
+
+    status = 503
+
+
+class EmbeddingUnavailable(EmbeddingError):
+    """The provider is not installed, does not answer or refuses us."""
+
+    def __init__(self, provider: str, reason: str, *, retry_after_seconds: float | None = None):
+        self.provider, self.reason = provider, reason
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(f"Embeddings from {provider!r} are unavailable: {reason}")
+
+
+class DimensionMismatch(EmbeddingError):
+    """A provider returned vectors of another length than the model's."""
+
+    status = 422
+
+    def __init__(self, model: str, expected: int, actual: int) -> None:
+        self.model, self.expected, self.actual = model, expected, actual
+        super().__init__(
+            f"Model {model!r} has {expected} dimensions, but the provider returned {actual}."
+            " Nothing was stored. Add it as a new model instead."
+        )
