@@ -1,0 +1,128 @@
+"""What a server holds: its databases, which of them are ours, and creating one more.
+
+A database made here carries a comment, `mcp-memory: <base>/<name>`, which every login can read without entering it.
+So `acme` + `life_x` and `acme_life` + `x`, which PostgreSQL calls by one name, are never mistaken for one another.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.names import database_in, with_database
+from mcp_memory.db.provision import connect
+from mcp_memory.errors import DatabaseUnavailable
+
+_MARK = "mcp-memory: "
+_DOORS = ("postgres", "template1")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Of which base a database is which name."""
+
+    base: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{_MARK}{self.base}/{self.name}"
+
+
+@asynccontextmanager
+async def server_connection(url: str) -> AsyncIterator[Connection]:
+    """A connection to the server of `url`, by whichever door is open: its own database, or a common one."""
+    problem: psycopg.OperationalError | None = None
+    for database in (database_in(url), *_DOORS):
+        try:
+            conn = await connect(with_database(url, database))
+        except psycopg.OperationalError as exc:
+            problem = problem or exc
+            continue
+        async with conn:
+            yield conn
+        return
+    assert problem is not None
+    raise problem
+
+
+_FIND = """
+SELECT shobj_description(oid, 'pg_database')
+FROM pg_database
+WHERE datname = %(database)s
+"""
+
+
+async def find(conn: Connection, database: str) -> tuple[bool, Mark | None]:
+    """Whether the server has the database, and the mark it carries."""
+    row = await (await conn.execute(_FIND, {"database": database})).fetchone()
+    return row is not None, _parsed(row[0] if row else None)
+
+
+def _parsed(comment: str | None) -> Mark | None:
+    if comment is None or not comment.startswith(_MARK):
+        return None
+    base, _, name = comment.removeprefix(_MARK).rpartition("/")
+    return Mark(base, name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    comment: str
+
+
+_MARKED = """
+SELECT shobj_description(oid, 'pg_database') AS comment
+FROM pg_database
+WHERE starts_with(shobj_description(oid, 'pg_database'), %(prefix)s)
+"""
+
+
+async def names_of_base(conn: Connection, base: str) -> list[str]:
+    """The names that were derived from this base and exist on the server, sorted."""
+    async with conn.cursor(row_factory=class_row(_Marked)) as cursor:
+        rows = await (await cursor.execute(_MARKED, {"prefix": f"{_MARK}{base}/"})).fetchall()
+    marks = [_parsed(row.comment) for row in rows]
+    return sorted(mark.name for mark in marks if mark is not None and mark.base == base)
+
+
+async def create(conn: Connection, database: str, mark: Mark) -> None:
+    """Create the database and mark it; nothing happens when another process was quicker."""
+    name = sql.Identifier(database)
+    try:
+        await conn.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(name)
+        )
+        await conn.execute(
+            sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(str(mark)))
+        )
+    except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+        return
+    except psycopg.errors.InsufficientPrivilege as exc:
+        raise DatabaseUnavailable(
+            mark.name, f"the login may not create the database {database!r} on its server"
+        ) from exc
+
+
+async def drop(conn: Connection, database: str) -> None:
+    """Drop the database with everything in it, ending whoever is connected."""
+    await conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+
+
+async def size_bytes(conn: Connection, database: str) -> int:
+    """The room the database takes on disk; 0 when the login may not know."""
+    try:
+        row = await (
+            await conn.execute("SELECT pg_database_size(%(name)s::name)", {"name": database})
+        ).fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        return 0
+    return int(row[0]) if row else 0
+
+
+def beside(url: str) -> str:
+    """The same server, entered by a common door instead of this database."""
+    return with_database(url, _DOORS[0])

@@ -1,0 +1,259 @@
+"""Numbered migrations, up and down: found in files, applied one transaction each, under a lock."""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+import anyio
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.roles import Roles
+from mcp_memory.errors import (
+    DatabaseBusy,
+    DatabaseTooNew,
+    InvalidInput,
+    MigrationChanged,
+    MigrationFailed,
+)
+
+_FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.up\.sql")
+_NO_TRANSACTION = "-- no-transaction"
+_LOCK_KEY = 0x6D637020_6D656D
+_LOCK_SECONDS = 120.0
+_LOCK_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A numbered step with its way back."""
+
+    number: int
+    name: str
+    up: str
+    down: str
+    sha256: str
+
+    @property
+    def label(self) -> str:
+        """Such as `0002_documents`."""
+        return f"{self.number:04}_{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A migration that a database has."""
+
+    number: int
+    name: str
+    sha256: str
+    applied_at: datetime
+
+
+def migrations_dir() -> Path:
+    """Beside the package in a wheel, at the top of a checkout otherwise."""
+    package = Path(__file__).parents[1]
+    packaged = package / "migrations"
+    return packaged if packaged.is_dir() else package.parent / "migrations"
+
+
+@cache
+def shipped() -> tuple[Migration, ...]:
+    """The migrations this version knows."""
+    return load(migrations_dir())
+
+
+def load(folder: Path) -> tuple[Migration, ...]:
+    """The migrations of a folder, in order; every `.up.sql` has its `.down.sql`, no number is missing."""
+    found = [_read(path) for path in sorted(folder.glob("*.up.sql"))]
+    for expected, migration in enumerate(found, start=1):
+        if migration.number != expected:
+            raise MigrationFailed(migration.label, f"number {expected:04} is missing before it")
+    return tuple(found)
+
+
+def _read(path: Path) -> Migration:
+    match = _FILE.fullmatch(path.name)
+    if match is None:
+        raise MigrationFailed(path.name, "its name is not NNNN_what.up.sql")
+    up = path.read_text("utf-8")
+    down = path.with_name(path.name.replace(".up.sql", ".down.sql")).read_text("utf-8")
+    digest = hashlib.sha256(f"{up}\0{down}".encode()).hexdigest()
+    return Migration(int(match[1]), match[2], up, down, digest)
+
+
+_APPLIED = """
+SELECT number, name, sha256, applied_at
+FROM mcp_memory.migrations
+ORDER BY number
+"""
+
+
+async def applied(conn: Connection) -> list[Applied]:
+    """What the database has, lowest number first; nothing when it was never migrated."""
+    found = await (
+        await conn.execute("SELECT to_regclass('mcp_memory.migrations') IS NOT NULL")
+    ).fetchone()
+    if found is None or not found[0]:
+        return []
+    async with conn.cursor(row_factory=class_row(Applied)) as cursor:
+        return await (await cursor.execute(_APPLIED)).fetchall()
+
+
+def check(name: str, have: Sequence[Applied], known: Sequence[Migration]) -> None:
+    """Refuse a database that is newer than this version, or whose migrations are not ours."""
+    if have and have[-1].number > len(known):
+        raise DatabaseTooNew(name, have[-1].number, len(known))
+    for done, migration in zip(have, known, strict=False):
+        if done.sha256 != migration.sha256:
+            raise MigrationChanged(migration.label)
+
+
+async def migrate(
+    conn: Connection,
+    roles: Roles,
+    search_path: str,
+    *,
+    name: str,
+    known: Sequence[Migration],
+    target: int | None = None,
+) -> int:
+    """Bring the database to `target` (default: the newest), up or down; the number it then has.
+
+    `conn` is in autocommit, its login owns the schema. Any number of processes may call this at once.
+    """
+    goal = len(known) if target is None else target
+    if not 0 <= goal <= len(known):
+        raise InvalidInput("migration", f"there are migrations 0 to {len(known)}, not {goal}")
+    async with _lock(conn, name):
+        await _begin_history(conn)
+        have = await applied(conn)
+        check(name, have, known)
+        for migration in known[len(have) : goal]:
+            await _step(conn, roles, search_path, migration, up=True)
+        for migration in reversed(known[goal : len(have)]):
+            await _step(conn, roles, search_path, migration, up=False)
+    return goal
+
+
+@asynccontextmanager
+async def _lock(conn: Connection, name: str) -> AsyncIterator[None]:
+    """Polled: waiting inside pg_advisory_lock would deadlock with CREATE INDEX CONCURRENTLY."""
+    with anyio.move_on_after(_LOCK_SECONDS):
+        while not await _try_lock(conn):
+            await anyio.sleep(_LOCK_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await conn.execute("SELECT pg_advisory_unlock(%(key)s)", {"key": _LOCK_KEY})
+        return
+    raise DatabaseBusy(name, "another process is migrating it")
+
+
+async def _try_lock(conn: Connection) -> bool:
+    row = await (
+        await conn.execute("SELECT pg_try_advisory_lock(%(key)s)", {"key": _LOCK_KEY})
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+_HISTORY = """
+CREATE SCHEMA IF NOT EXISTS mcp_memory;
+CREATE TABLE IF NOT EXISTS mcp_memory.migrations (
+    number     integer PRIMARY KEY,
+    name       text NOT NULL,
+    sha256     text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+"""
+
+
+async def _begin_history(conn: Connection) -> None:
+    async with conn.transaction():
+        await conn.execute(_HISTORY)
+
+
+async def _step(
+    conn: Connection, roles: Roles, search_path: str, migration: Migration, *, up: bool
+) -> None:
+    """Apply or take back one migration, together with its record."""
+    text = migration.up if up else migration.down
+    try:
+        if text.startswith(_NO_TRANSACTION):
+            await _run_outside_transaction(conn, search_path, text)
+            text = ""
+        async with conn.transaction():
+            await enter_as_owner(conn, roles, search_path)
+            await conn.execute(text.encode() or b"SELECT")
+            await _record(conn, migration, up=up)
+            await _secure(conn)
+    except psycopg.Error as exc:
+        raise MigrationFailed(migration.label, str(exc).splitlines()[0]) from exc
+
+
+async def _run_outside_transaction(conn: Connection, search_path: str, text: str) -> None:
+    """One statement at a time: a text of several would be a transaction again."""
+    await conn.execute("SELECT set_config('search_path', %(path)s, false)", {"path": search_path})
+    for statement in filter(str.strip, re.split(r";\s*\n", text)):
+        await conn.execute(statement.encode())
+
+
+_ENTER = """
+SELECT set_config('search_path', %(search_path)s, true),
+       set_config('mcp_memory.app_role', %(app)s, true),
+       set_config('mcp_memory.worker_role', %(worker)s, true),
+       set_config('mcp_memory.maintenance', 'on', true)
+"""
+
+
+async def enter_as_owner(conn: Connection, roles: Roles, search_path: str) -> None:
+    """Make the open transaction one of maintenance: it sees every row and knows the roles."""
+    await conn.execute(
+        _ENTER, {"search_path": search_path, "app": roles.app, "worker": roles.worker}
+    )
+
+
+async def _secure(conn: Connection) -> None:
+    row = await (await conn.execute("SELECT to_regproc('mcp_memory.secure') IS NOT NULL")).fetchone()
+    if row is not None and row[0]:
+        await conn.execute("SELECT mcp_memory.secure()")
+
+
+async def secure(conn: Connection, roles: Roles, search_path: str) -> None:
+    """Say every table's policies and grants again, for the roles there are now."""
+    async with conn.transaction():
+        await enter_as_owner(conn, roles, search_path)
+        await _secure(conn)
+
+
+_RECORD = """
+INSERT INTO mcp_memory.migrations (number, name, sha256)
+VALUES (%(number)s, %(name)s, %(sha256)s)
+"""
+
+
+async def _record(conn: Connection, migration: Migration, *, up: bool) -> None:
+    if not up:
+        await conn.execute(
+            "DELETE FROM mcp_memory.migrations WHERE number = %(number)s",
+            {"number": migration.number},
+        )
+        return
+    await conn.execute(
+        _RECORD,
+        {"number": migration.number, "name": migration.name, "sha256": migration.sha256},
+    )
+
+
+def as_identifier_list(schemas: Sequence[str]) -> str:
+    """A search_path of these schemas, quoted, with pg_temp last so that nothing shadows them."""
+    quoted = [sql.Identifier(schema).as_string() for schema in (*schemas, "pg_temp")]
+    return ", ".join(quoted)

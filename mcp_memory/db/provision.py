@@ -1,0 +1,142 @@
+"""Making a database ready: its extension, its roles and its migrations."""
+
+from dataclasses import dataclass
+
+import psycopg
+from psycopg.rows import class_row
+
+from mcp_memory.db import migrate
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.roles import Roles, ensure_roles
+from mcp_memory.errors import DatabaseUnavailable
+
+CONNECT_TIMEOUT_SECONDS = 10
+_OLDEST_SERVER = 150000
+_OLDEST_PGVECTOR = (0, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a prepared database offers to the transactions in it."""
+
+    roles: Roles
+    search_path: str
+    server_version: str
+    pgvector_version: str
+    migration: int
+
+
+async def connect(url: str) -> Connection:
+    """One connection in autocommit, outside every pool."""
+    return await psycopg.AsyncConnection.connect(
+        url,
+        autocommit=True,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        application_name="mcp-memory",
+        prepare_threshold=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    number: int
+    version: str
+    encoding: str
+
+
+_SERVER = """
+SELECT current_setting('server_version_num')::int AS number,
+       current_setting('server_version') AS version,
+       pg_encoding_to_char(encoding) AS encoding
+FROM pg_database
+WHERE datname = current_database()
+"""
+
+
+async def prepare(conn: Connection, name: str) -> Layout:
+    """Extension, roles and migrations, as far as they are missing; cheap when nothing is."""
+    server = await _supported_server(conn, name)
+    schema, version = await _ensure_pgvector(conn, name)
+    search_path = migrate.as_identifier_list(["mcp_memory", schema])
+    roles = await ensure_roles(conn)
+    known = migrate.shipped()
+    have = await migrate.applied(conn)
+    migrate.check(name, have, known)
+    if len(have) < len(known):
+        await migrate.migrate(conn, roles, search_path, name=name, known=known)
+    elif await _is_secured_for(conn) != roles.worker:
+        await migrate.secure(conn, roles, search_path)
+    return Layout(roles, search_path, server.version.split()[0], version, len(known))
+
+
+async def layout_for_migrating(conn: Connection, name: str) -> Layout:
+    """The same without applying migrations: what `migrate up|down|to` works with."""
+    server = await _supported_server(conn, name)
+    schema, version = await _ensure_pgvector(conn, name)
+    search_path = migrate.as_identifier_list(["mcp_memory", schema])
+    have = await migrate.applied(conn)
+    number = have[-1].number if have else 0
+    roles = await ensure_roles(conn)
+    return Layout(roles, search_path, server.version.split()[0], version, number)
+
+
+async def _supported_server(conn: Connection, name: str) -> _Server:
+    async with conn.cursor(row_factory=class_row(_Server)) as cursor:
+        server = await (await cursor.execute(_SERVER)).fetchone()
+    assert server is not None
+    if server.number < _OLDEST_SERVER:
+        raise DatabaseUnavailable(name, f"PostgreSQL {server.version} is older than 15")
+    if server.encoding != "UTF8":
+        raise DatabaseUnavailable(name, f"its encoding is {server.encoding}, not UTF8")
+    return server
+
+
+_PGVECTOR = """
+SELECT n.nspname, e.extversion
+FROM pg_extension e
+JOIN pg_namespace n ON n.oid = e.extnamespace
+WHERE e.extname = 'vector'
+"""
+
+
+async def _ensure_pgvector(conn: Connection, name: str) -> tuple[str, str]:
+    """The schema and the version of pgvector; `create extension` when it is not there yet."""
+    row = await (await conn.execute(_PGVECTOR)).fetchone()
+    if row is None:
+        await _create_pgvector(conn, name)
+        row = await (await conn.execute(_PGVECTOR)).fetchone()
+    assert row is not None
+    schema, version = str(row[0]), str(row[1])
+    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_PGVECTOR:
+        raise DatabaseUnavailable(
+            name, f"pgvector {version} is older than 0.8; run ALTER EXTENSION vector UPDATE"
+        )
+    return schema, version
+
+
+async def _create_pgvector(conn: Connection, name: str) -> None:
+    try:
+        await conn.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateObject):
+        return
+    except psycopg.errors.InsufficientPrivilege as exc:
+        raise DatabaseUnavailable(
+            name, "the login may not install pgvector; have an administrator run"
+            " CREATE EXTENSION vector in it"
+        ) from exc
+    except (psycopg.errors.UndefinedFile, psycopg.errors.FeatureNotSupported) as exc:
+        raise DatabaseUnavailable(name, "the server has no pgvector; install it there") from exc
+
+
+_SECURED_FOR = """
+SELECT r.rolname::text
+FROM pg_policy p
+JOIN pg_roles r ON r.oid = ANY (p.polroles)
+WHERE p.polrelid = to_regclass('mcp_memory.idempotency_keys') AND p.polname = 'worked_on'
+"""
+
+
+async def _is_secured_for(conn: Connection) -> str:
+    """The worker role that the policies were last written for; empty when there was none."""
+    row = await (await conn.execute(_SECURED_FOR)).fetchone()
+    return "" if row is None else str(row[0])

@@ -1,0 +1,47 @@
+"""Databases registered with an address of their own, kept in the default database when asked."""
+
+from dataclasses import dataclass
+
+from psycopg.rows import class_row
+
+from mcp_memory.db.cancellation import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A name and the address it was given; the address may hold a password."""
+
+    name: str
+    url: str
+
+
+_ALL = """
+SELECT name, url
+FROM registered_databases
+ORDER BY name
+"""
+
+
+async def all_registered(conn: Connection) -> list[Registered]:
+    """Every kept registration; for the worker alone."""
+    async with conn.cursor(row_factory=class_row(Registered)) as cursor:
+        return await (await cursor.execute(_ALL)).fetchall()
+
+
+_KEEP = """
+INSERT INTO registered_databases (name, url, registered_by)
+VALUES (%(name)s, %(url)s, %(agent)s)
+ON CONFLICT (name) DO UPDATE SET url = excluded.url, registered_by = excluded.registered_by
+"""
+
+
+async def keep(conn: Connection, registered: Registered, agent: str) -> None:
+    """Keep the registration for every later process; for the worker alone."""
+    await conn.execute(
+        _KEEP, {"name": registered.name, "url": registered.url, "agent": agent}
+    )
+
+
+async def forget(conn: Connection, name: str) -> None:
+    """Keep it no longer."""
+    await conn.execute("DELETE FROM registered_databases WHERE name = %(name)s", {"name": name})

@@ -1,0 +1,108 @@
+"""What documents are, what is asked of them, and what comes back."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+WriteMode = Literal["append", "replace", "create"]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as its table knows it, without its text."""
+
+    id: int
+    agent_id: str
+    shared: bool
+    path: str
+    title: str
+    tags: list[str]
+    version: int
+    tokens: int
+    sha256: bytes
+    occurred_at: datetime | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WriteDocument:
+    """A write; None keeps what the document has (a new one: no tags, private, now)."""
+
+    path: str
+    content: str
+    mode: WriteMode = "append"
+    tags: list[str] | None = None
+    occurred_at: datetime | None = None
+    shared: bool | None = None
+    expected_version: int | None = None
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write left behind. `chunks` counts all of the document's, not only the new ones."""
+
+    path: str
+    version: int
+    chunks: int
+    pending_embeddings: int
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Some lines of a document; the numbers are 1-based and inclusive."""
+
+    path: str
+    text: str
+    start_line: int
+    end_line: int
+    total_lines: int
+    version: int
+    updated_at: datetime
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A document in a list."""
+
+    path: str
+    title: str
+    version: int
+    updated_at: datetime
+    tokens: int
+    shared: bool
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """Documents by path, then owner; `next_cursor` is empty on the last page."""
+
+    documents: list[Listed]
+    next_cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What became of a document: deleted at an instant, restored, or purged."""
+
+    path: str
+    deleted_at: datetime | None = None
+    restored: bool = False
+    purged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewChunk:
+    """A piece of a document on its way into the database."""
+
+    position: int
+    heading: str
+    start_line: int
+    end_line: int
+    text: str
+    text_hash: bytes
+    tokens: int
+    lexemes: str

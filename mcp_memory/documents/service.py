@@ -1,0 +1,341 @@
+"""The rules of documents; each public method is one transaction."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from functools import partial
+
+from mcp_memory import audit, idempotency
+from mcp_memory.audit import Event
+from mcp_memory.config import LimitsConfig
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.databases import Databases
+from mcp_memory.documents import indexing, store
+from mcp_memory.documents.models import (
+    Deleted,
+    Document,
+    Excerpt,
+    ListPage,
+    WriteDocument,
+    Written,
+)
+from mcp_memory.documents.paths import checked_path
+from mcp_memory.errors import (
+    AmbiguousPath,
+    ChunkNotFound,
+    DocumentExists,
+    DocumentNotFound,
+    InvalidInput,
+    PermissionRefused,
+    VersionConflict,
+)
+from mcp_memory.paging import from_cursor, to_cursor
+from mcp_memory.text.chunking import document_title
+from mcp_memory.text.tokens import estimate_tokens
+
+_CURSOR = "documents"
+
+
+class Documents:
+    """Markdown documents of every named database, as each agent sees them."""
+
+    def __init__(self, databases: Databases, limits: LimitsConfig) -> None:
+        self._databases, self._limits = databases, limits
+
+    async def write(
+        self, agent: str, request: WriteDocument, *, database: str | None = None
+    ) -> Written:
+        """Write the agent's own document of that path; every earlier version is kept."""
+        self._check(request)
+        chosen = await self._databases.writing(database, agent)
+        fingerprint = idempotency.request_hash(asdict(request))
+
+        async def work(conn: Connection) -> Written:
+            do = partial(self._write, conn, agent, request)
+            key = request.idempotency_key
+            response = await idempotency.once(conn, agent, key, fingerprint, do)
+            return Written(**response)  # pyright: ignore[reportArgumentType]  # our own JSON
+
+        return await chosen.write(agent, work)
+
+    async def get(
+        self,
+        agent: str,
+        path: str,
+        *,
+        start_line: int = 1,
+        lines: int | None = None,
+        version: int | None = None,
+        owner: str | None = None,
+        database: str | None = None,
+    ) -> Excerpt:
+        """Lines of one's own document of that path, else of the one that is shared."""
+        checked_path(path, self._limits.path_chars)
+        chosen = await self._databases.reading(database, agent)
+
+        async def work(conn: Connection) -> Excerpt:
+            document = _one_of(await store.readable(conn, path, owner), agent, path)
+            last = None if lines is None else start_line + lines - 1
+            return await _excerpt(conn, document, version or document.version, start_line, last)
+
+        return await chosen.read(agent, work)
+
+    async def get_chunk(
+        self, agent: str, chunk_id: str, *, database: str | None = None
+    ) -> Excerpt:
+        """The lines of a search result together with its neighbours'."""
+        number = int(chunk_id) if chunk_id.isascii() and chunk_id.isdigit() else -1
+        chosen = await self._databases.reading(database, agent)
+
+        async def work(conn: Connection) -> Excerpt:
+            place = await store.around_chunk(conn, number) if 0 <= number < 2**63 else None
+            if place is None:
+                raise ChunkNotFound(chunk_id)
+            document, first, last = place
+            return await _excerpt(conn, document, document.version, first, last)
+
+        return await chosen.read(agent, work)
+
+    async def list(
+        self,
+        agent: str,
+        *,
+        prefix: str | None = None,
+        tags: Sequence[str] | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        database: str | None = None,
+    ) -> ListPage:
+        """Visible documents by path; the page is full if there are enough."""
+        after = _place(cursor) if cursor else ("", "")
+        chosen = await self._databases.reading(database, agent)
+        found = await chosen.read(
+            agent,
+            lambda conn: store.listed(
+                conn,
+                prefix=prefix,
+                tags=sorted(set(tags)) if tags else None,
+                after=after,
+                limit=limit + 1,
+            ),
+        )
+        page, more = found[:limit], len(found) > limit
+        return ListPage(page, to_cursor(_CURSOR, page[-1].path, page[-1].owner) if more else "")
+
+    async def delete(
+        self, agent: str, path: str, *, database: str | None = None
+    ) -> Deleted:
+        """Take one's own document out of every list and search; undo brings it back for a while."""
+        checked_path(path, self._limits.path_chars)
+        chosen = await self._databases.reading(database, agent)
+
+        async def work(conn: Connection) -> Deleted:
+            await store.lock_path(conn, agent, path)
+            document = await _own_or_refuse(conn, agent, path)
+            deleted_at = await store.delete(conn, document.id)
+            await store.remove_all_chunks(conn, document.id)
+            await audit.record(conn, Event(agent, "delete", "document", str(document.id)))
+            return Deleted(path, deleted_at=deleted_at)
+
+        return await chosen.write(agent, work)
+
+    async def restore(
+        self, agent: str, path: str, *, database: str | None = None
+    ) -> Deleted:
+        """Bring back the document of that path that was deleted last."""
+        checked_path(path, self._limits.path_chars)
+        chosen = await self._databases.reading(database, agent)
+
+        async def work(conn: Connection) -> Deleted:
+            await store.lock_path(conn, agent, path)
+            if (living := await store.own(conn, agent, path)) is not None:
+                raise DocumentExists(path, living.version)
+            days = self._limits.recovery_days
+            document = await store.last_deleted(conn, agent, path, days)
+            if document is None:
+                raise DocumentNotFound(path, hint=" Nothing of that path can be brought back.")
+            await store.restore(conn, document.id)
+            text = await store.content(conn, document.id, document.version) or ""
+            await store.add_chunks(conn, document, await indexing.chunks_of(text))
+            await audit.record(conn, Event(agent, "restore", "document", str(document.id)))
+            return Deleted(path, restored=True)
+
+        return await chosen.write(agent, work)
+
+    async def purge(self, agent: str, path: str, *, database: str | None = None) -> Deleted:
+        """Remove one's own documents of that path, living and deleted, with everything derived."""
+        checked_path(path, self._limits.path_chars)
+        chosen = await self._databases.reading(database, agent)
+
+        async def work(conn: Connection) -> Deleted:
+            await store.lock_path(conn, agent, path)
+            if not await store.purge(conn, agent, path):
+                raise await _refusal(conn, path)
+            await audit.record(conn, Event(agent, "purge", "document", ""))
+            return Deleted(path, purged=True)
+
+        return await chosen.write(agent, work)
+
+    async def purge_expired(self, *, database: str | None = None, agent: str) -> int:
+        """Remove, for every agent, what was deleted longer ago than it can be brought back."""
+        chosen = await self._databases.reading(database, agent)
+        days = self._limits.recovery_days
+        return await chosen.maintain(lambda conn: store.purge_expired(conn, days))
+
+    async def count(self, agent: str, *, database: str | None = None) -> dict[str, int]:
+        """How many documents and chunks the agent can see."""
+        chosen = await self._databases.reading(database, agent)
+        documents, chunks = await chosen.read(agent, store.count)
+        return {"documents": documents, "chunks": chunks}
+
+    def _check(self, request: WriteDocument) -> None:
+        checked_path(request.path, self._limits.path_chars)
+        idempotency.checked_key(request.idempotency_key)
+        if not request.content.strip() and request.mode != "replace":
+            raise InvalidInput("content", "is empty; nothing was written")
+        self._check_text(request.content)
+        for tag in request.tags or ():
+            if not tag.strip() or len(tag) > 100 or "\0" in tag:
+                raise InvalidInput("tags", "each is 1 to 100 characters, without NUL")
+
+    def _check_text(self, text: str) -> None:
+        if "\0" in text:
+            raise InvalidInput("content", "holds a NUL byte, which PostgreSQL cannot store")
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError as exc:
+            raise InvalidInput("content", "holds half of a surrogate pair") from exc
+        if size > self._limits.content_bytes:
+            raise InvalidInput(
+                "content",
+                f"a document of {size} bytes is over the limit of {self._limits.content_bytes};"
+                " split it into several paths",
+            )
+
+    async def _write(
+        self, conn: Connection, agent: str, request: WriteDocument
+    ) -> dict[str, object]:
+        await store.lock_path(conn, agent, request.path)
+        before = await store.own(conn, agent, request.path)
+        _check_expectations(request, before)
+        text = await _combined(conn, request, before)
+        self._check_text(text)
+        wanted = _described(agent, request, before, text)
+        if before is not None and _is_same(before, wanted):
+            chunks = len(await store.chunk_hashes(conn, before.id))
+            return asdict(Written(request.path, before.version, chunks, 0, created=False))
+        document = await (store.add if before is None else store.change)(conn, wanted)
+        await store.add_version(conn, document, text)
+        chunks = await _reindex(conn, document, text)
+        await audit.record(conn, Event(agent, "write", "document", str(document.id)))
+        return asdict(Written(request.path, document.version, chunks, 0, created=before is None))
+
+
+def _check_expectations(request: WriteDocument, before: Document | None) -> None:
+    actual = before.version if before else 0
+    if request.expected_version is not None and request.expected_version != actual:
+        raise VersionConflict(request.path, request.expected_version, actual)
+    if before is not None and request.mode == "create":
+        raise DocumentExists(request.path, before.version)
+
+
+async def _combined(conn: Connection, request: WriteDocument, before: Document | None) -> str:
+    """The whole text after the write; appended text starts on a line of its own."""
+    if before is None or request.mode != "append":
+        return request.content
+    earlier = await store.content(conn, before.id, before.version) or ""
+    separator = "" if not earlier or earlier.endswith("\n") else "\n"
+    return f"{earlier}{separator}{request.content}"
+
+
+def _described(
+    agent: str, request: WriteDocument, before: Document | None, text: str
+) -> Document:
+    """The document's row after the write; what the request leaves open stays as it was."""
+    start = before or Document(
+        0, agent, False, request.path, "", [], 0, 0, b"", None, datetime.now(UTC)
+    )
+    return replace(
+        start,
+        shared=start.shared if request.shared is None else request.shared,
+        title=document_title(text, request.path),
+        tags=start.tags if request.tags is None else sorted(set(request.tags)),
+        tokens=estimate_tokens(text),
+        sha256=hashlib.sha256(text.encode()).digest(),
+        occurred_at=request.occurred_at or start.occurred_at,
+    )
+
+
+def _is_same(before: Document, wanted: Document) -> bool:
+    """Writing what is there already makes no version."""
+    return before == wanted
+
+
+async def _reindex(conn: Connection, document: Document, text: str) -> int:
+    """Bring the chunks in line with the text; how many there are."""
+    wanted = await indexing.chunks_of(text)
+    todo = indexing.plan(await store.chunk_hashes(conn, document.id), wanted)
+    await store.remove_chunks(conn, todo.removed)
+    await store.move_chunks(conn, todo.kept)
+    await store.describe_chunks(conn, document)
+    await store.add_chunks(conn, document, todo.added)
+    return len(wanted)
+
+
+def _one_of(found: Sequence[Document], agent: str, path: str) -> Document:
+    """One's own comes first; several of others' are ambiguous."""
+    if not found:
+        raise DocumentNotFound(path)
+    if len(found) > 1 and found[0].agent_id != agent:
+        raise AmbiguousPath(path, [document.agent_id for document in found])
+    return found[0]
+
+
+async def _excerpt(
+    conn: Connection, document: Document, version: int, first: int, last: int | None
+) -> Excerpt:
+    text = await store.content(conn, document.id, version)
+    if text is None:
+        raise DocumentNotFound(
+            document.path, hint=f" It has no version {version}; the newest is {document.version}."
+        )
+    lines = text.split("\n")
+    total = len(lines) - 1 if text.endswith("\n") else len(lines)
+    if first > max(total, 1):
+        raise InvalidInput("start_line", f"{document.path!r} has {total} lines")
+    end = total if last is None else min(last, total)
+    return Excerpt(
+        path=document.path,
+        text="\n".join(lines[first - 1 : end]),
+        start_line=first,
+        end_line=end,
+        total_lines=total,
+        version=version,
+        updated_at=document.updated_at,
+        owner=document.agent_id,
+    )
+
+
+async def _own_or_refuse(conn: Connection, agent: str, path: str) -> Document:
+    document = await store.own(conn, agent, path)
+    if document is None:
+        raise await _refusal(conn, path)
+    return document
+
+
+async def _refusal(conn: Connection, path: str) -> Exception:
+    """Why nothing of one's own is there: another's is, or nothing at all."""
+    others = await store.readable(conn, path, None)
+    if not others:
+        return DocumentNotFound(path)
+    owners = ", ".join(document.agent_id for document in others)
+    return PermissionRefused(f"{path!r} belongs to {owners}; only its owner may delete it.")
+
+
+def _place(cursor: str) -> tuple[str, str]:
+    match from_cursor(_CURSOR, cursor):
+        case [str() as path, str() as owner]:
+            return path, owner
+        case _:
+            raise InvalidInput("cursor", "is not one of memory_list")

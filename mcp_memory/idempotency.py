@@ -1,0 +1,101 @@
+"""The same write twice under one key: done once, answered twice."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+from psycopg.types.json import Jsonb
+
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.errors import IdempotencyConflict, InvalidInput
+
+Response = dict[str, object]
+
+_LONGEST_KEY = 200
+
+
+def checked_key(key: str) -> str:
+    """The key itself; `InvalidInput` when it cannot be one."""
+    if len(key) > _LONGEST_KEY or "\0" in key:
+        raise InvalidInput("idempotency_key", f"at most {_LONGEST_KEY} characters, no NUL")
+    return key
+
+
+def request_hash(request: Mapping[str, object]) -> bytes:
+    """A fingerprint of what was asked for; equal requests have equal ones."""
+    text = json.dumps(request, sort_keys=True, default=_plain, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+async def once(
+    conn: Connection, agent: str, key: str, request: bytes, do: Callable[[], Awaitable[Response]]
+) -> Response:
+    """What `do` answers, or what it answered the first time under this key.
+
+    An empty key asks for nothing. The first caller's transaction holds the key until it ends, so a
+    second one at the same moment waits and gets the first one's answer. The response is kept: it
+    must hold ids and numbers, never text.
+    """
+    if not key:
+        return await do()
+    await _hold(conn, agent, key)
+    earlier = await _earlier(conn, agent, key)
+    if earlier is None:
+        response = await do()
+        await _keep(conn, agent, key, request, response)
+        return response
+    if earlier[0] != request:
+        raise IdempotencyConflict(key)
+    return earlier[1]
+
+
+_HOLD = """
+SELECT pg_advisory_xact_lock(hashtextextended('idempotency/' || %(agent)s || '/' || %(key)s, 0))
+"""
+
+
+async def _hold(conn: Connection, agent: str, key: str) -> None:
+    await conn.execute(_HOLD, {"agent": agent, "key": key})
+
+
+_EARLIER = """
+SELECT request_hash, response
+FROM idempotency_keys
+WHERE agent_id = %(agent)s AND key = %(key)s
+"""
+
+
+async def _earlier(conn: Connection, agent: str, key: str) -> tuple[bytes, Response] | None:
+    row = await (await conn.execute(_EARLIER, {"agent": agent, "key": key})).fetchone()
+    return None if row is None else (bytes(row[0]), row[1])
+
+
+_KEEP = """
+INSERT INTO idempotency_keys (agent_id, key, request_hash, response)
+VALUES (%(agent)s, %(key)s, %(request_hash)s, %(response)s)
+"""
+
+
+async def _keep(
+    conn: Connection, agent: str, key: str, request: bytes, response: Response
+) -> None:
+    await conn.execute(
+        _KEEP,
+        {"agent": agent, "key": key, "request_hash": request, "response": Jsonb(response)},
+    )
+
+
+_PURGE_EXPIRED = """
+DELETE FROM idempotency_keys
+WHERE created_at <= now() - make_interval(days => %(days)s)
+"""
+
+
+async def purge_expired(conn: Connection, days: int) -> int:
+    """Forget keys older than this; how many."""
+    return (await conn.execute(_PURGE_EXPIRED, {"days": days})).rowcount

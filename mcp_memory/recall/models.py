@@ -1,0 +1,102 @@
+"""What a search asks and what it answers."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Source = Literal["documents", "graph", "transcripts"]
+SOURCES: tuple[Source, ...] = ("documents", "graph", "transcripts")
+Tier = Literal["T0", "T1", "T2_anchor", "T2_hybrid", "T3"]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """A search. None narrows nothing; `until` is exclusive; `min_score` None is the configured one."""
+
+    query: str
+    max_results: int = 6
+    min_score: float | None = None
+    sources: tuple[Source, ...] = ("documents", "graph")
+    path_prefix: str | None = None
+    tags: tuple[str, ...] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    max_tokens: int | None = None
+    explain: bool = False
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """The filters of a search, as every route applies them inside its statement."""
+
+    sources: list[str]
+    path_prefix: str | None
+    tags: list[str] | None
+    since: datetime | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that one route found, with what the route says of it (each 0 or more)."""
+
+    chunk_id: int
+    signals: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chunk that some route found: which ones, each signal, and the fused score (0 to 1)."""
+
+    chunk_id: int
+    routes: tuple[str, ...]
+    signals: dict[str, float]
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk's text and place, as it is stored."""
+
+    id: int
+    agent_id: str
+    source: Source
+    path: str
+    title: str
+    heading: str
+    start_line: int
+    end_line: int
+    text: str
+    tokens: int
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """A passage that answers. `score` is absolute, 0 to 1; lines are 1-based and inclusive."""
+
+    id: str
+    source: Source
+    path: str
+    start_line: int
+    end_line: int
+    title: str
+    text: str
+    score: float
+    occurred_at: datetime
+    owner: str
+    routes: list[str]
+    scores: dict[str, float]
+    citation: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    """Results, best first. `tokens` counts their texts; `degraded` says what could not take part."""
+
+    results: list[SearchResult]
+    tokens: int
+    tier: Tier
+    degraded: list[str] = field(default_factory=list[str])
+    next_cursor: str = ""

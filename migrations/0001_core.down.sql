@@ -1,0 +1,10 @@
+DROP TABLE registered_databases;
+DROP TABLE audit_log;
+DROP TABLE idempotency_keys;
+DROP FUNCTION secure();
+DROP FUNCTION protect(regclass, text, text);
+DROP FUNCTION apply_policies(regclass, text, text);
+DROP TABLE protected_tables;
+DROP FUNCTION under_maintenance();
+DROP FUNCTION visible(text, boolean);
+DROP FUNCTION current_agent();
