@@ -23,6 +23,7 @@ McpMemoryError
 │   └── EmbeddedPostgresFailed
 └── EmbeddingError
     ├── EmbeddingUnavailable
+    ├── EmbeddingRefused
     └── DimensionMismatch
 
 `status` is the HTTP status an error answers with.
@@ -246,6 +247,16 @@ class EmbeddingUnavailable(EmbeddingError):
         self.provider, self.reason = provider, reason
         self.retry_after_seconds = retry_after_seconds
         super().__init__(f"Embeddings from {provider!r} are unavailable: {reason}")
+
+
+class EmbeddingRefused(EmbeddingError):
+    """The provider answers, but never for these texts: sending them again is no use."""
+
+    status = 422
+
+    def __init__(self, provider: str, reason: str) -> None:
+        self.provider, self.reason = provider, reason
+        super().__init__(f"{provider!r} refused to embed these texts: {reason}")
 
 
 class DimensionMismatch(EmbeddingError):
