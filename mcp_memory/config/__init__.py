@@ -1,0 +1,48 @@
+"""Settings: `load` gives one frozen, checked `Config`."""
+
+from mcp_memory.config.described import Setting
+from mcp_memory.config.loading import load
+from mcp_memory.config.models import (
+    ALL_TOOLSETS,
+    AuditConfig,
+    CacheConfig,
+    Config,
+    DatabaseConfig,
+    EmbeddedConfig,
+    EmbeddingsConfig,
+    HttpConfig,
+    LimitsConfig,
+    MessagesConfig,
+    PoolConfig,
+    SearchConfig,
+    Toolset,
+    WakeRoute,
+    nearest_database_name,
+)
+from mcp_memory.config.outline import setting_keys
+from mcp_memory.config.secret import DatabaseUrl, Secret, WebUrl, mask_url
+
+__all__ = [
+    "ALL_TOOLSETS",
+    "AuditConfig",
+    "CacheConfig",
+    "Config",
+    "DatabaseConfig",
+    "DatabaseUrl",
+    "EmbeddedConfig",
+    "EmbeddingsConfig",
+    "HttpConfig",
+    "LimitsConfig",
+    "MessagesConfig",
+    "PoolConfig",
+    "SearchConfig",
+    "Secret",
+    "Setting",
+    "Toolset",
+    "WakeRoute",
+    "WebUrl",
+    "load",
+    "mask_url",
+    "nearest_database_name",
+    "setting_keys",
+]

@@ -1,0 +1,270 @@
+"""Every setting with its type, its default and its limits: frozen, and nothing unknown.
+
+Each section names the module that reads it. `outline.setting_keys()` lists the dotted keys;
+config.example.json holds each of them.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self, cast
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    model_validator,
+)
+
+from mcp_memory.config.described import Setting, described
+from mcp_memory.config.secret import DatabaseUrl, Secret, WebUrl
+from mcp_memory.config.sources import Key, Sources, expand
+from mcp_memory.errors import nearest
+
+Toolset = Literal["documents", "transcripts", "graph", "messages", "databases"]
+ALL_TOOLSETS: tuple[Toolset, ...] = ("documents", "transcripts", "graph", "messages", "databases")
+
+_AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
+_DATABASE_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+
+
+def _agent_name(name: str) -> str:
+    if not _AGENT_NAME.fullmatch(name):
+        raise ValueError(
+            "is not an agent name: letters, digits and _.:- after a letter or digit, at most 64"
+        )
+    return name
+
+
+def _database_name(name: str) -> str:
+    if not _DATABASE_NAME.fullmatch(name):
+        raise ValueError(
+            "is not a database name: lower-case letters, digits and _, starting with a letter,"
+            f" at most 48. Try {nearest_database_name(name)!r}."
+        )
+    return name
+
+
+def nearest_database_name(name: str) -> str:
+    """The valid database name made of what can be kept of the given text."""
+    words = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return words.lstrip("0123456789_")[:48].rstrip("_") or "memory"
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as exc:
+        hint = nearest(name, sorted(available_timezones()))
+        raise ValueError(f"{name[:80]!r} is not an IANA time zone.{hint}") from exc
+    return name
+
+
+def _absolute(path: Path, info: ValidationInfo) -> Path:
+    sources = info.context if isinstance(info.context, Sources) else Sources()
+    expanded = expand(path, sources.environ)
+    if not expanded.is_absolute():
+        raise ValueError("must be an absolute path, or start with ~/")
+    return expanded
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("names the same thing twice")
+    return names
+
+
+AgentName = Annotated[str, AfterValidator(_agent_name)]
+DatabaseName = Annotated[str, AfterValidator(_database_name)]
+TimeZoneName = Annotated[str, AfterValidator(_time_zone)]
+Folder = Annotated[Path, AfterValidator(_absolute)]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
+Toolsets = Annotated[tuple[Toolset, ...], Field(min_length=1), AfterValidator(_without_repeats)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Section(BaseModel):
+    """What every group of settings has in common."""
+
+    # Without hide_input_in_errors a traceback of pydantic's own error would quote secrets.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+
+class PoolConfig(Section):
+    """Connections kept open and allowed at most, per process; read by db.database."""
+
+    min: int = Field(default=1, ge=0, le=1000)
+    max: int = Field(default=10, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} is more than max {self.max}")
+        return self
+
+
+class DatabaseConfig(Section):
+    """One database: its address, a replica, and the direct line around a pooler.
+
+    Read by db.databases. Without `url`: the embedded cluster for the default database, a
+    derived name for any other.
+    """
+
+    url: DatabaseUrl | None = None
+    read_url: DatabaseUrl | None = None
+    listen_url: DatabaseUrl | None = None
+    pool: PoolConfig = PoolConfig()
+
+
+class EmbeddedConfig(Section):
+    """Where the embedded PostgreSQL keeps its cluster; read by db.embedded."""
+
+    data_dir: Folder = Field(
+        default=Path("~/.local/share/mcp-memory"),
+        validate_default=True,
+    )
+
+
+class EmbeddingsConfig(Section):
+    """Who turns text into vectors, and how; read by embeddings.
+
+    `auto` is minilm when it is installed, else hashing. The prefixes are put before a query or
+    a passage for models that were trained with them.
+    """
+
+    provider: Literal["auto", "hashing", "minilm", "sentence-transformers", "openai"] = "auto"
+    model: str | None = Field(default=None, min_length=1)
+    model_dir: Folder = Field(default=Path("~/.cache/mcp-memory/models"), validate_default=True)
+    base_url: WebUrl | None = None
+    api_key: Secret | None = None
+    dimensions: int | None = Field(default=None, ge=1, le=4000)
+    batch_size: int = Field(default=64, ge=1, le=4096)
+    timeout_seconds: Seconds = 30.0
+    query_prefix: str = ""
+    document_prefix: str = ""
+
+
+class SearchConfig(Section):
+    """What a search answers when the caller does not say; read by recall."""
+
+    max_results: int = Field(default=6, ge=1, le=100)
+    min_score: float = Field(default=0.2, ge=0, le=1)
+
+
+class CacheConfig(Section):
+    """The cache of answers: whether there is one, and how many each process keeps.
+
+    Read by recall.cache.
+    """
+
+    enabled: bool = True
+    entries: int = Field(default=512, ge=1, le=1_000_000)
+
+
+class LimitsConfig(Section):
+    """Bounds on what is taken in and how long anything may last.
+
+    `recovery_days` is how long a deleted document or forgotten fact can be brought back; read
+    by the services that delete. The sizes are read by the services that write and search, the
+    timeouts by db.database.
+    """
+
+    content_bytes: int = Field(default=1_048_576, ge=1, le=268_435_456)
+    query_chars: int = Field(default=4096, ge=1, le=1_048_576)
+    path_chars: int = Field(default=512, ge=1, le=1024)
+    statement_timeout_seconds: Seconds = 30.0
+    pool_timeout_seconds: Seconds = 10.0
+    recovery_days: int = Field(default=30, ge=0, le=36_500)
+
+
+class MessagesConfig(Section):
+    """How long `wait` may hold a message unacknowledged; read by messaging.service."""
+
+    lease_seconds: Seconds = 300.0
+
+
+class WakeRoute(Section):
+    """How one agent is woken when mail arrives; read by messaging.wake.
+
+    `command` is the program and its arguments, for the kind of that name; every other kind
+    posts to `url`. Messages below `min_priority` wake nobody.
+    """
+
+    kind: Literal["openclaw-wake", "openclaw-agent", "webhook", "command"]
+    url: WebUrl | None = None
+    token: Secret | None = None
+    command: tuple[str, ...] = ()
+    min_priority: int = Field(default=0, ge=0, le=10)
+
+    @model_validator(mode="after")
+    def _has_its_target(self) -> Self:
+        needed, spare = ("command", "url") if self.kind == "command" else ("url", "command")
+        if not getattr(self, needed):
+            raise ValueError(f"kind {self.kind!r} needs {needed!r}")
+        if getattr(self, spare):
+            raise ValueError(f"kind {self.kind!r} does not use {spare!r}")
+        return self
+
+
+class HttpConfig(Section):
+    """Where the HTTP transports listen and which Host headers they answer.
+
+    Read by server.transports. Loopback names are always allowed.
+    """
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=8720, ge=0, le=65_535)
+    allowed_hosts: tuple[str, ...] = ()
+
+
+class AuditConfig(Section):
+    """Whether who did what is recorded; read by audit."""
+
+    enabled: bool = True
+
+
+class Config(Section):
+    """All settings. Made by `load`; `describe` says where each value came from."""
+
+    agent: AgentName = "default"
+    timezone: TimeZoneName = "UTC"
+    log_level: LogLevel = "info"
+    database: DatabaseConfig = DatabaseConfig()
+    databases: dict[DatabaseName, DatabaseConfig] = Field(default_factory=dict[str, DatabaseConfig])
+    default_database: DatabaseName = "main"
+    auto_create: bool = True
+    embedded: EmbeddedConfig = Field(default_factory=EmbeddedConfig)
+    embeddings: EmbeddingsConfig = Field(default_factory=EmbeddingsConfig)
+    search: SearchConfig = SearchConfig()
+    cache: CacheConfig = CacheConfig()
+    limits: LimitsConfig = LimitsConfig()
+    messages: MessagesConfig = MessagesConfig()
+    wake_routes: dict[AgentName, WakeRoute] = Field(default_factory=dict[str, WakeRoute])
+    http: HttpConfig = HttpConfig()
+    toolsets: Toolsets = ALL_TOOLSETS
+    audit: AuditConfig = AuditConfig()
+
+    _origins: dict[Key, str] = PrivateAttr(default_factory=dict[Key, str])
+
+    def model_post_init(self, context: object, /) -> None:
+        """Remember who set what, when `load` is the one that asks."""
+        if isinstance(context, Sources):
+            self._origins = dict(context.origins)
+
+    def zone(self) -> ZoneInfo:
+        """The time zone that naive dates are in."""
+        return ZoneInfo(self.timezone)
+
+    def describe(self) -> list[Setting]:
+        """Every value with its origin, secrets masked; safe to print."""
+        return described(cast("dict[str, object]", self.model_dump(mode="json")), self._origins)
