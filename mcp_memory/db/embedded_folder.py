@@ -1,0 +1,141 @@
+"""Where an embedded cluster lies on the disk: its files, its locks and its socket."""
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_data_dir
+
+from mcp_memory.db.embedded_accounts import (
+    Account,
+    account_of,
+    owner_uid,
+    unprivileged_system_account,
+)
+from mcp_memory.errors import EmbeddedPostgresFailed
+
+ROOT_DATA_DIR = Path("/var/lib/mcp-memory")
+SOCKET_DIR_BYTES = 89
+"""A socket's path has 104 bytes on macOS, 108 on Linux, and ends in `/.s.PGSQL.5432` and a NUL."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFolder:
+    """The folder of one cluster; `pgdata` is PostgreSQL's, the rest is ours."""
+
+    root: Path
+
+    @property
+    def pgdata(self) -> Path:
+        return self.root / "pgdata"
+
+    @property
+    def locks(self) -> Path:
+        return self.root / "locks"
+
+    @property
+    def log_file(self) -> Path:
+        return self.root / "postgres.log"
+
+    @property
+    def hba_file(self) -> Path:
+        return self.root / "pg_hba.conf"
+
+    @property
+    def ident_file(self) -> Path:
+        return self.root / "pg_ident.conf"
+
+    def owner(self) -> Account:
+        """Who starts and stops the cluster, and whose the locks are."""
+        if os.geteuid() != 0:
+            return account_of(os.geteuid())
+        for path in (self.locks, self.root):
+            if (uid := owner_uid(path)) is not None:
+                return account_of(uid)
+        return account_of(0)
+
+    def server_account(self) -> Account:
+        """Who the server runs as: never root."""
+        if os.geteuid() != 0:
+            return account_of(os.geteuid())
+        for path in (self.pgdata, self.locks, self.root):
+            if uid := owner_uid(path):
+                return account_of(uid)
+        return unprivileged_system_account()
+
+    def socket_dir(self) -> Path:
+        """The same for all processes of the cluster, whatever their environment.
+
+        A comma would read as two hosts in a URL. $XDG_RUNTIME_DIR is no place: cron has none, and
+        it is removed at log-out.
+        """
+        beside = self.root / "run"
+        if len(os.fsencode(beside)) <= SOCKET_DIR_BYTES and "," not in str(beside):
+            return beside
+        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        return Path("/tmp") / f"mcp-memory-{self.server_account().uid}-{digest}"
+
+
+def default_data_dir() -> Path:
+    """Where the cluster lies when nothing is configured."""
+    if os.geteuid() == 0:
+        return ROOT_DATA_DIR
+    return Path(user_data_dir("mcp-memory")) / "postgres"
+
+
+def make_cluster_folder(folder: ClusterFolder) -> None:
+    """Make the folder and its locks; the rights of what is there already stay as they are."""
+    if not folder.root.exists():
+        _make_parents(folder.root.parent)
+        _make_root(folder)
+    owner = folder.owner()
+    make_private_folder(folder.locks, owner)
+
+
+def _make_parents(parent: Path) -> None:
+    for step in (*reversed(parent.parents), parent):
+        if step.exists():
+            continue
+        step.mkdir(exist_ok=True)
+        if os.geteuid() == 0:
+            # Root's umask may be 077, but the server passes through here as another user.
+            step.chmod(0o755)
+
+
+def _make_root(folder: ClusterFolder) -> None:
+    folder.root.mkdir(mode=0o700, exist_ok=True)
+    if os.geteuid() == 0:
+        os.chown(folder.root, 0, folder.server_account().gid)
+        folder.root.chmod(0o710)
+
+
+def make_private_folder(path: Path, account: Account) -> None:
+    """That user's own folder with no right for others; one that is not so already is refused."""
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        pass
+    else:
+        if os.geteuid() != account.uid:
+            os.chown(path, account.uid, account.gid, follow_symlinks=False)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.uid or found.st_mode & 0o077:
+        raise EmbeddedPostgresFailed(
+            f"{path} is not a private folder of user {account.name!r} (owner {found.st_uid},"
+            f" mode {stat.S_IMODE(found.st_mode):o}). Remove it, or set MCP_MEMORY_DATA_DIR."
+        )
+
+
+def write_owned(path: Path, text: str, owner: Account) -> None:
+    """Replace a small file that everybody who reaches the folder may read; no link is followed."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as draft_file:
+        os.fchmod(descriptor, 0o644)
+        if os.geteuid() != owner.uid:
+            os.fchown(descriptor, owner.uid, owner.gid)
+        draft_file.write(text)
+    draft.replace(path)

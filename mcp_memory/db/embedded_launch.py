@@ -1,0 +1,166 @@
+"""Starting the keeper of an embedded cluster, and hearing from it whether the server runs."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from mcp_memory.db import embedded_keeper
+from mcp_memory.db.embedded_accounts import Account, refuse_unreachable
+from mcp_memory.db.embedded_binaries import remove_other_copies, server_binaries
+from mcp_memory.db.embedded_creation import (
+    create_cluster,
+    disk_hint,
+    last_lines,
+    refuse_foreign_cluster,
+    write_login_rules,
+)
+from mcp_memory.db.embedded_folder import ClusterFolder, make_private_folder
+from mcp_memory.db.embedded_keeper import PORT, Order, try_lock
+from mcp_memory.db.embedded_locks import open_lock
+from mcp_memory.errors import EmbeddedPostgresFailed
+
+START_SECONDS = 120.0
+_SHARED_MEMORY_BYTES = 256 * 1024 * 1024
+
+
+def launch_keeper(folder: ClusterFolder, keeper_fd: int, settings: Mapping[str, str]) -> None:
+    """Start a keeper, who starts the server or takes a running one over; return when it answers.
+
+    Called with keeper.lock held: the new keeper inherits it, so nobody comes between.
+    """
+    server = folder.server_account()
+    with ExitStack() as stack:
+        users_fd, server_fd, watch_fd = (
+            stack.enter_context(open_lock(folder.locks, name))
+            for name in ("users.lock", "server.lock", "server.lock")
+        )
+        is_alone = try_lock(server_fd)
+        binaries = _prepare(folder, server, keeper_fd, is_alone=is_alone)
+        owner = folder.owner()
+        order = Order(
+            users_fd=users_fd,
+            keeper_fd=keeper_fd,
+            server_fd=server_fd,
+            watch_fd=watch_fd,
+            command=_server_command(folder, binaries, settings),
+            pgdata=str(folder.pgdata),
+            socket_dir=str(folder.socket_dir()),
+            owner=[owner.uid, owner.gid],
+            server=[server.uid, server.gid],
+        )
+        _run_keeper(folder, owner, order)
+
+
+def _prepare(folder: ClusterFolder, server: Account, keeper_fd: int, *, is_alone: bool) -> Path:
+    """All that a server needs, made where it is missing; the programs it is to run."""
+    refuse_foreign_cluster(folder)
+    refuse_unreachable(folder.root, server)
+    binaries = server_binaries(folder, server)
+    if is_alone:
+        remove_other_copies(folder, binaries)
+    create_cluster(folder, binaries, server, keep_open=keeper_fd)
+    make_private_folder(folder.socket_dir(), server)
+    write_login_rules(folder, server)
+    return binaries
+
+
+def _server_command(
+    folder: ClusterFolder, binaries: Path, settings: Mapping[str, str]
+) -> list[str]:
+    """What must hold, whatever postgresql.conf says, is on the command line."""
+    fixed = {
+        "port": str(PORT),
+        "listen_addresses": "",
+        "unix_socket_directories": '"' + str(folder.socket_dir()).replace('"', '""') + '"',
+        "unix_socket_permissions": "0700",
+        "hba_file": str(folder.hba_file),
+        "ident_file": str(folder.ident_file),
+        "cluster_name": "mcp-memory",
+        "logging_collector": "off",
+        "log_destination": "stderr",
+        "log_line_prefix": "%m [%p] ",
+        "log_checkpoints": "off",
+        # What was forgotten must not live on in a log: no statements, no values of rows.
+        "log_min_error_statement": "panic",
+        "log_error_verbosity": "terse",
+        **_shared_memory(),
+        **settings,
+    }
+    options = [part for name, setting in fixed.items() for part in ("-c", f"{name}={setting}")]
+    return [str(binaries / "postgres"), "-D", str(folder.pgdata), *options]
+
+
+def _shared_memory() -> dict[str, str]:
+    """Containers have 64 MiB of /dev/shm, too little to build an index by several workers."""
+    try:
+        disk = os.statvfs("/dev/shm")
+    except OSError:
+        return {}
+    is_small = disk.f_blocks * disk.f_frsize < _SHARED_MEMORY_BYTES
+    return {"dynamic_shared_memory_type": "mmap"} if is_small else {}
+
+
+def _run_keeper(folder: ClusterFolder, owner: Account, order: Order) -> None:
+    log_descriptor = _open_log(folder, owner)
+    report_reader, report_writer = os.pipe()
+    try:
+        log_start = os.fstat(log_descriptor).st_size
+        try:
+            _spawn(folder, order, log_descriptor, report_writer)
+        finally:
+            os.close(report_writer)
+        problem = _await_report(report_reader)
+        if problem:
+            tail = _log_since(folder, log_start)
+            raise EmbeddedPostgresFailed(problem + disk_hint(folder.root), log_tail=tail)
+    finally:
+        os.close(report_reader)
+        os.close(log_descriptor)
+
+
+def _open_log(folder: ClusterFolder, owner: Account) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    descriptor = os.open(folder.log_file, flags, 0o600)
+    if os.geteuid() != owner.uid:
+        os.fchown(descriptor, owner.uid, owner.gid)
+    return descriptor
+
+
+def _spawn(folder: ClusterFolder, order: Order, log_descriptor: int, report: int) -> None:
+    """Run the keeper in a session of its own: a client kills its server's whole process group."""
+    keeper_file = str(Path(embedded_keeper.__file__))
+    subprocess.run(
+        [sys.executable, "-I", "-S", keeper_file, str(folder.root)],
+        input=json.dumps(order).encode(),
+        pass_fds=[order[name] for name in embedded_keeper.LOCKS],
+        stdout=report,
+        stderr=log_descriptor,
+        start_new_session=True,
+        check=False,
+    )
+
+
+def _await_report(report: int) -> str:
+    """The problem the keeper met, or nothing when the server answers."""
+    deadline = time.monotonic() + START_SECONDS
+    received = b""
+    while not received.endswith(b"\n"):
+        if not select.select([report], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            return f"the server did not answer within {START_SECONDS:.0f} seconds; try again."
+        piece = os.read(report, 4096)
+        if not piece:
+            return "the process that keeps the server ended before the server answered."
+        received += piece
+    return str(json.loads(received)["problem"])
+
+
+def _log_since(folder: ClusterFolder, offset: int) -> str:
+    with folder.log_file.open("rb") as log_file:
+        log_file.seek(offset)
+        return last_lines(log_file.read().decode(errors="replace"))
