@@ -1,6 +1,7 @@
 """Cutting a list of texts into batches; pure."""
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 
 def batches(texts: Sequence[str], *, max_count: int, max_characters: int) -> Iterator[list[str]]:
@@ -20,19 +21,10 @@ def batches(texts: Sequence[str], *, max_count: int, max_characters: int) -> Ite
         yield batch
 
 
-def runs_of_similar_length(
-    lengths: Sequence[int], *, max_count: int, max_total: int
-) -> Iterator[list[int]]:
-    """Positions grouped shortest first, so that a batch pads little.
-
-    `max_total` bounds what a batch costs: its count times its longest length.
-    """
-    group: list[int] = []
-    for position in sorted(range(len(lengths)), key=lengths.__getitem__):
-        padded = (len(group) + 1) * lengths[position]
-        if group and (len(group) == max_count or padded > max_total):
-            yield group
-            group = []
-        group.append(position)
-    if group:
-        yield group
+def runs_of_equal_length(lengths: Sequence[int], *, max_count: int) -> Iterator[list[int]]:
+    """Positions grouped by length, shortest first: a batch of them needs no padding."""
+    by_length = sorted(range(len(lengths)), key=lengths.__getitem__)
+    for _, equals in groupby(by_length, key=lengths.__getitem__):
+        positions = list(equals)
+        for start in range(0, len(positions), max_count):
+            yield positions[start : start + max_count]

@@ -100,9 +100,10 @@ class OpenAIEmbedder:
         rows = await to_thread.run_sync(
             lambda: read_rows(content, model=self.model, count=len(texts))
         )
-        if self._dimensions is None and rows.shape[1] > 0:
-            self._dimensions = rows.shape[1]
-        return unit_rows(rows, model=self.model, count=len(texts), dimensions=self.dimensions)
+        expected = self._dimensions or rows.shape[1]
+        vectors = unit_rows(rows, model=self.model, count=len(texts), dimensions=expected)
+        self._dimensions = expected  # learned from good vectors only
+        return vectors
 
     async def _request(self, texts: list[str]) -> bytes:
         """The endpoint's answer; attempts follow one another until one works or time is up."""

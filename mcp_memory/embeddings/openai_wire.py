@@ -65,7 +65,8 @@ def read_rows(content: bytes, *, model: str, count: int) -> NDArray[np.float32]:
 
 def _read_vector(embedding: list[float] | str, model: str) -> NDArray[np.float32]:
     if not isinstance(embedding, str):
-        return np.asarray(embedding, np.float32)
+        with np.errstate(over="ignore"):  # too large for float32 is infinite, and refused as such
+            return np.asarray(embedding, np.float64).astype(np.float32)
     try:
         return np.frombuffer(base64.b64decode(embedding, validate=True), "<f4").astype(np.float32)
     except (binascii.Error, ValueError) as exc:
