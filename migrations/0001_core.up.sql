@@ -72,6 +72,7 @@ BEGIN
     PERFORM mcp_memory.apply_policies(name, readable, writable) FROM mcp_memory.protected_tables;
     IF app_role IS NOT NULL THEN
         EXECUTE format('GRANT USAGE ON SCHEMA mcp_memory TO %I, %I', app_role, worker_role);
+        EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA mcp_memory TO %I', worker_role);
         EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA mcp_memory TO %I, %I', app_role, worker_role);
     END IF;
 END $$;

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["tests.fixtures.postgres"]
+
 # A shared machine may be slow: how long one example takes proves nothing.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
@@ -25,3 +27,10 @@ def clean_environment() -> Iterator[None]:
             if name.startswith("MCP_MEMORY_") and not name.startswith("MCP_MEMORY_TEST_"):
                 patch.delenv(name)
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs PostgreSQL, so that `-m "not postgres"` is the fast loop."""
+    for item in items:
+        if "server_url" in getattr(item, "fixturenames", ()):
+            item.add_marker("postgres")

@@ -1,7 +1,8 @@
 """Running database work so that cancelling the caller also ends its query on the server.
 
-anyio delivers a cancellation again at every await, also at psycopg's own "cancel this query", which then closes the
-connection and leaves the query running. So the work has a task of its own, out of reach of the caller's scope.
+anyio delivers a cancellation again at every await, also at psycopg's own "cancel this query",
+which then closes the connection and leaves the query running. So the work has a task of its own,
+out of reach of the caller's scope.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ _CANCEL_SECONDS = 2.0
 
 
 async def run_cancellable(conn: Connection, work: Callable[[], Awaitable[Result]]) -> Result:
-    """What `work` returns. A cancelled caller leaves once the server has ended the query on `conn`."""
+    """What `work` returns; a cancelled caller leaves once the server has ended its query."""
     task = asyncio.ensure_future(work())
     try:
         return await asyncio.shield(task)

@@ -1,7 +1,8 @@
 """What a server holds: its databases, which of them are ours, and creating one more.
 
-A database made here carries a comment, `mcp-memory: <base>/<name>`, which every login can read without entering it.
-So `acme` + `life_x` and `acme_life` + `x`, which PostgreSQL calls by one name, are never mistaken for one another.
+A database made here carries a comment, `mcp-memory: <base>/<name>`, which every login can read
+without entering it. So `acme` + `life_x` and `acme_life` + `x`, which PostgreSQL calls by one name,
+are never mistaken for one another.
 """
 
 from collections.abc import AsyncIterator
@@ -34,7 +35,7 @@ class Mark:
 
 @asynccontextmanager
 async def server_connection(url: str) -> AsyncIterator[Connection]:
-    """A connection to the server of `url`, by whichever door is open: its own database, or a common one."""
+    """A connection to the server of `url`: in its own database if that is there."""
     problem: psycopg.OperationalError | None = None
     for database in (database_in(url), *_DOORS):
         try:

@@ -17,7 +17,7 @@ from mcp_memory.db.translate import translated
 Work = Callable[[Connection], Awaitable[Result]]
 
 _ENTER = """
-SELECT set_config('role', %(role)s, true),
+SELECT set_config('role', coalesce(nullif(%(role)s, ''), current_setting('role')), true),
        set_config('search_path', %(search_path)s, true),
        set_config('mcp_memory.agent', %(agent)s, true),
        set_config('mcp_memory.maintenance', %(maintenance)s, true),
@@ -79,7 +79,7 @@ class Database:
             open=False,
             timeout=patience.pool_seconds,
             max_idle=300,
-            # A connection the server has dropped is found before it is handed out, not by the caller.
+            # A connection the server has dropped is found before it is handed out.
             check=AsyncConnectionPool.check_connection,
             configure=_configure,
             kwargs={
@@ -133,7 +133,7 @@ class Database:
                 await self._pool.putconn(conn)
 
     async def _free_connection(self) -> Connection:
-        """A pooled connection; when none comes soon, see first whether the server is there at all."""
+        """A pooled connection; when none comes soon, see first whether the server is there."""
         try:
             return await self._pool.getconn(timeout=min(1.0, self._patience.pool_seconds))
         except PoolTimeout:
@@ -146,7 +146,7 @@ class Database:
         roles = self.layout.roles
         role = roles.worker if worker else roles.app
         return {
-            "role": role or "none",
+            "role": role,
             "search_path": self.layout.search_path,
             "agent": agent,
             "maintenance": "on" if worker else "",

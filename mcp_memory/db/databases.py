@@ -1,4 +1,4 @@
-"""Named databases: found, derived, created on demand, opened once, closed together."""
+"""Named databases: found, created on demand, opened once, closed together."""
 
 import logging
 from collections.abc import AsyncIterator, Sequence
@@ -8,19 +8,17 @@ from typing import Literal
 
 import anyio
 import anyio.to_thread
-import psycopg
 
-from mcp_memory.config import Config, DatabaseConfig, mask_url
+from mcp_memory.config import Config, mask_url
 from mcp_memory.db import catalog, provision, registry
+from mcp_memory.db.addresses import BASE, Addresses
 from mcp_memory.db.cancellation import Connection
-from mcp_memory.db.catalog import Mark
 from mcp_memory.db.database import Address, Database, Patience
 from mcp_memory.db.embedded import EmbeddedCluster
-from mcp_memory.db.names import checked_name, database_in, derived_url
-from mcp_memory.db.translate import connection_problem, translated
+from mcp_memory.db.names import checked_name, database_in
+from mcp_memory.db.translate import translated
 from mcp_memory.errors import Conflict, DatabaseError, UnknownDatabase
 
-BASE = "main"
 _EMBEDDED_DATABASE = "mcp_memory"
 
 logger = logging.getLogger(__name__)
@@ -30,7 +28,7 @@ Status = Literal["ready", "not created", "unavailable"]
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A database as a list shows it; `problem` says why it is unavailable."""
+    """A database as a list shows it, its password masked; `problem` says why it is unavailable."""
 
     name: str
     url: str
@@ -41,18 +39,16 @@ class Listed:
 
 
 class Databases:
-    """All named databases of one configuration, and which one each agent uses by default.
-
-    `main` is the database at `database.url` (or the embedded cluster's own). Every other name has
-    its own URL from the configuration or a registration, or one derived from the base's.
-    """
+    """All named databases of one configuration, and which one each agent uses by default."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._cluster = EmbeddedCluster(config.embedded.data_dir) if _is_embedded(config) else None
+        own = config.database.url
+        self._cluster = EmbeddedCluster(config.embedded.data_dir) if own is None else None
+        base_url = self._cluster.url(_EMBEDDED_DATABASE) if self._cluster else ""
+        self._addresses = Addresses(config, own.reveal() if own else base_url)
         self._open: dict[str, Database] = {}
         self._locks: dict[str, anyio.Lock] = {}
-        self._registered: dict[str, str] = {}
         self._defaults: dict[str, str] = {}
 
     @property
@@ -67,19 +63,19 @@ class Databases:
 
     def default_of(self, agent: str) -> str:
         """The database that this agent's calls use when they name none."""
-        return self._defaults.get(agent, self._config.default_database)
+        return self._defaults.get(agent, self.configured_default)
 
     async def set_default(self, agent: str, name: str) -> str:
-        """Move this agent's calls, in this process, to a database that exists; its previous default."""
+        """Move this agent's calls, in this process, to an existing database; the previous one."""
         await self.reading(name, agent)
         previous = self.default_of(agent)
         self._defaults[agent] = name
         return previous
 
     async def reading(self, name: str | None, agent: str) -> Database:
-        """The database to read; `UnknownDatabase` when it does not exist, and nothing is created."""
+        """The database to read; `UnknownDatabase` when there is none, and nothing is created."""
         chosen = name or self.default_of(agent)
-        return await self._opened(chosen, create=chosen == self._config.default_database)
+        return await self._opened(chosen, create=chosen == self.configured_default)
 
     async def writing(self, name: str | None, agent: str) -> Database:
         """The database to write; it is created when it does not exist."""
@@ -88,64 +84,66 @@ class Databases:
     async def register(
         self, name: str, agent: str, *, url: str | None = None, persist: bool = False
     ) -> Database:
-        """Open the database under this name, creating what is missing; kept for later when asked."""
-        await self._check_registration(checked_name(name), url)
-        if url is not None:
-            self._registered[name] = url
+        """Open the database under this name, creating what is missing; kept when asked."""
+        await self._load_registrations(checked_name(name))
+        if url is None:
+            return await self._opened(name, create=True)
+        self._check_is_free(name, url)
+        self._addresses.register({name: url})
         try:
             database = await self._opened(name, create=True)
         except DatabaseError:
-            self._registered.pop(name, None)
+            self._addresses.unregister(name)
             raise
-        if url is not None and persist:
-            default = await self._opened(self.configured_default, create=True)
+        if persist:
             entry = registry.Registered(name, url)
+            default = await self._default()
             await default.maintain(lambda conn: registry.keep(conn, entry, agent))
         return database
 
-    async def list(self) -> list[Listed]:
+    async def list(self) -> Sequence[Listed]:
         """Every configured, registered or derived database, the default first, then by name."""
-        names = await self.known_names()
-        return [await self._listed(name) for name in names]
+        return [await self._listed(name) for name in await self.known_names()]
 
-    async def known_names(self) -> list[str]:
+    async def known_names(self) -> Sequence[str]:
         """The names there are, the default first."""
-        default = self._config.default_database
-        names = {BASE, default, *self._config.databases, *await self._all_registered()}
-        try:
-            async with self._server(self.url_of(BASE)) as conn:
-                names |= set(await catalog.names_of_base(conn, self._base_database()))
-        except (psycopg.OperationalError, DatabaseError) as exc:
-            logger.warning("derived databases cannot be listed: %s", type(exc).__name__)
+        default = self.configured_default
+        await self._load_registrations()
+        names = self._addresses.names | await self._derived_names()
         return [default, *sorted(names - {default})]
 
     def url_of(self, name: str) -> str:
-        """Where the database of that name is, or would be made; holds the password."""
-        settings = self._settings(name)
-        own = settings.url.reveal() if settings and settings.url else self._registered.get(name)
-        if own is not None:
-            return own
-        base = self._base_url()
-        return base if name == BASE else derived_url(base, name)
+        """Where the database of that name is, or would be made; may hold a password."""
+        return self._addresses.url(name)
+
+    def is_embedded(self, name: str) -> bool:
+        """Whether the database is in the embedded cluster."""
+        return self._is_embedded(self.url_of(name))
 
     async def drop(self, name: str) -> None:
         """Drop the database with everything in it; for a person at the command line."""
-        address = self._address(checked_name(name))
+        await self._load_registrations(checked_name(name))
+        address = self._addresses.address(name)
+        database = database_in(address.url)
         if (opened := self._open.pop(name, None)) is not None:
             await opened.close()
-        with translated(name):
-            async with self._server(address.direct_url) as conn:
-                found, _ = await catalog.find(conn, database_in(address.url))
-        if not found:
-            raise UnknownDatabase(name, await self.known_names())
-        await self._drop(name, address)
+        async with self._server(name, catalog.beside(address.direct_url)) as conn:
+            found, mark = await catalog.find(conn, database)
+            if not found:
+                raise UnknownDatabase(name, await self.known_names())
+            self._check_mark(name, mark)
+            await catalog.drop(conn, database)
+        if self._addresses.unregister(name):
+            default = await self._default()
+            await default.maintain(lambda conn: registry.forget(conn, name))
 
     @asynccontextmanager
-    async def direct_connection(self, name: str) -> AsyncIterator[Connection]:
-        """A connection as the owner, past every pool, to a database that exists or is created."""
-        address = self._address(checked_name(name))
+    async def direct_connection(self, name: str, *, create: bool) -> AsyncIterator[Connection]:
+        """A connection as the owner, past every pool, in autocommit."""
+        await self._load_registrations(checked_name(name))
+        address = self._addresses.address(name)
+        await self._ensure_exists(address, create=create)
         with translated(name):
-            await self._ensure_exists(name, address, create=True)
             async with await provision.connect(address.direct_url) as conn:
                 yield conn
 
@@ -157,166 +155,110 @@ class Databases:
         if self._cluster is not None:
             await anyio.to_thread.run_sync(self._cluster.leave)
 
-    async def revive(self, name: str) -> None:
-        """Start the embedded cluster again if it was killed; raise when another server is down."""
-        address = self._address(name)
-        if self._is_embedded(address.url):
-            await self._start_cluster()
-        with translated(name):
-            async with await provision.connect(address.url):
-                return
+    async def _default(self) -> Database:
+        return await self._opened(self.configured_default, create=True)
 
     async def _opened(self, name: str, *, create: bool) -> Database:
         if (database := self._open.get(name)) is not None:
             return database
-        async with self._locks.setdefault(checked_name(name), anyio.Lock()):
+        await self._load_registrations(checked_name(name))
+        async with self._locks.setdefault(name, anyio.Lock()):
             if name not in self._open:
                 self._open[name] = await self._prepared(name, create=create)
         return self._open[name]
 
     async def _prepared(self, name: str, *, create: bool) -> Database:
         """A ready database with its pool open."""
-        if name not in self._registered:
-            await self._load_registration(name)
-        address = self._address(name)
+        address = self._addresses.address(name)
+        await self._ensure_exists(address, create=create)
         with translated(name):
-            await self._ensure_exists(name, address, create=create)
             async with await provision.connect(address.direct_url) as conn:
                 layout = await provision.prepare(conn, name)
         limits = self._config.limits
         patience = Patience(limits.statement_timeout_seconds, limits.pool_timeout_seconds)
-        database = Database(address, layout, patience, revive=lambda: self.revive(name))
+        database = Database(address, layout, patience, revive=lambda: self._revive(address))
         await database.open()
         logger.info("database %s is open at migration %d", name, layout.migration)
         return database
 
-    async def _ensure_exists(self, name: str, address: Address, *, create: bool) -> None:
-        database = database_in(address.url)
-        async with self._server(address.direct_url) as conn:
+    async def _ensure_exists(self, address: Address, *, create: bool) -> None:
+        name, database = address.name, database_in(address.url)
+        async with self._server(name, address.direct_url) as conn:
             found, mark = await catalog.find(conn, database)
             if found:
-                self._check_mark(name, address, mark)
-                return
-            if not (create and self._config.auto_create):
-                raise UnknownDatabase(name, await self.known_names())
-            await catalog.create(conn, database, self._mark(name))
-            logger.info("created database %s", name)
+                self._check_mark(name, mark)
+            elif create and self._config.auto_create:
+                await catalog.create(conn, database, self._addresses.mark(name))
+                logger.info("created database %s", name)
+        if not found and not (create and self._config.auto_create):
+            raise UnknownDatabase(name, await self.known_names())
 
-    def _check_mark(self, name: str, address: Address, mark: Mark | None) -> None:
+    def _check_mark(self, name: str, mark: catalog.Mark | None) -> None:
         """Refuse a derived address that leads to a database made for another base and name."""
-        is_derived = address.url == self._derived_or_base(name)
-        if is_derived and mark is not None and mark != self._mark(name):
+        is_ours = mark is None or mark == self._addresses.mark(name)
+        if self._addresses.is_derived(name) and not is_ours:
             raise Conflict(
-                f"{database_in(address.url)!r} on the server belongs to database {mark.name!r} of"
-                f" base {mark.base!r}. Choose another name than {name!r}, or give it its own url."
+                f"What would be database {name!r} is {mark.name!r} of base {mark.base!r} on that"
+                " server. Choose another name, or give it a url of its own."
             )
 
-    def _mark(self, name: str) -> Mark:
-        return Mark(self._base_database(), name)
+    def _check_is_free(self, name: str, url: str) -> None:
+        """A name leads to one place: the address it has may be repeated, not changed."""
+        known = self._addresses.own_url(name)
+        if known is not None and known != url:
+            raise Conflict(
+                f"Database {name!r} is at {mask_url(known)} already."
+                " Choose another name, or leave url out."
+            )
 
-    def _derived_or_base(self, name: str) -> str:
-        base = self._base_url()
-        return base if name == BASE else derived_url(base, name)
+    async def _load_registrations(self, name: str | None = None) -> None:
+        """Learn what other processes have registered, unless the name is known without it."""
+        if name is not None and name in {BASE, self.configured_default, *self._open}:
+            return
+        default = await self._default()
+        kept = await default.maintain(registry.all_registered)
+        self._addresses.register({entry.name: entry.url for entry in kept})
 
-    def _base_database(self) -> str:
-        return database_in(self._base_url())
-
-    def _base_url(self) -> str:
-        if self._config.database.url is not None:
-            return self._config.database.url.reveal()
-        assert self._cluster is not None
-        return self._cluster.url(_EMBEDDED_DATABASE)
-
-    def _settings(self, name: str) -> DatabaseConfig | None:
-        if name in self._config.databases:
-            return self._config.databases[name]
-        return self._config.database if name == BASE else None
-
-    def _address(self, name: str) -> Address:
-        settings = self._settings(name) or DatabaseConfig()
-        return Address(
-            name,
-            self.url_of(name),
-            listen_url=settings.listen_url.reveal() if settings.listen_url else "",
-            pool_min=settings.pool.min,
-            pool_max=settings.pool.max,
-        )
+    async def _derived_names(self) -> set[str]:
+        try:
+            async with self._server(BASE, self._addresses.base_url) as conn:
+                return set(await catalog.names_of_base(conn, self._addresses.base_database))
+        except DatabaseError as exc:
+            logger.warning("the base's databases cannot be listed: %s", exc)
+            return set()
 
     def _is_embedded(self, url: str) -> bool:
         if self._cluster is None:
             return False
-        prefix, _, options = self._cluster.url("x").partition("/x")
+        prefix, _, options = self._cluster.url("x").rpartition("/x")
         return url.startswith(prefix) and url.endswith(options)
 
     @asynccontextmanager
-    async def _server(self, url: str) -> AsyncIterator[Connection]:
+    async def _server(self, name: str, url: str) -> AsyncIterator[Connection]:
+        """A connection to the server of `url`, started when it is the embedded one."""
         if self._is_embedded(url):
             await self._start_cluster()
-        async with catalog.server_connection(url) as conn:
-            yield conn
+        with translated(name):
+            async with catalog.server_connection(url) as conn:
+                yield conn
 
     async def _start_cluster(self) -> None:
         assert self._cluster is not None
         await anyio.to_thread.run_sync(self._cluster.start)
         await anyio.to_thread.run_sync(self._cluster.ensure_running)
 
-    async def _all_registered(self) -> Sequence[str]:
-        default = await self._opened(self.configured_default, create=True)
-        for entry in await default.maintain(registry.all_registered):
-            self._registered.setdefault(entry.name, entry.url)
-        return list(self._registered)
-
-    async def _load_registration(self, name: str) -> None:
-        if name != self.configured_default and name not in self._config.databases:
-            await self._all_registered()
-
-    async def _check_registration(self, name: str, url: str | None) -> None:
-        """A name leads to one place: an address it has may be repeated, not changed."""
-        await self._load_registration(name)
-        known = self._registered.get(name) or self._configured_url(name)
-        if url is not None and known is not None and known != url:
-            raise Conflict(
-                f"Database {name!r} is registered at {mask_url(known)} already."
-                " Choose another name, or leave url out."
-            )
-
-    def _configured_url(self, name: str) -> str | None:
-        settings = self._settings(name)
-        if settings is not None and settings.url is not None:
-            return settings.url.reveal()
-        return self._base_url() if name == BASE else None
-
-    async def _drop(self, name: str, address: Address) -> None:
-        with translated(name):
-            async with self._server_beside(address) as conn:
-                await catalog.drop(conn, database_in(address.url))
-        if self._registered.pop(name, None) is not None:
-            default = await self._opened(self.configured_default, create=True)
-            await default.maintain(lambda conn: registry.forget(conn, name))
-
-    @asynccontextmanager
-    async def _server_beside(self, address: Address) -> AsyncIterator[Connection]:
-        """A connection to the same server, not inside the database itself."""
-        async with catalog.server_connection(catalog.beside(address.direct_url)) as conn:
-            yield conn
+    async def _revive(self, address: Address) -> None:
+        """Start the embedded cluster again if it was killed; raise when another server is down."""
+        async with self._server(address.name, address.url):
+            return
 
     async def _listed(self, name: str) -> Listed:
         url = self.url_of(name)
+        embedded = self._is_embedded(url)
         try:
-            async with self._server(url) as conn:
+            async with self._server(name, url) as conn:
                 found, _ = await catalog.find(conn, database_in(url))
                 size = await catalog.size_bytes(conn, database_in(url)) if found else 0
-        except psycopg.OperationalError as exc:
-            return self._unavailable(name, url, connection_problem(exc))
         except DatabaseError as exc:
-            return self._unavailable(name, url, str(exc))
-        status: Status = "ready" if found else "not created"
-        return Listed(name, mask_url(url), status, self._is_embedded(url), size)
-
-    def _unavailable(self, name: str, url: str, problem: str) -> Listed:
-        return Listed(name, mask_url(url), "unavailable", self._is_embedded(url), 0, problem)
-
-
-def _is_embedded(config: Config) -> bool:
-    return config.database.url is None
-
+            return Listed(name, mask_url(url), "unavailable", embedded, 0, str(exc))
+        return Listed(name, mask_url(url), "ready" if found else "not created", embedded, size)

@@ -71,7 +71,7 @@ def shipped() -> tuple[Migration, ...]:
 
 
 def load(folder: Path) -> tuple[Migration, ...]:
-    """The migrations of a folder, in order; every `.up.sql` has its `.down.sql`, no number is missing."""
+    """The migrations of a folder, in order; no number is missing, each has its way back."""
     found = [_read(path) for path in sorted(folder.glob("*.up.sql"))]
     for expected, migration in enumerate(found, start=1):
         if migration.number != expected:
@@ -127,7 +127,7 @@ async def migrate(
 ) -> int:
     """Bring the database to `target` (default: the newest), up or down; the number it then has.
 
-    `conn` is in autocommit, its login owns the schema. Any number of processes may call this at once.
+    `conn` is in autocommit, its login owns the schema. Any number of processes may call at once.
     """
     goal = len(known) if target is None else target
     if not 0 <= goal <= len(known):
@@ -146,16 +146,16 @@ async def migrate(
 @asynccontextmanager
 async def _lock(conn: Connection, name: str) -> AsyncIterator[None]:
     """Polled: waiting inside pg_advisory_lock would deadlock with CREATE INDEX CONCURRENTLY."""
-    with anyio.move_on_after(_LOCK_SECONDS):
-        while not await _try_lock(conn):
-            await anyio.sleep(_LOCK_POLL_SECONDS)
-        try:
-            yield
-        finally:
-            with anyio.CancelScope(shield=True):
-                await conn.execute("SELECT pg_advisory_unlock(%(key)s)", {"key": _LOCK_KEY})
-        return
-    raise DatabaseBusy(name, "another process is migrating it")
+    deadline = anyio.current_time() + _LOCK_SECONDS
+    while not await _try_lock(conn):
+        if anyio.current_time() > deadline:
+            raise DatabaseBusy(name, "another process is migrating it")
+        await anyio.sleep(_LOCK_POLL_SECONDS)
+    try:
+        yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            await conn.execute("SELECT pg_advisory_unlock(%(key)s)", {"key": _LOCK_KEY})
 
 
 async def _try_lock(conn: Connection) -> bool:
@@ -222,7 +222,9 @@ async def enter_as_owner(conn: Connection, roles: Roles, search_path: str) -> No
 
 
 async def _secure(conn: Connection) -> None:
-    row = await (await conn.execute("SELECT to_regproc('mcp_memory.secure') IS NOT NULL")).fetchone()
+    row = await (
+        await conn.execute("SELECT to_regproc('mcp_memory.secure') IS NOT NULL")
+    ).fetchone()
     if row is not None and row[0]:
         await conn.execute("SELECT mcp_memory.secure()")
 

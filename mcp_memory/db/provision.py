@@ -121,8 +121,9 @@ async def _create_pgvector(conn: Connection, name: str) -> None:
         return
     except psycopg.errors.InsufficientPrivilege as exc:
         raise DatabaseUnavailable(
-            name, "the login may not install pgvector; have an administrator run"
-            " CREATE EXTENSION vector in it"
+            name,
+            "the login may not install pgvector; have an administrator run"
+            " CREATE EXTENSION vector in it",
         ) from exc
     except (psycopg.errors.UndefinedFile, psycopg.errors.FeatureNotSupported) as exc:
         raise DatabaseUnavailable(name, "the server has no pgvector; install it there") from exc

@@ -37,9 +37,7 @@ ON CONFLICT (name) DO UPDATE SET url = excluded.url, registered_by = excluded.re
 
 async def keep(conn: Connection, registered: Registered, agent: str) -> None:
     """Keep the registration for every later process; for the worker alone."""
-    await conn.execute(
-        _KEEP, {"name": registered.name, "url": registered.url, "agent": agent}
-    )
+    await conn.execute(_KEEP, {"name": registered.name, "url": registered.url, "agent": agent})
 
 
 async def forget(conn: Connection, name: str) -> None:

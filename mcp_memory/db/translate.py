@@ -21,7 +21,7 @@ _BUSY = (
 
 @contextmanager
 def translated(database: str) -> Iterator[None]:
-    """Raise this package's errors for what PostgreSQL says inside; programming errors pass through."""
+    """Raise our errors for what PostgreSQL says inside; programming errors pass through."""
     try:
         yield
     except psycopg_pool.PoolTimeout as exc:
@@ -69,7 +69,9 @@ def _connection_text(text: str) -> str:
         "timeout": "the server did not answer in time",
         "ssl": "an encrypted connection could not be made",
     }
-    return next((words for mark, words in known.items() if mark in lowered), "the connection was lost")
+    return next(
+        (words for mark, words in known.items() if mark in lowered), "the connection was lost"
+    )
 
 
 def _reason(exc: psycopg.Error) -> str:

@@ -40,13 +40,17 @@ class WriteDocument:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a write left behind. `chunks` counts all of the document's, not only the new ones."""
+    """What a write left behind. `chunks` counts all of the document's, not only the new ones.
+
+    `changed` is false when the document was like this before: then there is no new version.
+    """
 
     path: str
     version: int
     chunks: int
     pending_embeddings: int
     created: bool
+    changed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,14 @@ class Deleted:
     deleted_at: datetime | None = None
     restored: bool = False
     purged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """How much was removed for good: deleted documents, and kept answers to repeated writes."""
+
+    documents: int
+    idempotency_keys: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from mcp_memory import audit, idempotency
+from mcp_memory import audit
 from mcp_memory.audit import Event
 from mcp_memory.config import LimitsConfig
+from mcp_memory.db import idempotency
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.documents import indexing, store
@@ -16,6 +17,7 @@ from mcp_memory.documents.models import (
     Deleted,
     Document,
     Excerpt,
+    Expired,
     ListPage,
     WriteDocument,
     Written,
@@ -81,9 +83,7 @@ class Documents:
 
         return await chosen.read(agent, work)
 
-    async def get_chunk(
-        self, agent: str, chunk_id: str, *, database: str | None = None
-    ) -> Excerpt:
+    async def get_chunk(self, agent: str, chunk_id: str, *, database: str | None = None) -> Excerpt:
         """The lines of a search result together with its neighbours'."""
         number = int(chunk_id) if chunk_id.isascii() and chunk_id.isdigit() else -1
         chosen = await self._databases.reading(database, agent)
@@ -123,9 +123,7 @@ class Documents:
         page, more = found[:limit], len(found) > limit
         return ListPage(page, to_cursor(_CURSOR, page[-1].path, page[-1].owner) if more else "")
 
-    async def delete(
-        self, agent: str, path: str, *, database: str | None = None
-    ) -> Deleted:
+    async def delete(self, agent: str, path: str, *, database: str | None = None) -> Deleted:
         """Take one's own document out of every list and search; undo brings it back for a while."""
         checked_path(path, self._limits.path_chars)
         chosen = await self._databases.reading(database, agent)
@@ -140,9 +138,7 @@ class Documents:
 
         return await chosen.write(agent, work)
 
-    async def restore(
-        self, agent: str, path: str, *, database: str | None = None
-    ) -> Deleted:
+    async def restore(self, agent: str, path: str, *, database: str | None = None) -> Deleted:
         """Bring back the document of that path that was deleted last."""
         checked_path(path, self._limits.path_chars)
         chosen = await self._databases.reading(database, agent)
@@ -177,11 +173,30 @@ class Documents:
 
         return await chosen.write(agent, work)
 
-    async def purge_expired(self, *, database: str | None = None, agent: str) -> int:
-        """Remove, for every agent, what was deleted longer ago than it can be brought back."""
+    async def purge_expired(
+        self,
+        agent: str,
+        *,
+        owner: str | None = None,
+        age: timedelta | None = None,
+        dry_run: bool = False,
+        database: str | None = None,
+    ) -> Expired:
+        """Remove for good what was deleted longer ago than `age`, and answers kept too long.
+
+        Of every agent, or of one owner; None is the time in which it can be brought back. A dry
+        run does it and takes it back, so its counts are true.
+        """
         chosen = await self._databases.reading(database, agent)
-        days = self._limits.recovery_days
-        return await chosen.maintain(lambda conn: store.purge_expired(conn, days))
+        kept = timedelta(days=self._limits.recovery_days)
+
+        async def work(conn: Connection) -> Expired:
+            async with conn.transaction(force_rollback=dry_run):
+                documents = await store.purge_expired(conn, kept if age is None else age, owner)
+                keys = await idempotency.purge_expired(conn, kept, owner)
+            return Expired(documents, keys)
+
+        return await chosen.maintain(work)
 
     async def count(self, agent: str, *, database: str | None = None) -> dict[str, int]:
         """How many documents and chunks the agent can see."""
@@ -224,12 +239,13 @@ class Documents:
         wanted = _described(agent, request, before, text)
         if before is not None and _is_same(before, wanted):
             chunks = len(await store.chunk_hashes(conn, before.id))
-            return asdict(Written(request.path, before.version, chunks, 0, created=False))
+            return asdict(Written(request.path, before.version, chunks, 0, created=False, changed=False))
         document = await (store.add if before is None else store.change)(conn, wanted)
         await store.add_version(conn, document, text)
         chunks = await _reindex(conn, document, text)
         await audit.record(conn, Event(agent, "write", "document", str(document.id)))
-        return asdict(Written(request.path, document.version, chunks, 0, created=before is None))
+        created = before is None
+        return asdict(Written(request.path, document.version, chunks, 0, created, changed=True))
 
 
 def _check_expectations(request: WriteDocument, before: Document | None) -> None:
@@ -249,9 +265,7 @@ async def _combined(conn: Connection, request: WriteDocument, before: Document |
     return f"{earlier}{separator}{request.content}"
 
 
-def _described(
-    agent: str, request: WriteDocument, before: Document | None, text: str
-) -> Document:
+def _described(agent: str, request: WriteDocument, before: Document | None, text: str) -> Document:
     """The document's row after the write; what the request leaves open stays as it was."""
     start = before or Document(
         0, agent, False, request.path, "", [], 0, 0, b"", None, datetime.now(UTC)

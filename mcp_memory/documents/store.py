@@ -1,7 +1,7 @@
 """The SQL of documents: each statement above the function that runs it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
@@ -126,9 +126,7 @@ WHERE document_id = %(id)s AND version = %(version)s
 
 async def content(conn: Connection, document_id: int, version: int) -> str | None:
     """The text of one version, if it is visible."""
-    row = await (
-        await conn.execute(_CONTENT, {"id": document_id, "version": version})
-    ).fetchone()
+    row = await (await conn.execute(_CONTENT, {"id": document_id, "version": version})).fetchone()
     return None if row is None else str(row[0])
 
 
@@ -330,19 +328,20 @@ WHERE agent_id = %(agent)s AND path = %(path)s
 
 
 async def purge(conn: Connection, agent: str, path: str) -> int:
-    """Remove every document of that path, living or deleted, with all that hangs on it; how many."""
+    """Remove every document of that path, living or deleted, with all of it; how many."""
     return (await conn.execute(_PURGE, {"agent": agent, "path": path})).rowcount
 
 
 _PURGE_EXPIRED = """
 DELETE FROM documents
-WHERE deleted_at <= now() - make_interval(days => %(recovery_days)s)
+WHERE deleted_at <= now() - %(age)s
+  AND (%(owner)s::text IS NULL OR agent_id = %(owner)s)
 """
 
 
-async def purge_expired(conn: Connection, recovery_days: int) -> int:
-    """Remove what was deleted longer ago than it can be brought back; how many documents."""
-    return (await conn.execute(_PURGE_EXPIRED, {"recovery_days": recovery_days})).rowcount
+async def purge_expired(conn: Connection, age: timedelta, owner: str | None) -> int:
+    """Remove what was deleted longer ago, of one owner or of all; how many documents."""
+    return (await conn.execute(_PURGE_EXPIRED, {"age": age, "owner": owner})).rowcount
 
 
 _CHUNK_PLACE = """

@@ -11,7 +11,7 @@ Tier = Literal["T0", "T1", "T2_anchor", "T2_hybrid", "T3"]
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A search. None narrows nothing; `until` is exclusive; `min_score` None is the configured one."""
+    """A search. None narrows nothing; `until` is exclusive; `min_score` has a configured default."""
 
     query: str
     max_results: int = 6
@@ -93,7 +93,7 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """Results, best first. `tokens` counts their texts; `degraded` says what could not take part."""
+    """Results, best first. `tokens` counts their texts; `degraded` names what took no part."""
 
     results: list[SearchResult]
     tokens: int

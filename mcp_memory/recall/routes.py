@@ -38,9 +38,7 @@ async def lexical(
                 _LEXICAL, {"lexemes": list(lexemes), "limit": limit, **_parameters(narrowing)}
             )
         ).fetchall()
-    return [
-        Hit(row.chunk_id, {"lexical": row.score, "coverage": row.coverage}) for row in rows
-    ]
+    return [Hit(row.chunk_id, {"lexical": row.score, "coverage": row.coverage}) for row in rows]
 
 
 def _parameters(narrowing: Narrowing) -> dict[str, object]:

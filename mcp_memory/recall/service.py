@@ -81,7 +81,7 @@ class Recall:
         lexemes: Sequence[str],
         request: SearchRequest,
     ) -> list[SearchResult]:
-        """Results in order while the budget lasts; the first one too large is cut to what is left."""
+        """Results in order while the budget lasts; the first too large is cut to what is left."""
         results: list[SearchResult] = []
         left = request.max_tokens
         for candidate in page:

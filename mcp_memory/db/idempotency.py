@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg.types.json import Jsonb
 
@@ -81,9 +81,7 @@ VALUES (%(agent)s, %(key)s, %(request_hash)s, %(response)s)
 """
 
 
-async def _keep(
-    conn: Connection, agent: str, key: str, request: bytes, response: Response
-) -> None:
+async def _keep(conn: Connection, agent: str, key: str, request: bytes, response: Response) -> None:
     await conn.execute(
         _KEEP,
         {"agent": agent, "key": key, "request_hash": request, "response": Jsonb(response)},
@@ -92,10 +90,11 @@ async def _keep(
 
 _PURGE_EXPIRED = """
 DELETE FROM idempotency_keys
-WHERE created_at <= now() - make_interval(days => %(days)s)
+WHERE created_at <= now() - %(age)s
+  AND (%(owner)s::text IS NULL OR agent_id = %(owner)s)
 """
 
 
-async def purge_expired(conn: Connection, days: int) -> int:
-    """Forget keys older than this; how many."""
-    return (await conn.execute(_PURGE_EXPIRED, {"days": days})).rowcount
+async def purge_expired(conn: Connection, age: timedelta, owner: str | None) -> int:
+    """Forget keys older than this, of one owner or of all; how many."""
+    return (await conn.execute(_PURGE_EXPIRED, {"age": age, "owner": owner})).rowcount

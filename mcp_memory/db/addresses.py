@@ -1,0 +1,75 @@
+"""Where each named database is: configured, registered, or derived from the base's address."""
+
+from collections.abc import Mapping
+
+from mcp_memory.config import Config, DatabaseConfig
+from mcp_memory.db.catalog import Mark
+from mcp_memory.db.database import Address
+from mcp_memory.db.names import checked_name, database_in, derived_url
+
+BASE = "main"
+
+
+class Addresses:
+    """The addresses of one configuration. `main` is the base; other names are derived from it.
+
+    A name that was registered with a URL of its own has that one.
+    """
+
+    def __init__(self, config: Config, base_url: str) -> None:
+        self._config, self.base_url = config, base_url
+        self._registered: dict[str, str] = {}
+
+    @property
+    def base_database(self) -> str:
+        """What PostgreSQL calls the base."""
+        return database_in(self.base_url)
+
+    @property
+    def names(self) -> set[str]:
+        """Every name that needs no server to be known."""
+        default = self._config.default_database
+        return {BASE, default, *self._config.databases, *self._registered}
+
+    def register(self, urls: Mapping[str, str]) -> None:
+        """Give these names URLs of their own."""
+        self._registered |= urls
+
+    def unregister(self, name: str) -> bool:
+        """Take the name's own URL away; whether it had one."""
+        return self._registered.pop(name, None) is not None
+
+    def own_url(self, name: str) -> str | None:
+        """The URL a name was given, by configuration or registration; None when it is derived."""
+        settings = self._settings(name)
+        if settings.url is not None:
+            return settings.url.reveal()
+        return self.base_url if name == BASE else self._registered.get(name)
+
+    def url(self, name: str) -> str:
+        """Where the database of that name is, or would be made; may hold a password."""
+        return self.own_url(checked_name(name)) or derived_url(self.base_url, name)
+
+    def address(self, name: str) -> Address:
+        """The same with its direct line and the size of its pool."""
+        settings = self._settings(name)
+        return Address(
+            name,
+            self.url(name),
+            listen_url=settings.listen_url.reveal() if settings.listen_url else "",
+            pool_min=settings.pool.min,
+            pool_max=settings.pool.max,
+        )
+
+    def mark(self, name: str) -> Mark:
+        """What a database made for this name is marked with."""
+        return Mark(self.base_database, name)
+
+    def is_derived(self, name: str) -> bool:
+        """Whether the name's address comes from the base's."""
+        return self.own_url(name) in (None, self.base_url)
+
+    def _settings(self, name: str) -> DatabaseConfig:
+        if name in self._config.databases:
+            return self._config.databases[name]
+        return self._config.database if name == BASE else DatabaseConfig()

@@ -1,0 +1,12 @@
+DROP INDEX chunks_shared;
+DROP FUNCTION match_embedding(smallint, vector, text[], text, text[], timestamptz, timestamptz, integer, integer);
+DROP FUNCTION drop_embedding_model(smallint);
+DROP FUNCTION activate_embedding_model(smallint);
+DROP FUNCTION add_embedding_model(text, text, integer);
+DROP FUNCTION queue_missing(smallint);
+DROP TRIGGER enqueue_embeddings ON chunks;
+DROP FUNCTION enqueue_embeddings();
+DROP INDEX chunks_text_hash;
+DROP TABLE embedding_jobs;
+DROP TABLE chunk_embeddings;
+DROP TABLE embedding_models;

@@ -1,0 +1,179 @@
+"""Named databases: created on demand, derived, never mistaken for one another."""
+
+import anyio
+import psycopg
+import pytest
+
+from mcp_memory.config import Config
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.databases import Databases
+from mcp_memory.db.names import with_database
+from mcp_memory.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    InvalidDatabaseName,
+    UnknownDatabase,
+)
+from tests.fixtures.postgres import MakeConfig
+
+
+def databases_on(server_url: str) -> set[str]:
+    with psycopg.connect(server_url) as conn:
+        return {str(row[0]) for row in conn.execute("SELECT datname FROM pg_database").fetchall()}
+
+
+def name_in(url: str) -> str:
+    return url.rpartition("/")[2].partition("?")[0]
+
+
+async def current_database(conn: Connection) -> str:
+    row = await (await conn.execute("SELECT current_database()")).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+async def test_a_write_creates_the_derived_database(
+    databases: Databases, database_url: str
+) -> None:
+    life = await databases.writing("life", "alice")
+
+    assert await life.read("alice", current_database) == f"{name_in(database_url)}_life"
+
+
+async def test_a_misspelt_read_creates_nothing_and_names_the_near_ones(
+    databases: Databases, server_url: str
+) -> None:
+    await databases.writing("life", "alice")
+    before = databases_on(server_url)
+
+    with pytest.raises(UnknownDatabase) as caught:
+        await databases.reading("lief", "alice")
+
+    assert caught.value.known == ["main", "life"]
+    assert "'life'" in str(caught.value)
+    assert databases_on(server_url) == before
+
+
+@pytest.mark.parametrize("name", ['a"; drop', "a/b?x=1", "x" * 80, "🐘", "", "Life", "1st"])
+async def test_hostile_names_are_refused_before_any_server_hears_them(
+    databases: Databases, name: str
+) -> None:
+    with pytest.raises(InvalidDatabaseName):
+        await databases.register(name, "alice")
+
+
+async def test_one_base_never_opens_a_database_of_another(
+    database_url: str, databases: Databases
+) -> None:
+    await databases.writing("life_x", "alice")
+    other_base = with_database(database_url, f"{name_in(database_url)}_life")
+    other = Databases(Config.model_validate({"database": {"url": other_base}}))
+    try:
+        with pytest.raises(Conflict):
+            await other.writing("x", "alice")
+    finally:
+        await other.close()
+
+
+async def test_derived_databases_are_listed_without_being_registered(
+    databases: Databases, config: Config
+) -> None:
+    await databases.writing("work", "alice")
+    another_process = Databases(config)
+    try:
+        listed = await another_process.list()
+    finally:
+        await another_process.close()
+
+    assert [(each.name, each.status) for each in listed] == [("main", "ready"), ("work", "ready")]
+
+
+async def test_auto_create_off_creates_nothing(make_config: MakeConfig, server_url: str) -> None:
+    databases = Databases(make_config(auto_create=False))
+    before = databases_on(server_url)
+    try:
+        with pytest.raises(UnknownDatabase):
+            await databases.writing("life", "alice")
+    finally:
+        await databases.close()
+    assert databases_on(server_url) == before
+
+
+async def test_the_default_moves_for_one_agent_only(databases: Databases) -> None:
+    await databases.register("life", "alice")
+
+    assert await databases.set_default("alice", "life") == "main"
+
+    assert databases.default_of("alice") == "life"
+    assert databases.default_of("bob") == "main"
+
+
+async def test_the_default_cannot_be_a_database_that_does_not_exist(databases: Databases) -> None:
+    with pytest.raises(UnknownDatabase):
+        await databases.set_default("alice", "nowhere")
+
+    assert databases.default_of("alice") == "main"
+
+
+async def test_eight_at_once_create_and_migrate_once(empty_database_url: str) -> None:
+    config = Config.model_validate({"database": {"url": empty_database_url}})
+    several = [Databases(config) for _ in range(8)]
+    async with anyio.create_task_group() as tasks:
+        for databases in several:
+            tasks.start_soon(databases.writing, "life", "alice")
+    life = await several[0].reading("life", "alice")
+    applied = await life.maintain(count_migrations)
+    for databases in several:
+        await databases.close()
+
+    assert applied == life.layout.migration
+
+
+async def count_migrations(conn: Connection) -> int:
+    row = await (await conn.execute("SELECT count(*) FROM chunks")).fetchone()
+    assert row == (0,)
+    async with await psycopg.AsyncConnection.connect(conn.info.dsn, autocommit=True) as owner:
+        found = await owner.execute("SELECT count(*) FROM mcp_memory.migrations")
+        counted = await found.fetchone()
+    assert counted is not None
+    return int(counted[0])
+
+
+async def test_a_registered_database_has_the_url_it_was_given(
+    databases: Databases, database_url: str, config: Config
+) -> None:
+    elsewhere = with_database(database_url, f"{name_in(database_url)}elsewhere")
+    await databases.register("archive", "alice", url=elsewhere, persist=True)
+    another_process = Databases(config)
+    try:
+        archive = await another_process.reading("archive", "bob")
+        assert await archive.read("bob", current_database) == name_in(elsewhere)
+    finally:
+        await another_process.close()
+
+
+async def test_a_name_keeps_the_address_it_has(databases: Databases, database_url: str) -> None:
+    with pytest.raises(Conflict):
+        await databases.register("main", "alice", url=with_database(database_url, "elsewhere"))
+
+
+async def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
+    url = "postgresql://alice:hunter2@127.0.0.1:9/memory"
+    databases = Databases(Config.model_validate({"database": {"url": url}}))
+    with pytest.raises(DatabaseUnavailable) as caught:
+        await databases.writing(None, "alice")
+    await databases.close()
+
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.reason == "the server refuses connections"
+
+
+async def test_a_dropped_database_is_gone(databases: Databases, server_url: str) -> None:
+    life = await databases.register("life", "alice")
+    gone = name_in(life.address.url)
+
+    await databases.drop("life")
+
+    assert gone not in databases_on(server_url)
+    with pytest.raises(UnknownDatabase):
+        await databases.reading("life", "alice")
