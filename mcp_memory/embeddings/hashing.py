@@ -121,7 +121,7 @@ def word_features(word: str, dimensions: int) -> Features:
 def word_weight(word: str) -> float:
     """Less for short words: without a corpus to count in, shortness tells what is common.
 
-    Measured on the LoCoMo turns it lifts R@10 from .25 to .43. Numbers, and scripts without
+    On five LoCoMo conversations, those it was chosen on, R@10 is .43 with it and .27 without. Numbers, and scripts without
     spaces, say much in few characters and keep their weight.
     """
     if not word.isalpha() or _WITHOUT_SPACES.search(word):
