@@ -1,1 +1,1 @@
-""""""
+"""Pure analysis of text: lexemes, chunks, token counts and excerpts."""

@@ -1,0 +1,230 @@
+"""Lexical analysis: the lexemes of a text and of a query, and PostgreSQL's literals for them.
+
+PostgreSQL's own dictionaries are not used: servers differ in locale, and some do not even fold
+Cyrillic. A text and a query go through the same analysis, so equal words give equal lexemes.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Literal
+
+import regex
+
+from mcp_memory.text.stems import fold, stems
+from mcp_memory.text.stopwords import STOP_WORDS
+
+LEXEME_BYTES = 200
+TSVECTOR_BYTES = 1_000_000
+TSQUERY_LEXEMES = 1_000
+
+_LAST_POSITION = 16_383
+_POSITIONS_PER_LEXEME = 255
+_KEPT_PREFIX_BYTES = 180
+_CACHED_LENGTH = 64
+_MOST_PARTS_OF_A_WORD = 6
+
+# Scripts written without spaces, and Hangul, whose spaces are not reliable.
+_SPACELESS = (
+    r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\u30FC"
+)
+_LETTER = rf"[\p{{L}}\p{{N}}--[{_SPACELESS}]]"
+_WORD = rf"{_LETTER}[\p{{L}}\p{{N}}\p{{M}}--[{_SPACELESS}]]*+"
+
+_TOKEN = regex.compile(
+    rf"""(?V1)
+    [{_SPACELESS}]++
+  | \p{{N}}{{1,3}}(?:,\p{{N}}{{3}}){{1,6}}+(?:\.\p{{N}}++)?+(?![\p{{L}}\p{{N}},])  # 1,000.50
+  | (?:(?<![\p{{L}}\p{{N}}_])[#@.])?                              # #123 @ada .gitignore
+    {_WORD}
+    (?:(?:::|_++|[-./@:\\#'])(?={_LETTER}){_WORD})*+
+    (?:(?:\+\+|\#)(?![\p{{L}}\p{{N}}]))?                          # C++ C#
+  | \p{{RI}}{{2}}
+  | \p{{Extended_Pictographic}}
+    """,
+    regex.VERBOSE,
+)
+_WORDS = regex.compile(r"[\p{L}\p{N}][\p{L}\p{N}\p{M}']*")
+_SEGMENT_JOINT = regex.compile(r"[/@:\\#]+")
+_PARTS = regex.compile(
+    r"\p{N}+|\p{Lu}{2,}s(?!\p{Ll})|\p{Lu}+(?!\p{Ll})|\p{Lu}?[^\p{Lu}\p{N}]+|\p{Lu}"
+)
+_PLURAL_ACRONYM = regex.compile(r"\p{Lu}{2,}s")
+_SPACELESS_START = regex.compile(rf"(?V1)[{_SPACELESS}]")
+_HAN = regex.compile(r"\p{Han}")
+_CONTRACTION = regex.compile(r"'(?:s|ll|re|ve|m|d)\Z")
+
+# Unicode puts no limit on marks over one letter, and normalising many takes quadratic time.
+_TOO_MANY_MARKS = regex.compile(r"(\p{M}{30})\p{M}++")
+_INVISIBLE = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Me}\u0640]++")
+_VARIANTS = str.maketrans({"\u2019": "'", "\u02bc": "'", "\u2010": "-", "\u2011": "-"})
+
+
+def lexemes(text: str) -> list[str]:
+    """The lexemes of a text in reading order: stems, identifiers and their parts, with repeats."""
+    return [lexeme for token in _tokens(text) for lexeme in _analyse(token)]
+
+
+def indexed_lexemes(text: str) -> list[str]:
+    """`lexemes` plus every single Han character, which is a word that a query may ask for alone."""
+    found: list[str] = []
+    for token in _tokens(text):
+        found.extend(_analyse(token))
+        if len(token) > 1 and not token.isascii() and _SPACELESS_START.match(token):
+            found.extend(_HAN.findall(token))
+    return found
+
+
+def query_lexemes(query: str) -> list[str]:
+    """The distinct lexemes to search by, in order; stop words only when there is nothing else.
+
+    A word in capitals (`WHO`, `IT`) is no stop word, unless the whole query is in capitals.
+    """
+    tokens = _tokens(query)
+    shouted = query.isupper()
+    meaningful = [token for token in tokens if not _is_stop_word(token, shouted=shouted)]
+    kept = dict.fromkeys(lexeme for token in meaningful for lexeme in _meaningful_lexemes(token))
+    return list(kept or dict.fromkeys(lexeme for token in tokens for lexeme in _analyse(token)))
+
+
+def tsvector(text: str, *, extra: Sequence[str] = ()) -> str:
+    """A literal for `::tsvector`: the indexed lexemes of the text, and `extra` ones as they are.
+
+    PostgreSQL refuses more than 1 MiB: lexemes are kept in order of first appearance, `extra`
+    first, until about 1,000,000 bytes are used; a text that long should have been chunked.
+    """
+    entries: dict[str, list[int]] = {_bounded(lexeme): [] for lexeme in extra if lexeme}
+    entries |= _positions(indexed_lexemes(text))
+    return " ".join(_within_budget(entries))
+
+
+def tsquery(lexemes: Iterable[str], operator: Literal["|", "&"] = "|") -> str:
+    """A literal for `::tsquery` of at most 1,000 lexemes; of none, one that finds nothing."""
+    quoted = [_quoted(_bounded(lexeme)) for lexeme in lexemes if lexeme][:TSQUERY_LEXEMES]
+    return f" {operator} ".join(quoted)
+
+
+def _tokens(text: str) -> list[str]:
+    return _TOKEN.findall(_normalised(text))
+
+
+def _normalised(text: str) -> str:
+    if text.isascii():
+        return text
+    bounded = _TOO_MANY_MARKS.sub(r"\1", _INVISIBLE.sub("", text))
+    # Again, because some compatible characters stand for invisible ones.
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", bounded)).translate(_VARIANTS)
+
+
+def _analyse(token: str) -> tuple[str, ...]:
+    return _known(token) if len(token) <= _CACHED_LENGTH else _lexemes_of(token)
+
+
+def _lexemes_of(token: str) -> tuple[str, ...]:
+    if _SPACELESS_START.match(token):
+        return _bigrams(fold(token))
+    if "," in token:
+        return _lexemes_of(token.replace(",", ""))
+    words = _WORDS.findall(token)
+    if not words:
+        return (token,)
+    if len(words) == 1 and words[0] == token:
+        return _distinct(_word_lexemes(token))
+    parts = (lexeme for word in words for lexeme in _word_lexemes(word))
+    return _distinct((fold(token), *_segments(token), *parts))
+
+
+_known = lru_cache(maxsize=32_768)(_lexemes_of)
+
+
+def _segments(token: str) -> Iterator[str]:
+    """`main.py` of `src/main.py`: what stands between the coarse joints, when joined itself."""
+    segments = _SEGMENT_JOINT.split(token)
+    if len(segments) > 1:
+        yield from (fold(segment) for segment in segments if not segment.isalnum() and segment)
+
+
+def _word_lexemes(word: str) -> Iterator[str]:
+    """The stems of a word; of `camelCase` and `5mg` also the whole and the parts."""
+    if "'" in word:
+        yield from _apostrophe_lexemes(fold(word))
+        return
+    parts = _PARTS.findall(word) if not word.islower() or not word.isalpha() else [word]
+    if len(parts) == 1:
+        yield from stems(fold(word))
+        if _PLURAL_ACRONYM.fullmatch(word):
+            yield fold(word[:-1])
+        return
+    yield fold(word)
+    yield from stems(fold(word))
+    if len(parts) <= _MOST_PARTS_OF_A_WORD:
+        for part in parts:
+            yield from stems(fold(part))
+
+
+def _apostrophe_lexemes(word: str) -> Iterator[str]:
+    """`caroline's` is `caroline`, `don't` is `dont`; `l'homme` is `lhomme`, `l` and `homme`."""
+    base = _CONTRACTION.sub("", word).strip("'")
+    yield from stems(base.replace("'", ""))
+    parts = [part for part in base.split("'") if part]
+    if len(parts) > 1 and not base.endswith("n't"):
+        for part in parts:
+            yield from stems(part)
+
+
+def _bigrams(run: str) -> tuple[str, ...]:
+    if len(run) == 1:
+        return (run,)
+    return tuple(run[index : index + 2] for index in range(len(run) - 1))
+
+
+def _distinct(found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_bounded(lexeme) for lexeme in found if lexeme))
+
+
+def _bounded(lexeme: str) -> str:
+    """A lexeme that PostgreSQL can hold: a long one is a prefix and a hash of the whole."""
+    if len(lexeme) <= LEXEME_BYTES // 4 and "\0" not in lexeme:
+        return lexeme
+    lexeme = lexeme.replace("\0", "\ufffd")
+    encoded = lexeme.encode()
+    if len(encoded) <= LEXEME_BYTES:
+        return lexeme
+    prefix = encoded[:_KEPT_PREFIX_BYTES].decode(errors="ignore")
+    return f"{prefix}~{blake2b(encoded, digest_size=8).hexdigest()}"
+
+
+def _is_stop_word(token: str, *, shouted: bool) -> bool:
+    if len(token) > 1 and token.isupper() and not shouted:
+        return False
+    return _CONTRACTION.sub("", fold(token)) in STOP_WORDS
+
+
+def _meaningful_lexemes(token: str) -> Iterator[str]:
+    found = _analyse(token)
+    yield from found[:1] if len(found) == 1 else (x for x in found if x not in STOP_WORDS)
+
+
+def _positions(found: Iterable[str]) -> dict[str, list[int]]:
+    positions: dict[str, list[int]] = {}
+    for index, lexeme in enumerate(found, start=1):
+        seen = positions.setdefault(lexeme, [])
+        if not seen or (index <= _LAST_POSITION and len(seen) < _POSITIONS_PER_LEXEME):
+            seen.append(min(index, _LAST_POSITION))
+    return positions
+
+
+def _within_budget(entries: dict[str, list[int]]) -> Iterator[str]:
+    used = 0
+    for lexeme, positions in entries.items():
+        used += len(lexeme.encode()) + 2 * len(positions) + 8
+        if used > TSVECTOR_BYTES:
+            return
+        places = ",".join(map(str, positions))
+        yield f"{_quoted(lexeme)}:{places}" if places else _quoted(lexeme)
+
+
+def _quoted(lexeme: str) -> str:
+    escaped = lexeme.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"
