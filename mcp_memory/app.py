@@ -1,15 +1,18 @@
 """The composition root: everything is built here, once, and closed together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import anyio
 
-from mcp_memory.config import Config
+from mcp_memory.config import Config, EmbeddingsConfig
 from mcp_memory.db.databases import Databases
 from mcp_memory.documents.service import Documents
+from mcp_memory.embeddings.base import EmbeddingSettings
 from mcp_memory.recall.service import Recall
+from mcp_memory.spaces.embedders import Embedders
+from mcp_memory.spaces.service import Spaces
 from mcp_memory.text.tokens import TokenCounter
 
 
@@ -19,23 +22,46 @@ class App:
 
     config: Config
     databases: Databases
+    spaces: Spaces
     documents: Documents
     recall: Recall
 
 
 @asynccontextmanager
-async def open_app(config: Config) -> AsyncIterator[App]:
-    """An app that is closed, connections and embedded cluster with it, when the block ends."""
+async def open_app(config: Config) -> AsyncGenerator[App]:
+    """An app with its background work; all is closed, embedded cluster too, when the block ends."""
     tokens = TokenCounter()
     tokens.start_loading()
     databases = Databases(config)
+    embedders = Embedders(_embedding_settings(config.embeddings))
+    spaces = Spaces(databases, embedders, batch_size=config.embeddings.batch_size)
     try:
-        yield App(
-            config=config,
-            databases=databases,
-            documents=Documents(databases, config.limits),
-            recall=Recall(databases, config.search, config.limits, tokens),
-        )
+        async with anyio.create_task_group() as background:
+            background.start_soon(spaces.run_worker)
+            yield App(
+                config=config,
+                databases=databases,
+                spaces=spaces,
+                documents=Documents(databases, spaces, config.limits),
+                recall=Recall(databases, spaces, config.search, config.limits, tokens),
+            )
+            background.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
             await databases.close()
+            await embedders.aclose()
+
+
+def _embedding_settings(section: EmbeddingsConfig) -> EmbeddingSettings:
+    return EmbeddingSettings(
+        provider=section.provider,
+        model=section.model,
+        model_dir=section.model_dir,
+        base_url=section.base_url.reveal() if section.base_url else None,
+        api_key=section.api_key.reveal() if section.api_key else None,
+        dimensions=section.dimensions,
+        batch_size=section.batch_size,
+        timeout_seconds=section.timeout_seconds,
+        query_prefix=section.query_prefix or None,
+        document_prefix=section.document_prefix or None,
+    )

@@ -141,9 +141,6 @@ def _named_variables(document: Mapping[str, object]) -> set[str]:
 def _folders(environ: Mapping[str, str]) -> dict[Key, object]:
     """The user's own folders for data and models."""
     return {
-        ("embedded", "data_dir"): str(
-            _folder(environ, "XDG_DATA_HOME", ".local/share") / "mcp-memory"
-        ),
         ("embeddings", "model_dir"): str(
             _folder(environ, "XDG_CACHE_HOME", ".cache") / "mcp-memory" / "models"
         ),

@@ -127,12 +127,13 @@ class DatabaseConfig(Section):
 
 
 class EmbeddedConfig(Section):
-    """Where the embedded PostgreSQL keeps its cluster; read by db.embedded."""
+    """Where the embedded PostgreSQL keeps its cluster; read by db.embedded.
 
-    data_dir: Folder = Field(
-        default=Path("~/.local/share/mcp-memory"),
-        validate_default=True,
-    )
+    None: the user's data folder, or /var/lib/mcp-memory for root, whose server runs as another
+    user.
+    """
+
+    data_dir: Folder | None = None
 
 
 class EmbeddingsConfig(Section):

@@ -41,3 +41,11 @@ async def _end(conn: Connection, task: "asyncio.Future[Result]") -> None:
         await asyncio.wait([task], timeout=_CANCEL_SECONDS)
     if task.done() and not task.cancelled():
         task.exception()
+
+
+async def shielded(work: Callable[[], Awaitable[Result]]) -> Result:
+    """What `work` returns, out of reach of any cancellation until it is done."""
+    results: list[Result] = []
+    with anyio.CancelScope(shield=True):
+        results.append(await work())
+    return results[0]

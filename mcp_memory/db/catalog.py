@@ -5,7 +5,7 @@ without entering it. So `acme` + `life_x` and `acme_life` + `x`, which PostgreSQ
 are never mistaken for one another.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ class Mark:
 
 
 @asynccontextmanager
-async def server_connection(url: str) -> AsyncIterator[Connection]:
+async def server_connection(url: str) -> AsyncGenerator[Connection]:
     """A connection to the server of `url`: in its own database if that is there."""
     problem: psycopg.OperationalError | None = None
     for database in (database_in(url), *_DOORS):

@@ -1,6 +1,6 @@
 """One named database: its pool, and transactions in it as an agent or as the worker."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +10,8 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from mcp_memory.db.cancellation import Connection, Result, run_cancellable
+from mcp_memory.db import vectors
+from mcp_memory.db.cancellation import Connection, Result, run_cancellable, shielded
 from mcp_memory.db.provision import CONNECT_TIMEOUT_SECONDS, Layout
 from mcp_memory.db.translate import translated
 
@@ -123,9 +124,8 @@ class Database:
                 return await run_cancellable(conn, partial(_transact, conn, identity, work))
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
-        with anyio.CancelScope(shield=True):
-            conn = await self._free_connection()
+    async def _connection(self) -> AsyncGenerator[Connection]:
+        conn = await shielded(self._free_connection)
         try:
             yield conn
         finally:
@@ -163,6 +163,7 @@ async def _transact(conn: Connection, identity: dict[str, str], work: Work[Resul
 
 async def _configure(conn: Connection) -> None:
     """Let the server notice a client that is gone while its query runs; not every platform can."""
+    vectors.register(conn)
     with suppress(psycopg.Error):
         await conn.set_autocommit(True)
         await conn.execute("SET client_connection_check_interval = '5s'")

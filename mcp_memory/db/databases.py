@@ -1,7 +1,7 @@
 """Named databases: found, created on demand, opened once, closed together."""
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +15,7 @@ from mcp_memory.db.addresses import BASE, Addresses
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.database import Address, Database, Patience
 from mcp_memory.db.embedded import EmbeddedCluster
-from mcp_memory.db.names import checked_name, database_in
+from mcp_memory.db.names import checked_name, checked_url, database_in
 from mcp_memory.db.translate import translated
 from mcp_memory.errors import Conflict, DatabaseError, UnknownDatabase
 
@@ -88,11 +88,11 @@ class Databases:
         await self._load_registrations(checked_name(name))
         if url is None:
             return await self._opened(name, create=True)
-        self._check_is_free(name, url)
+        self._check_is_free(name, checked_url(url))
         self._addresses.register({name: url})
         try:
             database = await self._opened(name, create=True)
-        except DatabaseError:
+        except BaseException:
             self._addresses.unregister(name)
             raise
         if persist:
@@ -111,6 +111,10 @@ class Databases:
         await self._load_registrations()
         names = self._addresses.names | await self._derived_names()
         return [default, *sorted(names - {default})]
+
+    def opened(self) -> Sequence[Database]:
+        """The databases that this process has open now."""
+        return list(self._open.values())
 
     def url_of(self, name: str) -> str:
         """Where the database of that name is, or would be made; may hold a password."""
@@ -138,7 +142,7 @@ class Databases:
             await default.maintain(lambda conn: registry.forget(conn, name))
 
     @asynccontextmanager
-    async def direct_connection(self, name: str, *, create: bool) -> AsyncIterator[Connection]:
+    async def direct_connection(self, name: str, *, create: bool) -> AsyncGenerator[Connection]:
         """A connection as the owner, past every pool, in autocommit."""
         await self._load_registrations(checked_name(name))
         address = self._addresses.address(name)
@@ -195,8 +199,9 @@ class Databases:
 
     def _check_mark(self, name: str, mark: catalog.Mark | None) -> None:
         """Refuse a derived address that leads to a database made for another base and name."""
-        is_ours = mark is None or mark == self._addresses.mark(name)
-        if self._addresses.is_derived(name) and not is_ours:
+        if mark is None or mark == self._addresses.mark(name):
+            return
+        if self._addresses.is_derived(name):
             raise Conflict(
                 f"What would be database {name!r} is {mark.name!r} of base {mark.base!r} on that"
                 " server. Choose another name, or give it a url of its own."
@@ -234,7 +239,7 @@ class Databases:
         return url.startswith(prefix) and url.endswith(options)
 
     @asynccontextmanager
-    async def _server(self, name: str, url: str) -> AsyncIterator[Connection]:
+    async def _server(self, name: str, url: str) -> AsyncGenerator[Connection]:
         """A connection to the server of `url`, started when it is the embedded one."""
         if self._is_embedded(url):
             await self._start_cluster()

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -144,7 +144,7 @@ async def migrate(
 
 
 @asynccontextmanager
-async def _lock(conn: Connection, name: str) -> AsyncIterator[None]:
+async def _lock(conn: Connection, name: str) -> AsyncGenerator[None]:
     """Polled: waiting inside pg_advisory_lock would deadlock with CREATE INDEX CONCURRENTLY."""
     deadline = anyio.current_time() + _LOCK_SECONDS
     while not await _try_lock(conn):

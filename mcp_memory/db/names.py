@@ -3,6 +3,9 @@
 import re
 from urllib.parse import quote, unquote
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
 from mcp_memory.config import nearest_database_name
 from mcp_memory.errors import InvalidDatabaseName, InvalidInput
 
@@ -16,6 +19,16 @@ def checked_name(name: str) -> str:
     if _NAME.fullmatch(name):
         return name
     raise InvalidDatabaseName(name, nearest_database_name(name))
+
+
+def checked_url(url: str) -> str:
+    """The URL itself; `InvalidInput`, which never quotes it, when it is none of PostgreSQL's."""
+    _parts(url)
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError as exc:
+        raise InvalidInput("url", "PostgreSQL's client library cannot read it") from exc
+    return url
 
 
 def database_in(url: str) -> str:

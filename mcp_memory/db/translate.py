@@ -1,6 +1,6 @@
 """The one place where PostgreSQL's errors become ours."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import psycopg
@@ -20,7 +20,7 @@ _BUSY = (
 
 
 @contextmanager
-def translated(database: str) -> Iterator[None]:
+def translated(database: str) -> Generator[None]:
     """Raise our errors for what PostgreSQL says inside; programming errors pass through."""
     try:
         yield

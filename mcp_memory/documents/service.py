@@ -33,6 +33,7 @@ from mcp_memory.errors import (
     VersionConflict,
 )
 from mcp_memory.paging import from_cursor, to_cursor
+from mcp_memory.spaces.service import Spaces
 from mcp_memory.text.chunking import document_title
 from mcp_memory.text.tokens import estimate_tokens
 
@@ -42,8 +43,8 @@ _CURSOR = "documents"
 class Documents:
     """Markdown documents of every named database, as each agent sees them."""
 
-    def __init__(self, databases: Databases, limits: LimitsConfig) -> None:
-        self._databases, self._limits = databases, limits
+    def __init__(self, databases: Databases, spaces: Spaces, limits: LimitsConfig) -> None:
+        self._databases, self._spaces, self._limits = databases, spaces, limits
 
     async def write(
         self, agent: str, request: WriteDocument, *, database: str | None = None
@@ -59,7 +60,12 @@ class Documents:
             response = await idempotency.once(conn, agent, key, fingerprint, do)
             return Written(**response)  # pyright: ignore[reportArgumentType]  # our own JSON
 
-        return await chosen.write(agent, work)
+        written = await chosen.write(agent, work)
+        if not written.changed:
+            return written
+        await self._spaces.follow(chosen)
+        pending = await chosen.read(agent, partial(store.pending, path=request.path))
+        return replace(written, pending_embeddings=pending)
 
     async def get(
         self,
@@ -239,7 +245,9 @@ class Documents:
         wanted = _described(agent, request, before, text)
         if before is not None and _is_same(before, wanted):
             chunks = len(await store.chunk_hashes(conn, before.id))
-            return asdict(Written(request.path, before.version, chunks, 0, created=False, changed=False))
+            return asdict(
+                Written(request.path, before.version, chunks, 0, created=False, changed=False)
+            )
         document = await (store.add if before is None else store.change)(conn, wanted)
         await store.add_version(conn, document, text)
         chunks = await _reindex(conn, document, text)

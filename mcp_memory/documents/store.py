@@ -344,6 +344,23 @@ async def purge_expired(conn: Connection, age: timedelta, owner: str | None) -> 
     return (await conn.execute(_PURGE_EXPIRED, {"age": age, "owner": owner})).rowcount
 
 
+_PENDING = """
+SELECT count(*)
+FROM documents d
+JOIN chunks c ON c.document_id = d.id
+JOIN embedding_jobs j ON j.chunk_id = c.id
+JOIN embedding_models m ON m.id = j.model_id AND m.state = 'active'
+WHERE d.agent_id = current_agent() AND d.path = %(path)s AND d.deleted_at IS NULL
+"""
+
+
+async def pending(conn: Connection, path: str) -> int:
+    """How many chunks of one's own document wait for their vector in the active space."""
+    row = await (await conn.execute(_PENDING, {"path": path})).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 _CHUNK_PLACE = """
 SELECT d.id, d.agent_id, d.shared, d.path, d.title, d.tags, d.version, d.tokens, d.sha256,
        d.occurred_at, d.updated_at,

@@ -11,7 +11,7 @@ Tier = Literal["T0", "T1", "T2_anchor", "T2_hybrid", "T3"]
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A search. None narrows nothing; `until` is exclusive; `min_score` has a configured default."""
+    """A search. None narrows nothing, or takes the configured score; `until` is exclusive."""
 
     query: str
     max_results: int = 6

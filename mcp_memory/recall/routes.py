@@ -7,6 +7,7 @@ from psycopg.rows import class_row
 
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.recall.models import Hit, Narrowing, Passage
+from mcp_memory.spaces.service import QueryVector
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,25 @@ async def lexical(
             )
         ).fetchall()
     return [Hit(row.chunk_id, {"lexical": row.score, "coverage": row.coverage}) for row in rows]
+
+
+_SEMANTIC = """
+SELECT chunk_id, similarity
+FROM match_embedding(%(space_id)s, %(vector)s::vector, %(sources)s, %(path_prefix)s, %(tags)s,
+                     %(since)s, %(until)s, %(limit)s)
+"""
+
+
+async def semantic(
+    conn: Connection, query: QueryVector, narrowing: Narrowing, limit: int
+) -> list[Hit]:
+    """Chunks nearest in meaning; `semantic` is the cosine."""
+    if query.vector is None:
+        return []
+    parameters = {"space_id": query.space_id, "vector": query.vector, "limit": limit}
+    found = await conn.execute(_SEMANTIC, parameters | _parameters(narrowing))
+    rows = await found.fetchall()
+    return [Hit(int(row[0]), {"semantic": float(row[1])}) for row in rows]
 
 
 def _parameters(narrowing: Narrowing) -> dict[str, object]:

@@ -17,6 +17,7 @@ from mcp_memory.recall.models import (
     SearchRequest,
     SearchResult,
 )
+from mcp_memory.spaces.service import Spaces
 from mcp_memory.text.snippets import fit
 from mcp_memory.text.terms import query_lexemes
 from mcp_memory.text.tokens import TokenCounter
@@ -31,11 +32,12 @@ class Recall:
     def __init__(
         self,
         databases: Databases,
+        spaces: Spaces,
         settings: SearchConfig,
         limits: LimitsConfig,
         tokens: TokenCounter,
     ) -> None:
-        self._databases, self._tokens = databases, tokens
+        self._databases, self._spaces, self._tokens = databases, spaces, tokens
         self._settings, self._limits = settings, limits
 
     async def search(
@@ -46,13 +48,17 @@ class Recall:
         skip = _skipped(request.cursor)
         chosen = await self._databases.reading(database, agent)
         lexemes = query_lexemes(request.query)
+        query = await self._spaces.query_vector(chosen, request.query)
         floor = self._settings.min_score if request.min_score is None else request.min_score
 
         async def work(conn: Connection) -> tuple[list[Candidate], dict[int, Passage]]:
             narrowing = _narrowing(request)
             enough = max(_CANDIDATES, skip + request.max_results + 1)
-            hits = await routes.lexical(conn, lexemes, narrowing, enough)
-            ranked = [c for c in ranking.fuse({"lexical": hits}) if c.score >= floor]
+            found = {
+                "lexical": await routes.lexical(conn, lexemes, narrowing, enough),
+                "semantic": await routes.semantic(conn, query, narrowing, enough),
+            }
+            ranked = [c for c in ranking.fuse(found) if c.score >= floor]
             page = ranked[skip : skip + request.max_results + 1]
             return page, await routes.passages(conn, [c.chunk_id for c in page])
 
@@ -63,6 +69,7 @@ class Recall:
             results=results,
             tokens=sum(self._tokens.count(result.text) for result in results),
             tier="T2_hybrid",
+            degraded=[query.problem] if query.problem else [],
             next_cursor=to_cursor(_CURSOR, skip + len(results)) if more and results else "",
         )
 

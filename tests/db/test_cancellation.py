@@ -1,0 +1,118 @@
+"""A cancelled call costs no connection and leaves no query running."""
+
+import anyio
+import psycopg
+import pytest
+
+from mcp_memory.db import provision
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.database import Database
+from mcp_memory.db.databases import Databases
+from mcp_memory.errors import DatabaseBusy
+from tests.fixtures.postgres import MakeConfig
+
+RUNNING = """
+SELECT count(*)
+FROM pg_stat_activity
+WHERE datname = current_database() AND query LIKE '%pg_sleep%' AND state = 'active'
+  AND pid <> pg_backend_pid()
+"""
+
+
+async def backend(conn: Connection) -> int:
+    return conn.info.backend_pid
+
+
+async def sleep(conn: Connection) -> None:
+    await conn.execute("SELECT pg_sleep(60)")
+
+
+async def running(conn: Connection) -> int:
+    row = await (await conn.execute(RUNNING)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def until_running(owner: Connection, wanted: int) -> None:
+    with anyio.fail_after(10):
+        while await running(owner) != wanted:
+            await anyio.sleep(0.01)
+
+
+async def test_cancelling_a_call_ends_its_query_on_the_server(
+    db: Database, database_url: str
+) -> None:
+    async with await provision.connect(database_url) as owner:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(db.read, "alice", sleep)
+            await until_running(owner, 3)
+            tasks.cancel_scope.cancel()
+
+        assert await running(owner) == 0
+
+
+async def test_cancelling_a_call_loses_no_connection(make_config: MakeConfig) -> None:
+    url = make_config().database.url
+    assert url is not None
+    databases = Databases(
+        make_config(database={"url": url.reveal(), "pool": {"min": 0, "max": 1}})
+    )
+    db = await databases.writing(None, "alice")
+    before = await db.read("alice", backend)
+    started = anyio.Event()
+
+    async def announce_and_sleep(conn: Connection) -> None:
+        started.set()
+        await sleep(conn)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(db.read, "alice", announce_and_sleep)
+        await started.wait()
+        tasks.cancel_scope.cancel()
+
+    assert await db.read("alice", backend) == before
+    await databases.close()
+
+
+async def test_a_cancelled_write_is_rolled_back(db: Database) -> None:
+    added = anyio.Event()
+
+    async def add_and_sleep(conn: Connection) -> None:
+        await conn.execute(
+            "INSERT INTO audit_log (agent_id, action, kind, object_id)"
+            " VALUES ('alice', 'write', 'document', '1')"
+        )
+        added.set()
+        await sleep(conn)
+
+    async def count(conn: Connection) -> int:
+        row = await (await conn.execute("SELECT count(*) FROM audit_log")).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(db.write, "alice", add_and_sleep)
+        await added.wait()
+        tasks.cancel_scope.cancel()
+
+    assert await db.maintain(count) == 0
+
+
+async def test_a_statement_that_takes_too_long_is_ended(make_config: MakeConfig) -> None:
+    databases = Databases(make_config(limits={"statement_timeout_seconds": 0.1}))
+    db = await databases.writing(None, "alice")
+
+    with pytest.raises(DatabaseBusy):
+        await db.read("alice", sleep)
+    await databases.close()
+
+
+async def test_a_read_cannot_write(db: Database) -> None:
+    async def write(conn: Connection) -> None:
+        await conn.execute("DELETE FROM chunks")
+
+    with pytest.raises(Exception) as caught:
+        await db.read("alice", write)
+
+    assert isinstance(caught.value.__cause__, psycopg.errors.ReadOnlySqlTransaction)
