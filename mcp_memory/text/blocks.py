@@ -108,7 +108,10 @@ def _fence_end(lines: Sequence[str], start: int) -> int:
         line = lines[position].strip()
         if line.startswith(mark) and not line.strip(mark[0]):
             return position + 1
-    return len(lines)
+    end = len(lines)
+    while not lines[end - 1].strip():
+        end -= 1
+    return end
 
 
 def _list_end(lines: Sequence[str], start: int) -> int:

@@ -99,8 +99,8 @@ def _weigh_symbol(symbol: str) -> int:
 def _weigh_ascii_word(word: str) -> int:
     if len(word) > 3 and word.isupper():
         return TOKEN + 200 * (len(word) - 3)
-    changes = len(_CASE_CHANGE.findall(word))
-    return TOKEN * (1 + changes) + 120 * max(0, len(word) - 9)
+    humps = 1 + len(_CASE_CHANGE.findall(word))
+    return TOKEN * humps + 120 * max(0, len(word) - 9 * humps)
 
 
 def _weigh_letters(word: str) -> int:
