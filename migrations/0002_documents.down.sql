@@ -1,6 +1,7 @@
-DROP FUNCTION match_lexemes(text[], text[], text, text[], timestamptz, timestamptz, integer, integer);
+DROP FUNCTION match_lexemes(text[], narrowing, integer, integer);
 DROP FUNCTION as_query(text[]);
-DROP FUNCTION admits(chunks, text[], text, text[], timestamptz, timestamptz);
+DROP FUNCTION admits(chunks, narrowing);
+DROP TYPE narrowing;
 DROP TABLE chunks;
 DROP TABLE document_versions;
 DROP TABLE documents;

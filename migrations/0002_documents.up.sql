@@ -67,17 +67,18 @@ CREATE INDEX chunks_document ON chunks (document_id, position);
 CREATE INDEX chunks_agent ON chunks (agent_id, source);
 SELECT protect('chunks');
 
--- Everything one search is narrowed by, said once for every route. NULL narrows nothing.
-CREATE FUNCTION admits(
-    chunk chunks, sources text[], path_prefix text, tags text[], since timestamptz, until timestamptz
-) RETURNS boolean
+-- Everything a search may be narrowed by; NULL narrows nothing. Other kinds of memory add attributes.
+CREATE TYPE narrowing AS (sources text[], path_prefix text, tags text[], since timestamptz, until timestamptz);
+
+-- Said once, for every route; the planner inlines it.
+CREATE FUNCTION admits(chunk chunks, wanted narrowing) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN mcp_memory.visible((chunk).agent_id, (chunk).shared)
-    AND (chunk).source = ANY (sources)
-    AND (path_prefix IS NULL OR starts_with((chunk).path, path_prefix))
-    AND (tags IS NULL OR (chunk).tags @> tags)
-    AND (since IS NULL OR (chunk).occurred_at >= since)
-    AND (until IS NULL OR (chunk).occurred_at < until);
+    AND (chunk).source = ANY ((wanted).sources)
+    AND ((wanted).path_prefix IS NULL OR starts_with((chunk).path, (wanted).path_prefix))
+    AND ((wanted).tags IS NULL OR (chunk).tags @> (wanted).tags)
+    AND ((wanted).since IS NULL OR (chunk).occurred_at >= (wanted).since)
+    AND ((wanted).until IS NULL OR (chunk).occurred_at < (wanted).until);
 
 -- The query that any of these lexemes answers.
 CREATE FUNCTION as_query(wanted text[]) RETURNS tsquery
@@ -91,8 +92,7 @@ RETURN (
 -- leakproof); the same predicate is written out inside. How common each lexeme is, is counted up to `common` rows;
 -- candidates come from the rarest lexemes, together at most about `common` rows, so the number ranked is bounded.
 CREATE FUNCTION match_lexemes(
-    wanted text[], sources text[], path_prefix text, tags text[], since timestamptz, until timestamptz,
-    max_rows integer, common integer DEFAULT 5000
+    wanted text[], narrowed narrowing, max_rows integer, common integer DEFAULT 5000
 ) RETURNS TABLE (chunk_id bigint, score real, coverage real)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
@@ -133,7 +133,7 @@ BEGIN
     FROM (
         SELECT c.id, c.tokens, c.lexemes
         FROM chunks c
-        WHERE c.lexemes @@ seekers AND admits(c, sources, path_prefix, match_lexemes.tags, since, until)
+        WHERE c.lexemes @@ seekers AND admits(c, narrowed)
         LIMIT common
     ) candidate
     CROSS JOIN LATERAL (

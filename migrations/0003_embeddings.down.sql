@@ -1,5 +1,5 @@
 DROP INDEX chunks_shared;
-DROP FUNCTION match_embedding(smallint, vector, text[], text, text[], timestamptz, timestamptz, integer, integer);
+DROP FUNCTION match_embedding(smallint, vector, narrowing, integer, integer);
 DROP FUNCTION drop_embedding_model(smallint);
 DROP FUNCTION activate_embedding_model(smallint);
 DROP FUNCTION add_embedding_model(text, text, integer);

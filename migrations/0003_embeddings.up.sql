@@ -125,8 +125,7 @@ FROM PUBLIC;
 -- The semantic route: nearest by cosine. Few admitted chunks are compared one by one, so that an owner with ten rows
 -- among millions gets exactly those; many are found through the index of the space.
 CREATE FUNCTION match_embedding(
-    wanted_model smallint, query vector, sources text[], path_prefix text, tags text[],
-    since timestamptz, until timestamptz, max_rows integer, few integer DEFAULT 2000
+    wanted_model smallint, query vector, narrowed narrowing, max_rows integer, few integer DEFAULT 2000
 ) RETURNS TABLE (chunk_id bigint, similarity real)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
@@ -137,7 +136,7 @@ BEGIN
     FROM (
         SELECT c.id
         FROM chunks c
-        WHERE admits(c, sources, path_prefix, match_embedding.tags, since, until)
+        WHERE admits(c, narrowed)
         LIMIT few + 1
     ) found;
     IF coalesce(cardinality(admitted), 0) <= few OR size > 4000 THEN
@@ -154,10 +153,10 @@ BEGIN
         SELECT e.chunk_id, (1 - ((e.embedding::halfvec(%1$s)) <=> $2::halfvec(%1$s)))::real
         FROM chunk_embeddings e
         JOIN chunks c ON c.id = e.chunk_id
-        WHERE e.model_id = %2$s AND admits(c, $3, $4, $5, $6, $7)
+        WHERE e.model_id = %2$s AND admits(c, $3)
         ORDER BY (e.embedding::halfvec(%1$s)) <=> $2::halfvec(%1$s)
-        LIMIT $8
+        LIMIT $4
         $q$, size, wanted_model
-    ) USING wanted_model, query, sources, path_prefix, tags, since, until, max_rows;
+    ) USING wanted_model, query, narrowed, max_rows;
 END $$;
 CREATE INDEX chunks_shared ON chunks (source) WHERE shared;

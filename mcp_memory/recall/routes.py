@@ -19,8 +19,12 @@ class _LexicalRow:
 
 _LEXICAL = """
 SELECT chunk_id, score, coverage
-FROM match_lexemes(%(lexemes)s, %(sources)s, %(path_prefix)s, %(tags)s, %(since)s, %(until)s,
-                   %(limit)s)
+FROM match_lexemes(
+    %(lexemes)s,
+    ROW(%(sources)s::text[], %(path_prefix)s::text, %(tags)s::text[], %(since)s::timestamptz,
+        %(until)s::timestamptz)::narrowing,
+    %(limit)s
+)
 """
 
 
@@ -44,8 +48,13 @@ async def lexical(
 
 _SEMANTIC = """
 SELECT chunk_id, similarity
-FROM match_embedding(%(space_id)s, %(vector)s::vector, %(sources)s, %(path_prefix)s, %(tags)s,
-                     %(since)s, %(until)s, %(limit)s)
+FROM match_embedding(
+    %(space_id)s,
+    %(vector)s::vector,
+    ROW(%(sources)s::text[], %(path_prefix)s::text, %(tags)s::text[], %(since)s::timestamptz,
+        %(until)s::timestamptz)::narrowing,
+    %(limit)s
+)
 """
 
 
