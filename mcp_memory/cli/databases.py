@@ -1,0 +1,173 @@
+"""`mcp-memory databases`: the named databases, listed, made, dropped and entered."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+
+import click
+
+from mcp_memory.app import App
+from mcp_memory.cli.invocation import Invocation, pass_invocation
+from mcp_memory.cli.options import agent_option, json_option
+from mcp_memory.cli.output import is_interactive, print_json, print_table, readable_size
+from mcp_memory.cli.psql import run_psql
+from mcp_memory.cli.session import configured, run
+from mcp_memory.config import mask_url
+from mcp_memory.db.databases import Databases, Listed
+from mcp_memory.errors import UnknownDatabase
+
+
+@click.group()
+def databases() -> None:
+    """List, create, drop and enter named databases.
+
+    \b
+    Example:
+      mcp-memory databases list
+    """
+
+
+@databases.command("list")
+@json_option
+@pass_invocation
+def list_databases(invocation: Invocation, as_json: bool) -> None:
+    """List every named database: configured, registered, or derived and on the server.
+
+    \b
+    Example:
+      mcp-memory databases list --json
+    """
+    config = configured(invocation)
+    listed = run(config, _listed)
+    default = config.default_database
+    if as_json:
+        print_json([asdict(each) | {"is_default": each.name == default} for each in listed])
+        return
+    rows = [_row(each, is_default=each.name == default) for each in listed]
+    print_table(("NAME", "DEFAULT", "STATUS", "SIZE", "URL"), rows)
+
+
+async def _listed(app: App) -> Sequence[Listed]:
+    return await app.databases.list()
+
+
+def _row(listed: Listed, *, is_default: bool) -> tuple[str, ...]:
+    status = f"{listed.status}: {listed.problem}" if listed.problem else listed.status
+    size = readable_size(listed.size_bytes) if listed.size_bytes else "-"
+    return (listed.name, "*" if is_default else "", status, size, listed.url)
+
+
+@databases.command()
+@click.argument("name")
+@click.option("--url", metavar="URL", help="Where it is; default: beside the main database.")
+@click.option("--persist", is_flag=True, help="Remember the URL for every later process.")
+@agent_option
+@pass_invocation
+def create(
+    invocation: Invocation, name: str, url: str | None, persist: bool, agent: str | None
+) -> None:
+    """Create the database NAME, or take in one that exists, and migrate it.
+
+    \b
+    Example:
+      mcp-memory databases create work
+    """
+    config = configured(invocation, agent=agent)
+    run(config, partial(_register, name=name, url=url, persist=persist))
+    click.echo(f"The database {name} is ready.")
+    if url is not None and not persist and name not in config.databases:
+        click.echo("Its URL is not remembered: pass --persist, or put it into the settings.")
+
+
+async def _register(app: App, name: str, url: str | None, persist: bool) -> None:
+    await app.databases.register(name, app.config.agent, url=url, persist=persist)
+
+
+@databases.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Even if it is the default database.")
+@pass_invocation
+def drop(invocation: Invocation, name: str, yes: bool, force: bool) -> None:
+    """Drop the database NAME with everything that is remembered in it.
+
+    \b
+    Example:
+      mcp-memory databases drop scratch --yes
+    """
+    config = configured(invocation)
+    if name == config.default_database and not force:
+        raise click.UsageError(f"{name} is the default database: --force drops it all the same.")
+    if not yes:
+        _ask_to_drop(name)
+    run(config, partial(_drop, name=name))
+    click.echo(f"The database {name} is gone.")
+
+
+def _ask_to_drop(name: str) -> None:
+    if not is_interactive():
+        raise click.UsageError(f"--yes says that {name} shall be dropped with all it holds.")
+    click.confirm(f"Drop {name} with everything in it, for good?", abort=True, err=True)
+
+
+async def _drop(app: App, name: str) -> None:
+    await app.databases.drop(name)
+
+
+@databases.command()
+@click.argument("name", required=False)
+@click.option("--show-password", is_flag=True, help="Print the password too.")
+@pass_invocation
+def url(invocation: Invocation, name: str | None, show_password: bool) -> None:
+    """Print the URL of the database NAME, or of the default one, its password masked.
+
+    The embedded PostgreSQL answers while a process of mcp-memory uses it; `databases shell` does.
+
+    \b
+    Example:
+      pg_dump "$(mcp-memory databases url work --show-password)"
+    """
+    config = configured(invocation)
+    address = run(config, partial(_url, name=name or config.default_database))
+    click.echo(address if show_password else mask_url(address))
+
+
+async def _url(app: App, name: str) -> str:
+    return await _known_url(app.databases, name)
+
+
+async def _known_url(databases: Databases, name: str) -> str:
+    """The URL of a database that there is; only registered and derived ones need the server."""
+    if name != databases.configured_default:
+        known = await databases.known_names()
+        if name not in known:
+            raise UnknownDatabase(name, known)
+    return databases.url_of(name)
+
+
+@databases.command(context_settings={"ignore_unknown_options": True})
+@click.argument("words", metavar="[NAME] [PSQL_ARGUMENT]...", nargs=-1, type=click.UNPROCESSED)
+@pass_invocation
+@click.pass_context
+def shell(ctx: click.Context, invocation: Invocation, words: Sequence[str]) -> None:
+    """Open psql in the database NAME, or in the default one.
+
+    What follows goes to psql. The embedded PostgreSQL runs as long as the shell does.
+
+    \b
+    Example:
+      mcp-memory databases shell main -c 'SELECT path, version FROM documents'
+    """
+    config = configured(invocation)
+    is_named = bool(words) and not words[0].startswith("-")
+    name = words[0] if is_named else config.default_database
+    arguments = words[1:] if is_named else words
+    ctx.exit(run(config, partial(_shell, name=name, arguments=arguments)))
+
+
+async def _shell(app: App, name: str, arguments: Sequence[str]) -> int:
+    url = await _known_url(app.databases, name)
+    async with app.databases.direct_connection(name, create=False):
+        # Only to see that it answers; an embedded cluster is in use until the app closes.
+        pass
+    return await run_psql(url, arguments, is_embedded=app.databases.is_embedded(name))

@@ -1,0 +1,107 @@
+"""What the demo shows, step by step: each calls tools, checks the answers and says what came."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from mcp_memory.cli.demo_stage import Answer, Stage, entries, expect
+
+PROJECT = "projects/lighthouse.md"
+DIARY = "diary/2026-03-01.md"
+PREFERENCES = "MEMORY.md"
+
+_PROJECT_TEXT = """\
+# Lighthouse
+
+The release train leaves every second Thursday.
+Backups of the lighthouse database run at 03:30 UTC and are kept for ninety days.
+
+## Decisions
+
+We chose PostgreSQL over three separate stores, because one backup covers everything.
+"""
+_DIARY_TEXT = """\
+# Sunday
+
+Told nobody yet: the surprise party for Ben is on Saturday in the boathouse.
+"""
+_PREFERENCES_TEXT = """\
+- Answers short, with the command to run first.
+- Prefers tea over coffee.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A sentence, and what is done to make it true; `show` returns what came back, in lines."""
+
+    title: str
+    show: Callable[[Stage], Awaitable[list[str]]]
+
+
+async def _tools_are_offered(stage: Stage) -> list[str]:
+    tools = sorted(tool.name for tool in (await stage.ada.client.list_tools()).tools)
+    missing = {"memory_search", "memory_get", "memory_write"} - set(tools)
+    expect(not missing, f"these tools are not offered: {', '.join(sorted(missing))}")
+    server = stage.ada.client.server_info
+    expect(server is not None and server.name == "mcp-memory", "another server answers")
+    return [f"{len(tools)} tools: {', '.join(tools)}"]
+
+
+async def _ada_writes(stage: Stage) -> list[str]:
+    lines: list[str] = []
+    documents = (
+        (PROJECT, _PROJECT_TEXT, True),
+        (PREFERENCES, _PREFERENCES_TEXT, False),
+        (DIARY, _DIARY_TEXT, False),
+    )
+    for path, content, shared in documents:
+        written = await stage.ada.call(
+            "memory_write", path=path, content=content, mode="create", shared=shared
+        )
+        expect(written["version"] == 1 and written["created"] is True, f"{path} is not new")
+        whose = "shared" if shared else "private"
+        lines.append(f"{path}: version 1, {written['chunks']} chunks, {whose}")
+    return lines
+
+
+async def _ben_finds(stage: Stage) -> list[str]:
+    answer = await stage.ben.call("memory_search", query="When do the lighthouse backups run?")
+    results = entries(answer, "results")
+    expect(bool(results), "the shared document was not found")
+    best = results[0]
+    expect(best["path"] == PROJECT and best["owner"] == "demo-ada", f"{best['path']} came first")
+    expect("03:30 UTC" in str(best["text"]), "the passage found does not hold the answer")
+    return [f"{best['citation']} of {best['owner']}, score {best['score']}", _line(best, "03:30")]
+
+
+def _line(result: Answer, word: str) -> str:
+    return next(line for line in str(result["text"]).splitlines() if word in line)
+
+
+async def _ben_does_not_see(stage: Stage) -> list[str]:
+    answer = await stage.ben.call("memory_search", query="surprise party in the boathouse")
+    seen = [str(result["path"]) for result in entries(answer, "results")]
+    expect(DIARY not in seen, "another agent's private document was found")
+    refusal = await stage.ben.refused("memory_get", path=DIARY)
+    expect("boathouse" not in refusal, "the refusal tells what is in the document")
+    own = await stage.ada.call("memory_search", query="surprise party in the boathouse")
+    found = [str(result["path"]) for result in entries(own, "results")]
+    expect(found[:1] == [DIARY], "its owner does not find it")
+    return [f"ben finds nothing of it, and is told: {refusal}", f"ada finds {found[0]}"]
+
+
+async def _ben_reads(stage: Stage) -> list[str]:
+    expected = _PROJECT_TEXT.splitlines()[2:4]
+    excerpt = await stage.ben.call("memory_get", path=PROJECT, start_line=3, lines=2)
+    expect(str(excerpt["text"]).splitlines() == expected, f"lines 3-4 are {excerpt['text']!r}")
+    total = excerpt["total_lines"]
+    return [f"{PROJECT}, lines 3-4 of {total}:", *(f"  {line}" for line in expected)]
+
+
+STEPS = (
+    Step("A client starts the server and asks what it can do", _tools_are_offered),
+    Step("Ada remembers three things, one of them for everybody", _ada_writes),
+    Step("Ben, at a server process of his own, finds what she shared", _ben_finds),
+    Step("What is private stays private", _ben_does_not_see),
+    Step("Ben reads just the lines he needs", _ben_reads),
+)

@@ -1,0 +1,145 @@
+"""`mcp-memory doctor`: what the memory depends on, what of it is wrong, and the mend."""
+
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mcp_memory.app import App, open_app
+from mcp_memory.cli.check_database import check_diagnosis
+from mcp_memory.cli.check_machine import (
+    check_disk,
+    check_packages,
+    check_python,
+    check_timezone,
+    check_vocabulary,
+)
+from mcp_memory.cli.config import origins
+from mcp_memory.cli.findings import Finding, State, ok, problem
+from mcp_memory.cli.invocation import Invocation, pass_invocation
+from mcp_memory.cli.options import database_option, json_option
+from mcp_memory.cli.output import print_json, printable
+from mcp_memory.cli.session import configured
+from mcp_memory.config import Config, mask_url
+from mcp_memory.db.diagnosis import diagnose
+from mcp_memory.db.embedded import EmbeddedCluster
+from mcp_memory.errors import ConfigError, DatabaseUnavailable, EmbeddedPostgresFailed
+
+_COLOURS: dict[State, str] = {"ok": "green", "warning": "yellow", "problem": "red"}
+
+
+@click.command()
+@database_option
+@json_option
+@pass_invocation
+@click.pass_context
+def doctor(ctx: click.Context, invocation: Invocation, database: str | None, as_json: bool) -> None:
+    """Check everything the memory depends on; say what is wrong and how to mend it.
+
+    The exit code is 1 when something keeps the memory from working; warnings do not count.
+    The embedded PostgreSQL is started for it, no database is created or migrated.
+
+    \b
+    Example:
+      mcp-memory doctor --json
+    """
+    findings = [check_python(), check_packages(), *_configured(invocation, database)]
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        _print(findings)
+    ctx.exit(1 if any(finding.state == "problem" for finding in findings) else 0)
+
+
+def _configured(invocation: Invocation, database: str | None) -> Iterator[Finding]:
+    """What depends on the settings, if they can be read at all."""
+    try:
+        config = configured(invocation)
+    except ConfigError as exc:
+        yield problem("settings", str(exc), "correct that key, then run `mcp-memory config check`")
+        return
+    yield ok("settings", f"from {', '.join(origins(config))}")
+    yield check_timezone(config)
+    yield check_vocabulary()
+    yield from anyio.run(_databases, config, database)
+
+
+async def _databases(config: Config, database: str | None) -> Sequence[Finding]:
+    async with open_app(config) as app:
+        name = database or config.default_database
+        if name != config.default_database and name not in config.databases:
+            # Only the default database knows which names were registered.
+            await app.databases.known_names()
+        return [finding async for finding in _database(app, name)]
+
+
+async def _database(app: App, name: str) -> AsyncIterator[Finding]:
+    """The embedded cluster, if this is where the database is, then server and database."""
+    url = app.databases.url_of(name)
+    cluster = app.databases.cluster
+    if cluster is not None and app.databases.is_embedded(name):
+        yield check_disk(cluster.data_dir)
+        embedded = await anyio.to_thread.run_sync(_embedded, cluster)
+        yield embedded
+        if embedded.state == "problem":
+            return
+    try:
+        diagnosis = await diagnose(name, url)
+    except DatabaseUnavailable as exc:
+        yield problem("server", f"{exc.reason}: {mask_url(url)}", _mend(name))
+        return
+    for finding in check_diagnosis(name, diagnosis):
+        yield finding
+
+
+def _embedded(cluster: EmbeddedCluster) -> Finding:
+    """Start it: that tries its programs, its folder and the user it runs as."""
+    try:
+        cluster.start()
+    except EmbeddedPostgresFailed as exc:
+        what = exc.problem.rstrip(".")
+        log = f"read {cluster.log_file}, " if _is_there(cluster.log_file) else ""
+        mend = f"{log}set MCP_MEMORY_DATA_DIR to a folder you own, or database.url to a server"
+        return problem("embedded", what, mend)
+    return ok("embedded", f"{cluster.data_dir}, programs in {cluster.bin_dir}")
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError:
+        return False
+
+
+def _mend(name: str) -> str:
+    key = "database.url" if name == "main" else f"databases.{name}.url"
+    return f"start that server, or correct host, login and database in {key}"
+
+
+def _print(findings: Sequence[Finding]) -> None:
+    if sys.stdout.isatty():
+        _print_table(findings)
+        return
+    for finding in findings:
+        click.echo(f"{finding.state}\t{finding.check}\t{printable(finding.what)}")
+        if finding.mend:
+            click.echo(f"mend\t{finding.check}\t{printable(finding.mend)}")
+
+
+def _print_table(findings: Sequence[Finding]) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    for finding in findings:
+        state = Text(finding.state, style=_COLOURS[finding.state])
+        table.add_row(state, finding.check, Text(printable(finding.what)))
+        if finding.mend:
+            table.add_row("", "", Text(f"-> {printable(finding.mend)}", style="bold"))
+    Console().print(table)

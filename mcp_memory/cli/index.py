@@ -1,0 +1,144 @@
+"""`mcp-memory index`: folders of Markdown and text into the memory, once or as they change."""
+
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import anyio
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mcp_memory.app import App
+from mcp_memory.cli.files import PATTERNS, Found, Selection
+from mcp_memory.cli.indexing import Account, Target, write_files
+from mcp_memory.cli.invocation import Invocation, pass_invocation
+from mcp_memory.cli.options import agent_option, database_option, json_option
+from mcp_memory.cli.output import print_json, printable
+from mcp_memory.cli.session import configured, run
+from mcp_memory.cli.watching import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What comes after the first pass, and how it is told."""
+
+    watch: bool
+    delete: bool
+    as_json: bool
+
+
+@click.command()
+@click.argument(
+    "paths",
+    metavar="PATH...",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, path_type=Path, resolve_path=True),
+)
+@click.option("--prefix", default="", metavar="PATH", help="Put before each document's path.")
+@click.option(
+    "--glob",
+    "patterns",
+    multiple=True,
+    metavar="PATTERN",
+    help=f"Names to take from folders; repeatable. Default: {' '.join(PATTERNS)}",
+)
+@click.option("--tags", metavar="TAG,TAG", help="Tags for every document.")
+@click.option("--shared", is_flag=True, help="Let every agent read them.")
+@click.option("--follow-links", is_flag=True, help="Take what symbolic links lead to.")
+@click.option("--watch", is_flag=True, help="Go on, and follow every change until Ctrl-C.")
+@click.option("--delete", is_flag=True, help="With --watch: delete documents of removed files.")
+@agent_option
+@database_option
+@json_option
+@pass_invocation
+def index(
+    invocation: Invocation,
+    paths: Sequence[Path],
+    prefix: str,
+    patterns: Sequence[str],
+    tags: str | None,
+    shared: bool,
+    follow_links: bool,
+    watch: bool,
+    delete: bool,
+    agent: str | None,
+    database: str | None,
+    as_json: bool,
+) -> None:
+    """Write the Markdown and text files at each PATH into the memory.
+
+    A document is called like its file, seen from the folder given. A file that has not changed
+    makes no new version. What cannot be taken is skipped and named: links, hidden folders, binary
+    files, what is not UTF-8 or over limits.content_bytes.
+
+    \b
+    Example:
+      mcp-memory index ~/notes --prefix notes --watch
+    """
+    if delete and not watch:
+        raise click.UsageError("--delete needs --watch: only then is it seen that a file goes.")
+    config = configured(invocation, agent=agent)
+    target = Target(
+        agent=config.agent,
+        database=database,
+        shared=True if shared else None,
+        tags=None if tags is None else [tag.strip() for tag in tags.split(",")],
+        limit_bytes=config.limits.content_bytes,
+    )
+    selection = Selection(list(dict.fromkeys(paths)), patterns or PATTERNS, prefix, follow_links)
+    wishes = Wishes(watch, delete, as_json)
+    run(config, partial(_index, selection=selection, target=target, wishes=wishes))
+
+
+async def _index(app: App, selection: Selection, target: Target, wishes: Wishes) -> None:
+    if not wishes.watch:
+        await _first_pass(app, selection, target, wishes)
+        return
+    async with anyio.create_task_group() as tasks:
+        # Watched first, so that nothing is missed that changes during the first pass.
+        watch = Watch(selection, app.documents, target, wishes.delete, _say)
+        await tasks.start(watch.follow)
+        await _first_pass(app, selection, target, wishes)
+        _say("watching; Ctrl-C ends it")
+
+
+async def _first_pass(app: App, selection: Selection, target: Target, wishes: Wishes) -> None:
+    files = await anyio.to_thread.run_sync(lambda: list(selection.find()))
+    with _progress(sum(isinstance(each, Found) for each in files)) as advance:
+        account = await write_files(app.documents, target, files, advance)
+    if wishes.as_json:
+        _print_json(account)
+        return
+    for skipped in account.skipped:
+        _say(f"skipped {skipped.file}: {skipped.reason}", err=True)
+    _say(account.summary)
+
+
+def _print_json(account: Account) -> None:
+    skipped = [{"file": str(each.file), "reason": each.reason} for each in account.skipped]
+    print_json(
+        {
+            "written": sorted(found.path for found in account.written),
+            "unchanged": len(account.unchanged),
+            "skipped": skipped,
+        }
+    )
+
+
+def _say(line: str, *, err: bool = False) -> None:
+    click.echo(printable(line.encode(errors="replace").decode()), err=err)
+
+
+@contextmanager
+def _progress(total: int) -> Generator[Callable[[], None]]:
+    """A bar on a terminal's stderr, nothing elsewhere; called once for each file that is done."""
+    columns = (TextColumn("indexing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
+    with bar:
+        task = bar.add_task("indexing", total=total)
+        yield lambda: bar.advance(task)

@@ -1,0 +1,102 @@
+"""`mcp-memory` itself: its global options, its commands, and how every failure ends."""
+
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import click
+
+from mcp_memory import __version__
+from mcp_memory.cli.failure import Failure
+from mcp_memory.cli.invocation import Invocation
+from mcp_memory.cli.lazy import Lazy, LazyCommands, LazyGroup
+from mcp_memory.errors import McpMemoryError
+
+INTERRUPTED = 130
+
+COMMANDS = {
+    "demo": Lazy("mcp_memory.cli.demo:demo", "See the main job done, end to end."),
+    "serve": Lazy("mcp_memory.cli.serve:serve", "Serve the memory to an MCP client."),
+    "doctor": Lazy("mcp_memory.cli.doctor:doctor", "Check everything the memory depends on."),
+    "index": Lazy("mcp_memory.cli.index:index", "Write Markdown and text files into the memory."),
+    "search": Lazy("mcp_memory.cli.search:search", "Search the memory."),
+    "databases": Lazy("mcp_memory.cli.databases:databases", "Manage named databases."),
+    "migrate": Lazy("mcp_memory.cli.migrate:migrate", "Manage a database's migrations."),
+    "config": Lazy("mcp_memory.cli.config:config", "Show and check the settings."),
+    "purge": Lazy("mcp_memory.cli.purge:purge", "Remove for good what was deleted long ago."),
+}
+
+
+class Program(LazyGroup):
+    """The root group; whatever a command raises becomes one line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(INTERRUPTED) from None
+        except Exception as exc:
+            # The outermost edge of the process: everything that is left ends as a message.
+            raise _ended(exc, ctx.obj) from exc
+
+
+def _ended(exc: Exception, invocation: object) -> BaseException:
+    """What click shall end with: our line, or a closed pipe, which click ends in silence."""
+    if isinstance(invocation, Invocation) and invocation.log_level == "debug":
+        traceback.print_exception(exc, file=sys.stderr)
+    leaves = list(_leaves(exc))
+    cause = next((leaf for leaf in leaves if isinstance(leaf, McpMemoryError)), leaves[0])
+    if isinstance(cause, click.ClickException | click.exceptions.Exit | BrokenPipeError):
+        return cause
+    return Failure(str(cause) if isinstance(cause, McpMemoryError) else _unexpected(cause))
+
+
+def _leaves(exc: BaseException) -> Iterator[BaseException]:
+    """The errors in a task group's bundle, or the one that came alone."""
+    if isinstance(exc, BaseExceptionGroup):
+        for inner in cast("BaseExceptionGroup[BaseException]", exc).exceptions:
+            yield from _leaves(inner)
+    else:
+        yield exc
+
+
+def _unexpected(exc: BaseException) -> str:
+    """A driver's message may quote an address with its password: then only the class is named."""
+    kind = type(exc)
+    said = "" if kind.__module__.startswith("psycopg") or not str(exc) else f": {exc}"
+    return f"unexpected {kind.__name__}{said}. --log-level debug shows where."
+
+
+@click.group(
+    cls=Program,
+    commands=LazyCommands(COMMANDS),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Settings; default: $MCP_MEMORY_CONFIG, else ~/.config/mcp-memory/config.json.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="How much is logged on stderr.",
+)
+@click.version_option(__version__, prog_name="mcp-memory")
+@click.pass_context
+def main(ctx: click.Context, config_file: Path | None, log_level: str | None) -> None:
+    """The memory server for agents: an MCP server whose memory is PostgreSQL.
+
+    \b
+    Example:
+      mcp-memory demo
+      mcp-memory --config ~/memory.json search "what did we decide about backups"
+    """
+    ctx.obj = Invocation(config_file, log_level)

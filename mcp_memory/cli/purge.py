@@ -1,0 +1,74 @@
+"""`mcp-memory purge`: what was deleted long ago is removed for good."""
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import click
+
+from mcp_memory.app import App
+from mcp_memory.cli.invocation import Invocation, pass_invocation
+from mcp_memory.cli.options import database_option, json_option
+from mcp_memory.cli.output import print_json
+from mcp_memory.cli.session import configured, run
+from mcp_memory.documents.models import Expired
+from mcp_memory.errors import InvalidInput
+from mcp_memory.text.dates import parse_instant
+
+
+@click.command()
+@click.option("--agent", "owner", metavar="NAME", help="Only this agent's; default: everybody's.")
+@click.option(
+    "--older-than",
+    metavar="AGE",
+    help="Deleted longer ago than this, such as 7d; default: limits.recovery_days.",
+)
+@click.option("--dry-run", is_flag=True, help="Count, and remove nothing.")
+@database_option
+@json_option
+@pass_invocation
+def purge(
+    invocation: Invocation,
+    owner: str | None,
+    older_than: str | None,
+    dry_run: bool,
+    database: str | None,
+    as_json: bool,
+) -> None:
+    """Remove deleted documents for good once they are past recovery, and old idempotency keys.
+
+    \b
+    Example:
+      mcp-memory purge --older-than 7d --dry-run
+    """
+    config = configured(invocation)
+    age = None if older_than is None else _age(older_than)
+    work = partial(_purge, owner=owner, age=age, dry_run=dry_run, database=database)
+    expired = run(config, work)
+    if as_json:
+        counts = {"documents": expired.documents, "idempotency_keys": expired.idempotency_keys}
+        print_json(counts | {"dry_run": dry_run})
+        return
+    done = "Would remove" if dry_run else "Removed"
+    click.echo(
+        f"{done} {expired.documents} deleted documents"
+        f" and {expired.idempotency_keys} idempotency keys."
+    )
+
+
+async def _purge(
+    app: App, owner: str | None, age: timedelta | None, dry_run: bool, database: str | None
+) -> Expired:
+    return await app.documents.purge_expired(
+        app.config.agent, owner=owner, age=age, dry_run=dry_run, database=database
+    )
+
+
+def _age(text: str) -> timedelta:
+    now = datetime.now(UTC)
+    try:
+        age = now - parse_instant("--older-than", text, now=now, zone=UTC)
+    except InvalidInput as exc:
+        raise click.BadParameter(exc.problem, param_hint="--older-than") from exc
+    if age < timedelta():
+        raise click.BadParameter("lies in the future", param_hint="--older-than")
+    return age
