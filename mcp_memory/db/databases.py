@@ -67,7 +67,7 @@ class Databases:
 
     async def set_default(self, agent: str, name: str) -> str:
         """Move this agent's calls, in this process, to an existing database; the previous one."""
-        await self.reading(name, agent)
+        await self.reading(checked_name(name), agent)
         previous = self.default_of(agent)
         self._defaults[agent] = name
         return previous

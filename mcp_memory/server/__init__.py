@@ -1,1 +1,1 @@
-""""""
+"""The MCP server: tools, resources and prompts over the services of an app."""

@@ -1,0 +1,41 @@
+"""The server over standard input and output, for the one client that started it."""
+
+import logging
+import signal
+from typing import cast
+
+import anyio
+from mcp.server.stdio import stdio_server
+
+from mcp_memory.app import App
+from mcp_memory.server.build import build_server
+from mcp_memory.server.lines import private_stdin
+from mcp_memory.server.logs import log_to_stderr
+from mcp_memory.server.lowlevel import lowlevel
+
+logger = logging.getLogger(__name__)
+
+
+async def run_stdio(app: App) -> None:
+    """Serve until the client closes our standard input, or a signal asks us to stop.
+
+    Clients kill the process two seconds after closing it: what runs is cancelled, not awaited.
+    """
+    log_to_stderr(app.config.log_level)
+    server = lowlevel(build_server(app))
+    with private_stdin() as lines:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_stop_at_signal, tasks.cancel_scope)
+            # The SDK only iterates over it.
+            stdin = cast("anyio.AsyncFile[str]", lines)
+            async with stdio_server(stdin=stdin) as (read_stream, write_stream):
+                await server.run(read_stream, write_stream, server.create_initialization_options())
+            tasks.cancel_scope.cancel()
+
+
+async def _stop_at_signal(scope: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for received in signals:
+            logger.info("stopping: %s", received.name)
+            scope.cancel()
+            return

@@ -1,0 +1,173 @@
+"""The tools of named databases: list, register, choose, look at."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mcp_memory.app import App
+from mcp_memory.config import mask_url
+from mcp_memory.db.databases import Listed
+from mcp_memory.errors import DatabaseError
+from mcp_memory.server.caller import Caller, caller_of
+from mcp_memory.server.readable import readable
+from mcp_memory.server.toolset import READS, SETS, Answer, MemoryTool
+
+Name = Annotated[
+    str, Field(description="Lower-case letters, digits and _, starting with a letter, at most 48")
+]
+Url = Annotated[
+    str, Field(description="postgresql://… of its own; default: derived from the base database")
+]
+Persist = Annotated[bool, Field(description="Remember the url for other processes and restarts")]
+
+Status = Literal["ready", "not created", "unavailable"]
+
+
+class NamedDatabase(Answer):
+    """A named database in a list; `counts` are of what the caller can see."""
+
+    name: str
+    url: str
+    status: Status
+    is_default: bool
+    embedded: bool
+    size_bytes: int
+    counts: dict[str, int]
+    problem: str | None = None
+
+
+class DatabaseList(Answer):
+    """Every named database."""
+
+    databases: list[NamedDatabase]
+    default: str
+
+
+class RegisteredDatabase(Answer):
+    """A database that is ready under its name."""
+
+    name: str
+    url: str
+    embedded: bool
+    migration: int
+    persisted: bool
+
+
+class DefaultDatabase(Answer):
+    """Where calls without a database go from now on."""
+
+    previous: str
+    default: str
+
+
+class CurrentDatabase(Answer):
+    """The database that calls without a database use."""
+
+    name: str
+    url: str
+    embedded: bool
+    server_version: str
+    pgvector_version: str
+    embedding_model: str
+    migration: int
+    counts: dict[str, int]
+    pending_embeddings: int
+    unread_messages: int
+    agent: str
+
+
+class DatabaseTools:
+    """The functions behind the tools; each docstring is what a model reads."""
+
+    def __init__(self, app: App) -> None:
+        self._databases, self._spaces = app.databases, app.spaces
+        self._documents = app.documents
+
+    async def memory_list_databases(self, caller: Caller) -> DatabaseList:
+        """List the named databases, their sizes and counts, and which one is your default."""
+        default = self._databases.default_of(caller.agent)
+        return DatabaseList(
+            databases=[
+                await self._described(caller, listed, default)
+                for listed in await self._databases.list()
+            ],
+            default=default,
+        )
+
+    async def memory_register_database(
+        self, caller: Caller, name: Name, url: Url = "", persist: Persist = False
+    ) -> RegisteredDatabase:
+        """Make a named database ready to use: created and migrated if it is not there yet."""
+        database = await self._databases.register(
+            name, caller.agent, url=url or None, persist=persist
+        )
+        return RegisteredDatabase(
+            name=database.name,
+            url=mask_url(database.address.url),
+            embedded=self._databases.is_embedded(name),
+            migration=database.layout.migration,
+            persisted=persist,
+        )
+
+    async def memory_set_default_database(self, caller: Caller, name: Name) -> DefaultDatabase:
+        """Choose the database of your calls that name none, until the server restarts."""
+        previous = await self._databases.set_default(caller.agent, name)
+        return DefaultDatabase(previous=previous, default=name)
+
+    async def memory_current_database(self, caller: Caller) -> CurrentDatabase:
+        """Say which database your calls use, what it holds, and who you are."""
+        database = await self._databases.reading(None, caller.agent)
+        space = await self._spaces.active(caller.agent, database=database.name)
+        return CurrentDatabase(
+            name=database.name,
+            url=mask_url(database.address.url),
+            embedded=self._databases.is_embedded(database.name),
+            server_version=database.layout.server_version,
+            pgvector_version=database.layout.pgvector_version,
+            embedding_model=space.label if space else "none",
+            migration=database.layout.migration,
+            counts=await self._documents.count(caller.agent, database=database.name),
+            pending_embeddings=await self._spaces.pending(caller.agent, database=database.name),
+            unread_messages=0,
+            agent=caller.agent,
+        )
+
+    async def _described(self, caller: Caller, listed: Listed, default: str) -> NamedDatabase:
+        """The listed database with its counts; only one that is there is opened for them."""
+        status, problem, counts = listed.status, listed.problem, dict[str, int]()
+        if status == "ready":
+            try:
+                counts = await self._documents.count(caller.agent, database=listed.name)
+            except DatabaseError as exc:
+                status, problem = "unavailable", readable(exc)
+        return NamedDatabase(
+            name=listed.name,
+            url=listed.url,
+            status=status,
+            is_default=listed.name == default,
+            embedded=listed.embedded,
+            size_bytes=listed.size_bytes,
+            counts=counts,
+            problem=problem or None,
+        )
+
+
+def database_tools(app: App) -> Sequence[MemoryTool]:
+    """The tools of the toolset `databases`."""
+    tools, caller = DatabaseTools(app), partial(caller_of, app.config)
+    return [
+        MemoryTool.of(
+            tools.memory_list_databases, caller, title="List databases", annotations=READS
+        ),
+        MemoryTool.of(
+            tools.memory_register_database, caller, title="Register a database", annotations=SETS
+        ),
+        MemoryTool.of(
+            tools.memory_set_default_database, caller, title="Choose a database", annotations=SETS
+        ),
+        MemoryTool.of(
+            tools.memory_current_database, caller, title="Current database", annotations=READS
+        ),
+    ]

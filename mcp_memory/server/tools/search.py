@@ -1,0 +1,145 @@
+"""The tool that finds what was remembered."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from mcp_memory.app import App
+from mcp_memory.errors import InvalidInput, nearest
+from mcp_memory.recall.models import SearchAnswer, SearchRequest, SearchResult, Source
+from mcp_memory.server.caller import Caller, caller_of
+from mcp_memory.server.instants import instant
+from mcp_memory.server.parameters import Count, Cursor, DatabaseName, Tags
+from mcp_memory.server.toolset import READS, Answer, MemoryTool
+
+_ANCHORS = ("pr", "file", "branch", "session", "cwd")
+
+Query = Annotated[str, Field(description="What to look for: a question, words or identifiers")]
+MaxResults = Annotated[int | None, Field(ge=1, le=100, description="Default: 6")]
+MinScore = Annotated[float | None, Field(ge=0, le=1, description="Leave out less relevant results")]
+Sources = Annotated[list[Source], Field(description="Kinds of memory to search")]
+PathPrefix = Annotated[str, Field(description="Only documents whose path starts so")]
+Since = Annotated[str, Field(description="Not before: 2026-03-01, 7d, 2 weeks")]
+Until = Annotated[str, Field(description="Not after")]
+Anchors = Annotated[
+    dict[str, str] | None,
+    Field(description="What you are working on; keys: pr, file, branch, session, cwd"),
+]
+MaxTokens = Annotated[Count | None, Field(description="Budget for the texts of all results")]
+Explain = Annotated[bool, Field(description="Add each route's scores")]
+
+
+class FoundPassage(Answer):
+    """A passage that answers; `score` is absolute, 0 to 1."""
+
+    id: str
+    source: str
+    path: str
+    start_line: int
+    end_line: int
+    title: str
+    text: str
+    score: float
+    occurred_at: AwareDatetime
+    owner: str
+    routes: list[str]
+    scores: dict[str, float] | None
+    citation: str
+
+
+class Found(Answer):
+    """What a search found, best first."""
+
+    results: list[FoundPassage]
+    tokens: int
+    tier: str
+    degraded: list[str] | None
+    next_cursor: str | None
+
+
+class SearchTools:
+    """The function behind the tool; its docstring is what a model reads."""
+
+    def __init__(self, app: App) -> None:
+        self._recall, self._config = app.recall, app.config
+
+    async def memory_search(
+        self,
+        caller: Caller,
+        query: Query,
+        max_results: MaxResults = None,
+        min_score: MinScore = None,
+        sources: Sources = ["documents", "graph"],  # noqa: B006 - a schema's default, never changed
+        path_prefix: PathPrefix = "",
+        tags: Tags = None,
+        since: Since = "",
+        until: Until = "",
+        anchors: Anchors = None,
+        max_tokens: MaxTokens = None,
+        explain: Explain = False,
+        cursor: Cursor = "",
+        database: DatabaseName = "",
+    ) -> Found:
+        """Search everything remembered; call it before answering about earlier work, people,
+        preferences or decisions.
+
+        Returns passages with path, lines and a score from 0 to 1; nothing relevant gives an empty
+        list. memory_get with a result's id reads around it.
+        """
+        request = SearchRequest(
+            query=_with_anchors(query, anchors or {}),
+            max_results=max_results or self._config.search.max_results,
+            min_score=min_score,
+            sources=_selected(sources),
+            path_prefix=path_prefix or None,
+            tags=tuple(tags) if tags else None,
+            since=instant(self._config, "since", since),
+            until=instant(self._config, "until", until, day_end=True),
+            max_tokens=max_tokens,
+            explain=explain,
+            cursor=cursor,
+        )
+        if request.since and request.until and request.since >= request.until:
+            raise InvalidInput("since", "is not before until")
+        answer = await self._recall.search(caller.agent, request, database=database or None)
+        return _found(answer, explain=explain)
+
+
+def _selected(sources: Sequence[Source]) -> tuple[Source, ...]:
+    if not sources:
+        raise InvalidInput("sources", "is empty; leave it out, or name what to search")
+    return tuple(dict.fromkeys(sources))
+
+
+def _with_anchors(query: str, anchors: Mapping[str, str]) -> str:
+    """The query and the words of its anchors; a query of anchors alone is still empty."""
+    for name in anchors:
+        if name not in _ANCHORS:
+            hint = nearest(name, _ANCHORS) or f" Known: {', '.join(_ANCHORS)}."
+            raise InvalidInput("anchors", f"{name[:60]!r} is not an anchor.{hint}")
+    return " ".join([query, *anchors.values()]) if query.strip() else ""
+
+
+def _found(answer: SearchAnswer, *, explain: bool) -> Found:
+    return Found(
+        results=[_passage(result, explain=explain) for result in answer.results],
+        tokens=answer.tokens,
+        tier=answer.tier,
+        degraded=answer.degraded or None,
+        next_cursor=answer.next_cursor or None,
+    )
+
+
+def _passage(result: SearchResult, *, explain: bool) -> FoundPassage:
+    passage = FoundPassage.of(result)
+    return passage if explain else passage.model_copy(update={"scores": None})
+
+
+def search_tools(app: App) -> Sequence[MemoryTool]:
+    """memory_search, for every toolset that holds something to be found."""
+    function, caller = SearchTools(app).memory_search, partial(caller_of, app.config)
+    return [
+        MemoryTool.of(function, caller, title="Search memory", annotations=READS, always_load=True)
+    ]

@@ -1,0 +1,117 @@
+"""A tool as this server offers it: strict arguments, compact answers, readable errors."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, Self, cast
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata, func_metadata
+from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic_core import to_json
+
+from mcp_memory.errors import McpMemoryError
+from mcp_memory.server.arguments import checked_arguments
+from mcp_memory.server.caller import Caller
+from mcp_memory.server.readable import readable
+from mcp_memory.server.schemas import Schema, slim
+
+READS = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+ADDS = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
+)
+SETS = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+REMOVES = ToolAnnotations(
+    read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
+)
+
+_CALLER = "caller"
+# The results are structured; their schema would cost every client more than it tells a model.
+_ANY_OBJECT: Schema = {"type": "object"}
+
+
+class Answer(BaseModel):
+    """A tool's result. A field that is None is left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
+
+    @classmethod
+    def of(cls, facts: object) -> Self:
+        """The answer made of the attributes of that name; a service may know more."""
+        return cls.model_validate(facts)
+
+
+class MemoryTool(Tool):
+    """A tool whose function takes the caller first, then the arguments by name."""
+
+    resolve_caller: Callable[[], Caller] = Field(exclude=True)
+
+    @classmethod
+    def of(
+        cls,
+        function: Callable[..., Awaitable[Answer]],
+        resolve_caller: Callable[[], Caller],
+        *,
+        title: str,
+        annotations: ToolAnnotations,
+        always_load: bool = False,
+    ) -> Self:
+        """The tool of this function: its name, its docstring and its described parameters."""
+        model = func_metadata(function, skip_names=[_CALLER], structured_output=False).arg_model
+        model.model_config |= {"extra": "forbid", "coerce_numbers_to_str": True}
+        model.model_rebuild(force=True)
+        return cls(
+            fn=function,
+            name=function.__name__,
+            title=title,
+            description=_unwrapped(inspect.getdoc(function) or ""),
+            parameters=slim(model.model_json_schema(by_alias=True)),
+            fn_metadata=FuncMetadata(arg_model=model, output_schema=dict(_ANY_OBJECT)),
+            is_async=True,
+            context_kwarg=None,
+            annotations=annotations,
+            meta={"anthropic/alwaysLoad": True} if always_load else None,
+            resolve_caller=resolve_caller,
+        )
+
+    async def run(
+        self,
+        arguments: dict[str, Any],
+        context: Context[Any, Any],
+        convert_result: bool = False,
+    ) -> CallToolResult | Answer:
+        """The answer to one call; a mistake, a refusal and a failure are all a `ToolError`."""
+        try:
+            values = checked_arguments(self.fn_metadata.arg_model, self.parameters, arguments)
+            answer = cast("Answer", await self.fn(self.resolve_caller(), **values))
+        except McpMemoryError as exc:
+            raise ToolError(readable(exc)) from exc
+        # A bug's text may hold SQL, paths or secrets: the SDK logs it, the caller never sees it.
+        except Exception as exc:
+            raise UnexpectedToolError(self._failure()) from exc
+        return _result(answer) if convert_result else answer
+
+    def _failure(self) -> str:
+        reads = self.annotations is not None and self.annotations.read_only_hint
+        doubt = "" if reads else " It may have changed something: look before you try again."
+        return f"{self.name} failed inside the server, whose log says why.{doubt}"
+
+
+def _unwrapped(docstring: str) -> str:
+    """The docstring with each paragraph on one line."""
+    return "\n".join(" ".join(part.split()) for part in docstring.split("\n\n"))
+
+
+def _result(answer: Answer) -> CallToolResult:
+    """The same facts twice: some clients show the model the structure, others the text alone."""
+    structured = cast("dict[str, JsonValue]", answer.model_dump(mode="json", exclude_none=True))
+    text = to_json(structured).decode()
+    return CallToolResult(
+        content=[TextContent(type="text", text=text)], structured_content=structured
+    )

@@ -1,0 +1,70 @@
+"""Calling tools in tests: the facts of an answer, or the text of a refusal."""
+
+import json
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TypeAlias, cast
+
+from mcp import Client
+from mcp_types import CallToolResult, TextContent
+from pydantic import JsonValue
+
+from mcp_memory.app import App
+from mcp_memory.server.build import build_server
+
+Facts: TypeAlias = dict[str, JsonValue]
+
+
+@asynccontextmanager
+async def client_of(app: App, agent: str) -> AsyncGenerator[Client]:
+    """A client whose calls are this agent's, over the services of a shared app."""
+    own = replace(app, config=app.config.model_copy(update={"agent": agent}))
+    async with Client(build_server(own), raise_exceptions=True) as client:
+        yield client
+
+
+async def ask(client: Client, tool: str, **arguments: object) -> Facts:
+    """The structured answer of a call that must succeed; its text must say the same."""
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, text_of(result)
+    structured = cast("Facts", result.structured_content)
+    assert json.loads(text_of(result)) == structured
+    assert None not in set(_leaves(structured))
+    return structured
+
+
+async def refusal(client: Client, tool: str, **arguments: object) -> str:
+    """The text of a call that must fail."""
+    result = await client.call_tool(tool, arguments)
+    assert result.is_error, text_of(result)
+    return text_of(result)
+
+
+def text_of(result: CallToolResult) -> str:
+    """The one text that every answer of ours has."""
+    (content,) = result.content
+    assert isinstance(content, TextContent)
+    return content.text
+
+
+def rows(facts: Facts, name: str) -> list[Facts]:
+    """A list of objects in an answer."""
+    return cast("list[Facts]", facts[name])
+
+
+def paths(facts: Facts, name: str = "results") -> list[str]:
+    """The paths in a list of results or documents, in order."""
+    return [str(row["path"]) for row in rows(facts, name)]
+
+
+def _leaves(value: JsonValue) -> Iterator[str | float | bool | None]:
+    match value:
+        case list():
+            for part in value:
+                yield from _leaves(part)
+        case dict():
+            for part in value.values():
+                yield from _leaves(part)
+        case _:
+            yield value

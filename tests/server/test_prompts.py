@@ -1,0 +1,49 @@
+"""Prompts."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from mcp import Client
+from mcp_types import TextContent
+
+from mcp_memory.app import open_app
+from mcp_memory.server.build import build_server
+from tests.fixtures.postgres import MakeConfig
+
+
+async def prompted(client: Client, name: str, **arguments: str) -> str:
+    (message,) = (await client.get_prompt(name, arguments)).messages
+    assert isinstance(message.content, TextContent)
+    return message.content.text
+
+
+async def test_the_prompts_are_listed_with_their_arguments(alice: Client) -> None:
+    prompts = (await alice.list_prompts()).prompts
+    assert {p.name: [(a.name, a.required) for a in p.arguments or []] for p in prompts} == {
+        "recall": [("topic", True)],
+        "daily_note": [("highlights", False)],
+    }
+
+
+async def test_recall_asks_for_the_topic(alice: Client) -> None:
+    text = await prompted(alice, "recall", topic="the zebra project")
+    assert "the zebra project" in text
+    assert "memory_search" in text
+
+
+async def test_the_daily_note_is_of_today_where_the_user_is(make_config: MakeConfig) -> None:
+    # Twenty-five hours apart: at any moment one of the two has another date than UTC.
+    for zone in ("Pacific/Kiritimati", "Pacific/Niue"):
+        async with open_app(make_config(timezone=zone)) as app, Client(build_server(app)) as client:
+            before = datetime.now(UTC)
+            text = await prompted(client, "daily_note", highlights="the zebra")
+            days = {
+                moment.astimezone(ZoneInfo(zone)).date()
+                for moment in (before, before + timedelta(minutes=1))
+            }
+            assert any(f"memory/{day}.md" in text for day in days)
+            assert "the zebra" in text
+
+
+async def test_the_daily_note_needs_no_highlights(alice: Client) -> None:
+    assert "must mention" not in await prompted(alice, "daily_note")
