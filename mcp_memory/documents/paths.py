@@ -3,6 +3,7 @@
 import re
 
 from mcp_memory.errors import InvalidInput
+from mcp_memory.text.storable import is_storable
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -22,6 +23,8 @@ def _problem(path: str, longest: int) -> str:
         return f"is longer than {longest} characters"
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in path):
         return "holds control characters"
+    if not is_storable(path):
+        return "is not UTF-8, which cannot be stored"
     if path.startswith(("/", "\\", "~")) or _DRIVE.match(path):
         return "is absolute; use a relative one such as notes/today.md"
     if any(part in ("", ".", "..") for part in re.split(r"[/\\]", path)):

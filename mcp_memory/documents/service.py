@@ -1,6 +1,7 @@
 """The rules of documents; each public method is one transaction."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -35,9 +36,11 @@ from mcp_memory.errors import (
 from mcp_memory.paging import from_cursor, to_cursor
 from mcp_memory.spaces.service import Spaces
 from mcp_memory.text.chunking import document_title
+from mcp_memory.text.storable import is_storable
 from mcp_memory.text.tokens import estimate_tokens
 
 _CURSOR = "documents"
+_CHUNK_ID = re.compile(r"[0-9]{1,19}")
 
 
 class Documents:
@@ -91,7 +94,7 @@ class Documents:
 
     async def get_chunk(self, agent: str, chunk_id: str, *, database: str | None = None) -> Excerpt:
         """The lines of a search result together with its neighbours'."""
-        number = int(chunk_id) if chunk_id.isascii() and chunk_id.isdigit() else -1
+        number = int(chunk_id) if _CHUNK_ID.fullmatch(chunk_id) else -1
         chosen = await self._databases.reading(database, agent)
 
         async def work(conn: Connection) -> Excerpt:
@@ -163,7 +166,9 @@ class Documents:
             await audit.record(conn, Event(agent, "restore", "document", str(document.id)))
             return Deleted(path, restored=True)
 
-        return await chosen.write(agent, work)
+        restored = await chosen.write(agent, work)
+        await self._spaces.follow(chosen)
+        return restored
 
     async def purge(self, agent: str, path: str, *, database: str | None = None) -> Deleted:
         """Remove one's own documents of that path, living and deleted, with everything derived."""
@@ -217,8 +222,8 @@ class Documents:
             raise InvalidInput("content", "is empty; nothing was written")
         self._check_text(request.content)
         for tag in request.tags or ():
-            if not tag.strip() or len(tag) > 100 or "\0" in tag:
-                raise InvalidInput("tags", "each is 1 to 100 characters, without NUL")
+            if not tag.strip() or len(tag) > 100 or not is_storable(tag):
+                raise InvalidInput("tags", "each is 1 to 100 characters of UTF-8, without NUL")
 
     def _check_text(self, text: str) -> None:
         if "\0" in text:
@@ -324,7 +329,7 @@ async def _excerpt(
         )
     lines = text.split("\n")
     total = len(lines) - 1 if text.endswith("\n") else len(lines)
-    if first > max(total, 1):
+    if not 1 <= first <= max(total, 1):
         raise InvalidInput("start_line", f"{document.path!r} has {total} lines")
     end = total if last is None else min(last, total)
     return Excerpt(
@@ -357,7 +362,7 @@ async def _refusal(conn: Connection, path: str) -> Exception:
 
 def _place(cursor: str) -> tuple[str, str]:
     match from_cursor(_CURSOR, cursor):
-        case [str() as path, str() as owner]:
+        case [str() as path, str() as owner] if is_storable(path + owner):
             return path, owner
         case _:
             raise InvalidInput("cursor", "is not one of memory_list")
