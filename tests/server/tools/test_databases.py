@@ -32,7 +32,9 @@ async def test_the_current_database_says_what_it_is(alice: Client) -> None:
     assert (current["name"], current["agent"]) == ("main", "alice")
     assert current["counts"] == {"documents": 1, "chunks": 1}
     assert current["embedding_model"] not in ("", "none")
-    assert (current["pending_embeddings"], current["unread_messages"]) == (0, 0)
+    # The vector of what was just written may still be on its way.
+    assert current["pending_embeddings"] in (0, 1)
+    assert current["unread_messages"] == 0
 
 
 async def test_the_list_counts_what_the_caller_sees(alice: Client, bob: Client) -> None:

@@ -16,13 +16,9 @@ def without_times(facts: Facts) -> Facts:
 
 
 async def test_what_is_written_is_read(alice: Client) -> None:
-    assert await ask(alice, "memory_write", path="MEMORY.md", content="one\ntwo\n") == {
-        "path": "MEMORY.md",
-        "version": 1,
-        "chunks": 1,
-        "pending_embeddings": 0,
-        "created": True,
-    }
+    written = await ask(alice, "memory_write", path="MEMORY.md", content="one\ntwo\n")
+    assert written.pop("pending_embeddings") in (0, 1)
+    assert written == {"path": "MEMORY.md", "version": 1, "chunks": 1, "created": True}
     await ask(alice, "memory_write", path="MEMORY.md", content="three\n")
     assert without_times(await ask(alice, "memory_get", path="MEMORY.md")) == {
         "path": "MEMORY.md",
