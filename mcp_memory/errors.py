@@ -5,7 +5,8 @@ McpMemoryError
 ├── InvalidInput
 ├── NotFound
 │   ├── DocumentNotFound
-│   └── ChunkNotFound
+│   ├── ChunkNotFound
+│   └── SpaceNotFound
 ├── Conflict
 │   ├── AmbiguousPath
 │   ├── DocumentExists
@@ -90,6 +91,17 @@ class ChunkNotFound(NotFound):
         super().__init__(
             f"No search result with id {chunk_id!r}. Ids change when a document is rewritten:"
             " call memory_search again."
+        )
+
+
+class SpaceNotFound(NotFound):
+    """No vector space is called so, or several are."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name, self.known = name, list(known)
+        super().__init__(
+            f"{name!r} is no vector space of this database, or not one alone."
+            f" There are: {', '.join(known) or 'none'}."
         )
 
 

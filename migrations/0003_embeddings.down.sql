@@ -1,11 +1,15 @@
 DROP INDEX chunks_shared;
 DROP FUNCTION match_embedding(smallint, vector, narrowing, integer, integer);
-DROP FUNCTION drop_embedding_model(smallint);
+DROP FUNCTION drop_embedding_model(smallint, integer);
+DROP FUNCTION retire_embedding_model(smallint);
 DROP FUNCTION activate_embedding_model(smallint);
+DROP FUNCTION queue_missing(smallint, integer);
+DROP FUNCTION index_embedding_model(smallint);
+DROP FUNCTION space_lock(smallint);
 DROP FUNCTION add_embedding_model(text, text, integer);
-DROP FUNCTION queue_missing(smallint);
 DROP TRIGGER enqueue_embeddings ON chunks;
 DROP FUNCTION enqueue_embeddings();
+DROP FUNCTION spaces_lock();
 DROP INDEX chunks_text_hash;
 DROP TABLE embedding_jobs;
 DROP TABLE chunk_embeddings;

@@ -1,18 +1,27 @@
 -- Why: a vector space per model, filled from a durable queue while text search goes on without it.
+--
+-- Lock order, the same everywhere, so that nobody deadlocks: the lock of the spaces, the space's row, chunks, jobs.
+-- Who writes chunks holds the lock of the spaces shared until the transaction ends; who adds, activates or gives up a
+-- space holds it alone, and only for a moment: everything that takes long (queueing what is there, building the index,
+-- deleting vectors) is a transaction of its own that comes later and can be repeated.
 
 CREATE TABLE embedding_models (
     id           smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     provider     text NOT NULL,
     model        text NOT NULL,
     dimensions   integer NOT NULL CHECK (dimensions BETWEEN 1 AND 16000),
-    state        text NOT NULL CHECK (state IN ('filling', 'active')),
+    state        text NOT NULL CHECK (state IN ('filling', 'active', 'dropping')),
+    -- Whether its index is there and every chunk older than the space is queued.
+    prepared     boolean NOT NULL DEFAULT false,
+    -- Why its worker could not go on, when it could not.
+    problem      text NOT NULL DEFAULT '',
     created_at   timestamptz NOT NULL DEFAULT now(),
     activated_at timestamptz,
     UNIQUE (provider, model, dimensions)
 );
 -- Searches and queries agree on one space at a time.
 CREATE UNIQUE INDEX embedding_models_active ON embedding_models (state) WHERE state = 'active';
-SELECT protect('embedding_models', 'true', 'false');
+SELECT protect('embedding_models', 'mcp_memory.current_agent() IS NOT NULL', 'false');
 
 CREATE TABLE chunk_embeddings (
     chunk_id  bigint NOT NULL,
@@ -24,8 +33,8 @@ CREATE TABLE chunk_embeddings (
 );
 SELECT protect('chunk_embeddings', 'EXISTS (SELECT FROM mcp_memory.chunks c WHERE c.id = chunk_id)', 'false');
 
--- What is still to be embedded. A leased row belongs to one worker until then; a row that failed too often is set
--- aside (next_try_at is infinity) and shown.
+-- What is still to be embedded. A row with a lease belongs to one worker until next_try_at; a row that failed too
+-- often is set aside (next_try_at is infinity) and shown.
 CREATE TABLE embedding_jobs (
     chunk_id     bigint NOT NULL,
     model_id     smallint NOT NULL REFERENCES embedding_models ON DELETE CASCADE,
@@ -37,23 +46,30 @@ CREATE TABLE embedding_jobs (
     PRIMARY KEY (chunk_id, model_id),
     FOREIGN KEY (chunk_id, agent_id) REFERENCES chunks (id, agent_id) ON DELETE CASCADE
 );
-CREATE INDEX embedding_jobs_due ON embedding_jobs (model_id, next_try_at, chunk_id);
+-- What never failed comes first, and of that the newest: what was just written does not wait behind a backfill.
+CREATE INDEX embedding_jobs_due ON embedding_jobs (model_id, attempts, next_try_at DESC, chunk_id DESC);
 SELECT protect('embedding_jobs', 'agent_id = mcp_memory.current_agent()', 'false');
 
 -- The same text has the same vector in one space: found by its hash, it need not be computed again.
 CREATE INDEX chunks_text_hash ON chunks (text_hash);
 
--- Whoever writes a chunk has its vectors asked for in the same transaction.
+CREATE FUNCTION spaces_lock() RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hashtextextended('mcp_memory.embedding_models', 0);
+
+-- Whoever writes a chunk has its vectors asked for in the same transaction. The shared lock is why no chunk slips
+-- between a space that is being added and the chunks that are queued for it afterwards.
 CREATE FUNCTION enqueue_embeddings() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     before text := coalesce(current_setting('mcp_memory.maintenance', true), '');
 BEGIN
+    PERFORM pg_advisory_xact_lock_shared(spaces_lock());
     PERFORM set_config('mcp_memory.maintenance', 'on', true);
     INSERT INTO embedding_jobs (chunk_id, model_id, agent_id)
     SELECT added.id, m.id, added.agent_id
     FROM added
-    CROSS JOIN embedding_models m;
+    JOIN embedding_models m ON m.state <> 'dropping';
     PERFORM set_config('mcp_memory.maintenance', before, true);
     RETURN NULL;
 END $$;
@@ -61,65 +77,129 @@ CREATE TRIGGER enqueue_embeddings AFTER INSERT ON chunks
 REFERENCING NEW TABLE AS added
 FOR EACH STATEMENT EXECUTE FUNCTION enqueue_embeddings();
 
--- A new space with its index, and everything there is queued for it. The same model twice is the same space.
+-- The id of the model's space, new or not. The first space of a database is active from the start.
 CREATE FUNCTION add_embedding_model(new_provider text, new_model text, new_dimensions integer) RETURNS smallint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     new_id smallint;
-    kind   text := CASE WHEN new_dimensions <= 4000 THEN 'halfvec' END;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('mcp_memory.embedding_models', 0));
+    PERFORM pg_advisory_xact_lock(spaces_lock());
     SELECT id INTO new_id FROM embedding_models
     WHERE (provider, model, dimensions) = (new_provider, new_model, new_dimensions);
-    IF found THEN
-        RETURN new_id;
+    IF NOT found THEN
+        INSERT INTO embedding_models (provider, model, dimensions, state, activated_at)
+        SELECT new_provider, new_model, new_dimensions,
+               CASE WHEN taken THEN 'filling' ELSE 'active' END, CASE WHEN taken THEN NULL ELSE now() END
+        FROM (SELECT EXISTS (SELECT FROM embedding_models WHERE state = 'active')) one (taken)
+        RETURNING id INTO new_id;
     END IF;
-    INSERT INTO embedding_models (provider, model, dimensions, state)
-    VALUES (new_provider, new_model, new_dimensions, 'filling')
-    RETURNING id INTO new_id;
-    IF kind IS NOT NULL THEN
-        EXECUTE format(
-            'CREATE INDEX %I ON chunk_embeddings USING hnsw ((embedding::%s(%s)) %s_cosine_ops) WHERE model_id = %s',
-            'chunk_embeddings_model_' || new_id, kind, new_dimensions, kind, new_id
-        );
-    END IF;
-    PERFORM queue_missing(new_id);
     RETURN new_id;
 END $$;
 
--- Queue every chunk that the space has neither a vector nor a job for; how many.
-CREATE FUNCTION queue_missing(wanted smallint) RETURNS bigint
-LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-    WITH queued AS (
-        INSERT INTO embedding_jobs (chunk_id, model_id, agent_id)
-        SELECT c.id, wanted, c.agent_id
-        FROM chunks c
-        WHERE NOT EXISTS (SELECT FROM chunk_embeddings e WHERE (e.chunk_id, e.model_id) = (c.id, wanted))
-        ON CONFLICT DO NOTHING
-        RETURNING 1
-    )
-    SELECT count(*) FROM queued
-$$;
+-- Only one process at a time builds the index of a space and queues for it.
+CREATE FUNCTION space_lock(wanted smallint) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hashtextextended('mcp_memory.embedding_models', wanted);
 
--- The space that searches use from now on. The one before goes on being filled, so that going back loses nothing.
-CREATE FUNCTION activate_embedding_model(wanted smallint) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-    SELECT pg_advisory_xact_lock(hashtextextended('mcp_memory.embedding_models', 0));
-    UPDATE embedding_models SET state = 'filling' WHERE state = 'active' AND id <> wanted;
-    UPDATE embedding_models SET state = 'active', activated_at = now() WHERE id = wanted;
-$$;
+CREATE FUNCTION index_embedding_model(wanted smallint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    size integer;
+BEGIN
+    PERFORM pg_advisory_xact_lock(space_lock(wanted));
+    SELECT dimensions INTO size FROM embedding_models WHERE id = wanted AND state <> 'dropping';
+    IF size <= 4000 THEN
+        EXECUTE format(
+            'CREATE INDEX IF NOT EXISTS %I ON chunk_embeddings'
+            ' USING hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops) WHERE model_id = %s',
+            'chunk_embeddings_model_' || wanted, size, wanted
+        );
+    END IF;
+END $$;
 
-CREATE FUNCTION drop_embedding_model(wanted smallint) RETURNS void
+-- Queue chunks that the space has neither a vector nor a job for, up to so many; how many. A chunk that somebody is
+-- deleting just now is passed over, not waited for.
+CREATE FUNCTION queue_missing(wanted smallint, most integer) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    queued bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(space_lock(wanted));
+    INSERT INTO embedding_jobs (chunk_id, model_id, agent_id)
+    SELECT c.id, wanted, c.agent_id
+    FROM chunks c
+    WHERE EXISTS (SELECT FROM embedding_models m WHERE m.id = wanted AND m.state <> 'dropping')
+      AND NOT EXISTS (SELECT FROM chunk_embeddings e WHERE e.chunk_id = c.id AND e.model_id = wanted)
+      AND NOT EXISTS (SELECT FROM embedding_jobs j WHERE j.chunk_id = c.id AND j.model_id = wanted)
+    LIMIT most
+    FOR KEY SHARE OF c SKIP LOCKED
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS queued = ROW_COUNT;
+    RETURN queued;
+END $$;
+
+-- The space that searches use from now on; false when there is none of that id. The one before goes on being filled,
+-- so that going back loses nothing.
+CREATE FUNCTION activate_embedding_model(wanted smallint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
-    EXECUTE format('DROP INDEX IF EXISTS %I', 'chunk_embeddings_model_' || wanted);
+    PERFORM pg_advisory_xact_lock(spaces_lock());
+    IF NOT EXISTS (SELECT FROM embedding_models WHERE id = wanted AND state <> 'dropping') THEN
+        RETURN false;
+    END IF;
+    UPDATE embedding_models SET state = 'filling' WHERE state = 'active' AND id <> wanted;
+    UPDATE embedding_models SET state = 'active', activated_at = now() WHERE id = wanted AND state <> 'active';
+    RETURN true;
+END $$;
+
+-- From now on nothing is queued for the space, and nobody searches in it; false when it is active or not there.
+CREATE FUNCTION retire_embedding_model(wanted smallint) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(spaces_lock());
+    UPDATE embedding_models SET state = 'dropping' WHERE id = wanted AND state <> 'active';
+    RETURN found;
+END $$;
+
+-- One step of dropping what was retired: the index, then vectors and jobs, then the space; repeated until false.
+-- Nothing is waited for that a writer holds, so no writer is ever in a deadlock with it. Processes may take the space
+-- for the active one for two seconds after a switch (spaces/known.py): so long it stays.
+CREATE FUNCTION drop_embedding_model(wanted smallint, most integer) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    index_name text := 'chunk_embeddings_model_' || wanted;
+    vectors    bigint;
+    jobs       bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(space_lock(wanted));
+    IF NOT EXISTS (SELECT FROM embedding_models WHERE id = wanted AND state = 'dropping') THEN
+        RETURN false;
+    END IF;
+    IF to_regclass(index_name) IS NOT NULL THEN
+        PERFORM pg_sleep(greatest(0, extract(epoch FROM max(m.activated_at) + interval '3 s' - clock_timestamp())))
+        FROM embedding_models m;
+        EXECUTE format('DROP INDEX %I', index_name);
+        RETURN true;
+    END IF;
+    DELETE FROM chunk_embeddings e
+    USING (SELECT f.chunk_id FROM chunk_embeddings f WHERE f.model_id = wanted LIMIT most FOR UPDATE SKIP LOCKED) gone
+    WHERE e.chunk_id = gone.chunk_id AND e.model_id = wanted;
+    GET DIAGNOSTICS vectors = ROW_COUNT;
+    DELETE FROM embedding_jobs j
+    USING (SELECT f.chunk_id FROM embedding_jobs f WHERE f.model_id = wanted LIMIT most FOR UPDATE SKIP LOCKED) gone
+    WHERE j.chunk_id = gone.chunk_id AND j.model_id = wanted;
+    GET DIAGNOSTICS jobs = ROW_COUNT;
+    IF vectors + jobs > 0 THEN
+        RETURN true;
+    END IF;
     DELETE FROM embedding_models WHERE id = wanted;
+    RETURN false;
 END $$;
 
 -- Spaces are the worker's business (secure() lets it call everything); agents only search in them.
 REVOKE EXECUTE ON FUNCTION
-    add_embedding_model(text, text, integer), queue_missing(smallint),
-    activate_embedding_model(smallint), drop_embedding_model(smallint)
+    add_embedding_model(text, text, integer), index_embedding_model(smallint), queue_missing(smallint, integer),
+    activate_embedding_model(smallint), retire_embedding_model(smallint), drop_embedding_model(smallint, integer)
 FROM PUBLIC;
 
 -- The semantic route: nearest by cosine. Few admitted chunks are compared one by one, so that an owner with ten rows

@@ -1,38 +1,32 @@
 """The rules of vector spaces: one is active, this process fills those it has the model of."""
 
 import logging
-from dataclasses import dataclass
 from functools import partial
+from weakref import WeakSet
 
 import anyio
 
-from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.db.vectors import Vector
-from mcp_memory.embeddings.base import Embedder
 from mcp_memory.errors import EmbeddingError, EmbeddingUnavailable, McpMemoryError
 from mcp_memory.spaces import store
+from mcp_memory.spaces.administration import Administration
 from mcp_memory.spaces.embedders import Embedders
-from mcp_memory.spaces.models import Space, SpaceStatus
-from mcp_memory.spaces.queue import work_once
+from mcp_memory.spaces.errands import Errands
+from mcp_memory.spaces.filling import prepare
+from mcp_memory.spaces.known import KnownSpaces
+from mcp_memory.spaces.models import QueryVector, Space
+from mcp_memory.spaces.queue.work import Filler, work_once
+from mcp_memory.spaces.worker import Worker
 
-# How long a write waits for its own vectors, and a search for that of its query.
+# How long a search waits for its query's vector, and a write for those of its text.
 _PATIENCE_SECONDS = 2.0
 _BATCH = 64
-_FIRST_PAUSE_SECONDS = 1.0
-_LONGEST_PAUSE_SECONDS = 30.0
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class QueryVector:
-    """A query as a vector of the active space, or why there is none."""
-
-    space_id: int = 0
-    vector: Vector | None = None
-    problem: str = ""
+__all__ = ["QueryVector", "Spaces"]
 
 
 class Spaces:
@@ -41,31 +35,57 @@ class Spaces:
     def __init__(self, databases: Databases, embedders: Embedders, *, batch_size: int) -> None:
         self._databases, self._embedders = databases, embedders
         self._batch = min(batch_size, _BATCH)
-        self._wake = anyio.Event()
+        self._known = KnownSpaces()
+        self._worker = Worker(databases, embedders, self._known, batch=self._batch)
+        self.administration = Administration(databases, embedders, self._known)
+        self._noticed: WeakSet[Database] = WeakSet()
+        # A hung query leaves the embedder's other threads to other queries; a hung write leaves
+        # every other write to the worker.
+        self._queries = Errands(patience_seconds=_PATIENCE_SECONDS, most_overdue=3)
+        self._writes = Errands(patience_seconds=_PATIENCE_SECONDS, most_overdue=1)
 
     async def query_vector(self, database: Database, query: str) -> QueryVector:
         """The query in the active space; a problem in words when it cannot be had in time."""
         try:
-            with anyio.fail_after(_PATIENCE_SECONDS):
-                space = await self._active(database)
-                embedder = await self._embedder_of(space)
-                row = await embedder.embed_query(query)
-        except TimeoutError:
-            return QueryVector(problem="semantic search: the embedding provider took too long")
+            space = await self._active(database, self._queries)
+            self._embedders.chosen(space)
+            if not space.prepared:
+                self._worker.wake()
+            embed = partial(self._embed_query, space, query)
+            return await self._queries.run(space.provider, embed)
         except EmbeddingError as exc:
             return QueryVector(problem=f"semantic search: {exc}")
-        return QueryVector(space.id, Vector(row))
+        finally:
+            self._notice(database)
 
     async def follow(self, database: Database) -> None:
-        """After a write: embed what is due now, if it goes quickly; the rest is the worker's."""
+        """After a write: embed what is due now, if it goes quickly; the rest is the worker's.
+
+        Never fails: the text is committed, and its vectors are queued.
+        """
         try:
-            with anyio.fail_after(_PATIENCE_SECONDS):
-                space = await self._active(database)
-                embedder = await self._embedder_of(space)
-                await work_once(database, space, embedder, limit=self._batch)
-        except (EmbeddingError, TimeoutError) as exc:
-            logger.info("vectors follow later: %s", exc or "the provider took too long")
-        self._wake.set()
+            space = await self._active(database, self._writes)
+            self._embedders.chosen(space)
+            embed = partial(self._embed_due, database, space)
+            is_done = await self._writes.run(space.provider, embed)
+        except McpMemoryError as exc:
+            logger.info("vectors follow later: %s", exc)
+            is_done = False
+        if not is_done:
+            self._worker.wake()
+        self._notice(database)
+
+    async def follow_later(self, database: Database) -> None:
+        """After a write that does not wait for its vectors: the worker sees to them at once."""
+        try:
+            is_known = await self._known.active(database) is not None
+        except McpMemoryError as exc:
+            logger.info("vectors follow later: %s", exc)
+            return
+        if is_known:
+            self._worker.wake()
+        else:
+            await self.follow(database)
 
     async def pending(self, agent: str, *, database: str | None = None) -> int:
         """How many of the agent's chunks wait for their vector."""
@@ -74,108 +94,49 @@ class Spaces:
 
     async def active(self, agent: str, *, database: str | None = None) -> Space | None:
         """The space that searches in the database use; None before there is any."""
-        chosen = await self._databases.reading(database, agent)
-        found = await chosen.maintain(store.spaces)
-        return next((space for space in found if space.state == "active"), None)
-
-    async def status(self, agent: str, *, database: str | None = None) -> list[SpaceStatus]:
-        """Every space of the database and how full it is."""
-        chosen = await self._databases.reading(database, agent)
-
-        async def work(conn: Connection) -> list[SpaceStatus]:
-            return [await store.status(conn, space) for space in await store.spaces(conn)]
-
-        return await chosen.maintain(work)
-
-    async def add(self, agent: str, *, database: str | None = None) -> Space:
-        """The space of this process's configured model, made when it is new."""
-        chosen = await self._databases.writing(database, agent)
-        return await self._registered(chosen, await self._embedders.own())
-
-    async def activate(self, agent: str, space: Space, *, database: str | None = None) -> None:
-        """Let searches use this space from now on; the one before goes on being filled."""
-        chosen = await self._databases.writing(database, agent)
-        await chosen.maintain(partial(store.activate, space_id=space.id))
-
-    async def drop(self, agent: str, space: Space, *, database: str | None = None) -> None:
-        """Remove a space and its vectors; the active one stays."""
-        if space.state == "active":
-            raise McpMemoryError(f"{space.label} is active. Activate another space first.")
-        chosen = await self._databases.writing(database, agent)
-        await chosen.maintain(partial(store.drop, space_id=space.id))
-
-    async def fill(
-        self, agent: str, *, database: str | None = None, retry_failed: bool = False
-    ) -> int:
-        """Embed everything that is due in the spaces this process has the model of; how many."""
-        chosen = await self._databases.writing(database, agent)
-        done = 0
-        for space in await self._spaces(chosen):
-            if (embedder := await self._embedders.for_space(space)) is None:
-                continue
-            await chosen.maintain(partial(store.queue_missing, space_id=space.id))
-            if retry_failed:
-                await chosen.maintain(partial(store.retry_failed, space_id=space.id))
-            done += await self._drain(chosen, space, embedder)
-        return done
+        return await self._known.active(await self._databases.reading(database, agent))
 
     async def run_worker(self) -> None:
-        """Work the queues of all open databases until cancelled; woken by writes, and slowly by
-        time, for what other processes left behind."""
-        pause = _FIRST_PAUSE_SECONDS
-        while True:
-            went_well = True
-            for database in self._databases.opened():
-                went_well &= await self._work(database)
-            pause = _FIRST_PAUSE_SECONDS if went_well else min(pause * 2, _LONGEST_PAUSE_SECONDS)
-            with anyio.move_on_after(_LONGEST_PAUSE_SECONDS if went_well else pause):
-                await self._wake.wait()
-            self._wake = anyio.Event()
-
-    async def _work(self, database: Database) -> bool:
-        """Drain the database's queues; False when something was in the way."""
+        """Fill the spaces of all open databases until cancelled, then end what is under way."""
         try:
-            for space in await self._spaces(database):
-                if (embedder := await self._embedders.for_space(space)) is not None:
-                    await self._drain(database, space, embedder)
-        except McpMemoryError as exc:
-            logger.warning("vectors of %s wait: %s", database.name, exc)
-            return False
-        except Exception:  # the worker must survive whatever one database does to it
-            logger.exception("vectors of %s wait", database.name)
-            return False
-        return True
+            await self._worker.run()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._queries.aclose()
+                await self._writes.aclose()
 
-    async def _drain(self, database: Database, space: Space, embedder: Embedder) -> int:
-        done = 0
-        while taken := await work_once(database, space, embedder, limit=self._batch):
-            done += taken
-        return done
+    def _notice(self, database: Database) -> None:
+        """Let the worker look into the queues of a database that was just opened."""
+        if database not in self._noticed:
+            self._noticed.add(database)
+            self._worker.wake()
 
-    async def _embedder_of(self, space: Space) -> Embedder:
-        embedder = await self._embedders.for_space(space)
-        if embedder is None:
-            raise EmbeddingUnavailable(
-                self._embedders.configured.provider,
-                f"this database's vectors are of {space.label}, which this process does not have;"
-                " see `mcp-memory embeddings status`",
-            )
-        return embedder
-
-    async def _active(self, database: Database) -> Space:
+    async def _active(self, database: Database, errands: Errands) -> Space:
         """The active space; the first process to need one makes its own model's."""
-        for space in await self._spaces(database):
-            if space.state == "active":
-                return space
-        return await self._registered(database, await self._embedders.own())
+        space = await self._known.active(database)
+        if space is None:
+            provider = self._embedders.configured.provider
+            await errands.run(provider, partial(self._begin, database))
+            self._known.forget(database)
+            space = await self._known.active(database)
+        if space is None:
+            raise EmbeddingUnavailable("mcp-memory", "this database has no vectors yet")
+        return space
 
-    async def _registered(self, database: Database, embedder: Embedder) -> Space:
-        async def work(conn: Connection) -> list[Space]:
-            space_id = await store.add(conn, embedder.provider, embedder.model, embedder.dimensions)
-            await store.activate_first(conn, space_id)
-            return [space for space in await store.spaces(conn) if space.id == space_id]
+    async def _begin(self, database: Database) -> None:
+        """Register this process's model; if another process was faster, its model is active."""
+        own = await self._embedders.own()
+        add = partial(store.add, provider=own.provider, model=own.model, dimensions=own.dimensions)
+        await database.maintain(add)
 
-        return (await database.maintain(work))[0]
+    async def _embed_query(self, space: Space, query: str) -> QueryVector:
+        embedder = await self._embedders.for_space(space)
+        return QueryVector(space.id, Vector(await embedder.embed_query(query)))
 
-    async def _spaces(self, database: Database) -> list[Space]:
-        return await database.maintain(store.spaces)
+    async def _embed_due(self, database: Database, space: Space) -> bool:
+        """Embed one batch, the newest first; whether nothing is left, in any space."""
+        embedder = await self._embedders.for_space(space)
+        await prepare(database, space)
+        taken = await work_once(Filler(database, space, embedder), limit=self._batch)
+        self._queries.recovered(space.provider)
+        return taken < self._batch and len(await self._known.of(database)) == 1

@@ -1,16 +1,18 @@
-"""The SQL of vector spaces and of the queue that fills them; run as the worker."""
+"""The SQL of vector spaces; run as the worker, unless it says otherwise."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from psycopg.rows import class_row
 
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.vectors import Vector
-from mcp_memory.spaces.models import Job, Space, SpaceStatus
+from mcp_memory.spaces.models import Space, SpaceStatus
+
+_QUEUED_AT_ONCE = 20_000
+_DELETED_AT_ONCE = 20_000
 
 _SPACES = """
-SELECT id, provider, model, dimensions, state
+SELECT id, provider, model, dimensions, state, prepared, problem
 FROM embedding_models
 ORDER BY id
 """
@@ -28,7 +30,8 @@ SELECT (SELECT count(*) FROM chunk_embeddings e WHERE e.model_id = m.id) AS vect
         WHERE j.model_id = m.id AND j.next_try_at < 'infinity') AS pending,
        (SELECT count(*) FROM embedding_jobs j
         WHERE j.model_id = m.id AND j.next_try_at = 'infinity') AS failed,
-       coalesce((SELECT j.problem FROM embedding_jobs j
+       coalesce(nullif(m.problem, ''),
+                (SELECT j.problem FROM embedding_jobs j
                  WHERE j.model_id = m.id AND j.problem <> ''
                  ORDER BY j.next_try_at DESC LIMIT 1), '') AS last_problem
 FROM embedding_models m
@@ -39,198 +42,98 @@ WHERE m.id = %(id)s
 async def status(conn: Connection, space: Space) -> SpaceStatus:
     """How full the space is."""
     row = await (await conn.execute(_STATUS, {"id": space.id})).fetchone()
-    assert row is not None
+    if row is None:  # dropped since it was listed
+        return SpaceStatus(space, 0, 0, 0, "")
     return SpaceStatus(space, int(row[0]), int(row[1]), int(row[2]), str(row[3]))
 
 
+_ADD = "SELECT add_embedding_model(%(provider)s, %(model)s, %(dimensions)s)"
+
+
 async def add(conn: Connection, provider: str, model: str, dimensions: int) -> int:
-    """The id of the space of this model, made (and everything queued for it) when it is new."""
-    row = await (
-        await conn.execute(
-            "SELECT add_embedding_model(%(provider)s, %(model)s, %(dimensions)s)",
-            {"provider": provider, "model": model, "dimensions": dimensions},
-        )
-    ).fetchone()
+    """The id of the model's space, made when it is new; the first one is active at once."""
+    parameters = {"provider": provider, "model": model, "dimensions": dimensions}
+    row = await (await conn.execute(_ADD, parameters)).fetchone()
     assert row is not None
     return int(row[0])
 
 
-_ACTIVATE_FIRST = """
-SELECT activate_embedding_model(%(id)s)
-WHERE NOT EXISTS (SELECT FROM embedding_models WHERE state = 'active')
-"""
+_INDEX = "SELECT index_embedding_model(%(id)s)"
 
 
-async def activate_first(conn: Connection, space_id: int) -> None:
-    """Make the space the active one if there is none yet."""
-    await conn.execute(_ACTIVATE_FIRST, {"id": space_id})
+async def index(conn: Connection, space_id: int) -> None:
+    """Build the space's index if it is not there."""
+    await conn.execute(_INDEX, {"id": space_id})
 
 
-async def activate(conn: Connection, space_id: int) -> None:
-    """Make the space the one that searches use."""
-    await conn.execute("SELECT activate_embedding_model(%(id)s)", {"id": space_id})
-
-
-async def drop(conn: Connection, space_id: int) -> None:
-    """Remove the space with all its vectors."""
-    await conn.execute("SELECT drop_embedding_model(%(id)s)", {"id": space_id})
+_QUEUE_MISSING = "SELECT queue_missing(%(id)s, %(most)s)"
 
 
 async def queue_missing(conn: Connection, space_id: int) -> int:
-    """Queue what the space has neither a vector nor a job for; how many chunks."""
-    row = await (await conn.execute("SELECT queue_missing(%(id)s)", {"id": space_id})).fetchone()
+    """Queue some of what the space has neither a vector nor a job for; 0 when there is no more."""
+    parameters = {"id": space_id, "most": _QUEUED_AT_ONCE}
+    row = await (await conn.execute(_QUEUE_MISSING, parameters)).fetchone()
     assert row is not None
     return int(row[0])
 
 
-_RETRY_FAILED = """
-UPDATE embedding_jobs
-SET next_try_at = now(), attempts = 0, problem = ''
-WHERE model_id = %(id)s AND next_try_at = 'infinity'
+_PREPARED = """
+UPDATE embedding_models
+SET prepared = true
+WHERE id = %(id)s
 """
 
 
-async def retry_failed(conn: Connection, space_id: int) -> int:
-    """Queue again what was set aside; how many chunks."""
-    return (await conn.execute(_RETRY_FAILED, {"id": space_id})).rowcount
+async def mark_prepared(conn: Connection, space_id: int) -> None:
+    """Remember that index and queue are complete."""
+    await conn.execute(_PREPARED, {"id": space_id})
 
 
-# Equal text has an equal vector in one space; it is copied, whoever's it is, instead of computed.
-_REUSE = """
-WITH known AS (
-    SELECT DISTINCT ON (j.chunk_id) j.chunk_id, j.agent_id, e.embedding
-    FROM embedding_jobs j
-    JOIN chunks c ON c.id = j.chunk_id
-    JOIN chunks twin ON twin.text_hash = c.text_hash AND twin.id <> c.id
-    JOIN chunk_embeddings e ON e.chunk_id = twin.id AND e.model_id = j.model_id
-    WHERE j.model_id = %(id)s AND j.lease = %(lease)s
-), done AS (
-    DELETE FROM embedding_jobs j
-    USING known
-    WHERE j.chunk_id = known.chunk_id AND j.model_id = %(id)s
-    RETURNING j.chunk_id
-)
-INSERT INTO chunk_embeddings (chunk_id, model_id, agent_id, embedding)
-SELECT known.chunk_id, %(id)s, known.agent_id, known.embedding
-FROM known
-JOIN done USING (chunk_id)
-RETURNING chunk_id
-"""
+_ACTIVATE = "SELECT activate_embedding_model(%(id)s)"
 
-_CLAIM = """
-WITH due AS (
-    SELECT chunk_id
-    FROM embedding_jobs
-    WHERE model_id = %(id)s AND next_try_at <= now()
-    ORDER BY next_try_at, chunk_id
-    LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED
-)
-UPDATE embedding_jobs j
-SET lease = %(lease)s, attempts = j.attempts + 1,
-    next_try_at = now() + make_interval(secs => %(lease_seconds)s)
-FROM due
-JOIN chunks c ON c.id = due.chunk_id
-WHERE j.chunk_id = due.chunk_id AND j.model_id = %(id)s
-RETURNING j.chunk_id, c.heading || E'\\n' || c.text AS text, j.attempts
+
+async def activate(conn: Connection, space_id: int) -> bool:
+    """Make the space the one that searches use; False when it is gone."""
+    row = await (await conn.execute(_ACTIVATE, {"id": space_id})).fetchone()
+    return row is not None and bool(row[0])
+
+
+_RETIRE = "SELECT retire_embedding_model(%(id)s)"
+
+
+async def retire(conn: Connection, space_id: int) -> bool:
+    """Queue nothing for the space any more; False when it is active, or gone."""
+    row = await (await conn.execute(_RETIRE, {"id": space_id})).fetchone()
+    return row is not None and bool(row[0])
+
+
+_DROP = "SELECT drop_embedding_model(%(id)s, %(most)s)"
+
+
+async def drop_some(conn: Connection, space_id: int) -> bool:
+    """Delete a part of a retired space; False when nothing of it is left."""
+    parameters = {"id": space_id, "most": _DELETED_AT_ONCE}
+    row = await (await conn.execute(_DROP, parameters)).fetchone()
+    return row is not None and bool(row[0])
+
+
+_REPORT = """
+UPDATE embedding_models
+SET problem = %(problem)s
+WHERE id = %(id)s AND problem <> %(problem)s
 """
 
 
-async def claim(
-    conn: Connection, space_id: int, *, lease: UUID, lease_seconds: float, limit: int
-) -> list[Job]:
-    """Chunks to embed, which no other worker gets until the lease has run out.
-
-    A lease counts as an attempt, so that a text which kills its worker is set aside in the end.
-    """
-    async with conn.cursor(row_factory=class_row(Job)) as cursor:
-        jobs = await (
-            await cursor.execute(
-                _CLAIM,
-                {"id": space_id, "lease": lease, "lease_seconds": lease_seconds, "limit": limit},
-            )
-        ).fetchall()
-    if not jobs:
-        return []
-    reused = await (await conn.execute(_REUSE, {"id": space_id, "lease": lease})).fetchall()
-    known = {int(row[0]) for row in reused}
-    return [job for job in jobs if job.chunk_id not in known]
-
-
-_COMPLETE = """
-WITH done AS (
-    DELETE FROM embedding_jobs
-    WHERE chunk_id = %(chunk_id)s AND model_id = %(id)s AND lease = %(lease)s
-    RETURNING chunk_id, agent_id
-)
-INSERT INTO chunk_embeddings (chunk_id, model_id, agent_id, embedding)
-SELECT chunk_id, %(id)s, agent_id, %(embedding)s::vector
-FROM done
-"""
-
-
-async def complete(
-    conn: Connection, space_id: int, *, lease: UUID, vectors: Sequence[tuple[int, Vector]]
-) -> None:
-    """Store vectors of chunks that are still leased; one deleted meanwhile is passed over."""
-    async with conn.cursor() as cursor:
-        await cursor.executemany(
-            _COMPLETE,
-            [
-                {"id": space_id, "lease": lease, "chunk_id": chunk_id, "embedding": vector}
-                for chunk_id, vector in vectors
-            ],
-        )
-
-
-_GIVE_BACK = """
-UPDATE embedding_jobs
-SET lease = NULL, attempts = attempts - 1, next_try_at = now()
-WHERE model_id = %(id)s AND lease = %(lease)s
-"""
-
-
-async def give_back(conn: Connection, space_id: int, *, lease: UUID) -> None:
-    """End the lease without blaming the texts: the provider was the one that failed."""
-    await conn.execute(_GIVE_BACK, {"id": space_id, "lease": lease})
-
-
-_FAIL = """
-UPDATE embedding_jobs
-SET lease = NULL, problem = %(problem)s,
-    next_try_at = CASE WHEN attempts >= %(most_attempts)s THEN 'infinity'
-                       ELSE now() + make_interval(secs => 2 ^ attempts) END
-WHERE model_id = %(id)s AND lease = %(lease)s AND chunk_id = %(chunk_id)s
-"""
-
-
-async def fail(
-    conn: Connection,
-    space_id: int,
-    *,
-    lease: UUID,
-    chunk_id: int,
-    problem: str,
-    most_attempts: int,
-) -> None:
-    """Put off a text that was refused, longer each time; set it aside when it was too often."""
-    await conn.execute(
-        _FAIL,
-        {
-            "id": space_id,
-            "lease": lease,
-            "chunk_id": chunk_id,
-            "problem": problem[:500],
-            "most_attempts": most_attempts,
-        },
-    )
+async def report(conn: Connection, space_id: int, *, problem: str) -> None:
+    """Remember why the space cannot be filled just now; empty when it can."""
+    await conn.execute(_REPORT, {"id": space_id, "problem": problem[:500]})
 
 
 _PENDING = """
 SELECT count(*)
 FROM embedding_jobs j
 JOIN embedding_models m ON m.id = j.model_id AND m.state = 'active'
-WHERE j.agent_id = current_agent()
+WHERE j.agent_id = current_agent() AND j.next_try_at < 'infinity'
 """
 
 
@@ -239,3 +142,36 @@ async def pending(conn: Connection) -> int:
     row = await (await conn.execute(_PENDING)).fetchone()
     assert row is not None
     return int(row[0])
+
+
+_NEAREST = """
+SELECT chunk_id
+FROM match_embedding(
+    %(id)s,
+    %(vector)s::vector,
+    jsonb_populate_record(NULL::narrowing, '{"sources": ["documents", "graph", "transcripts"]}'),
+    %(limit)s
+)
+"""
+
+
+async def nearest(conn: Connection, space_id: int, vector: Vector, limit: int) -> list[int]:
+    """The chunks nearest to the vector, of those the caller can see; run as an agent."""
+    parameters = {"id": space_id, "vector": vector, "limit": limit}
+    rows = await (await conn.execute(_NEAREST, parameters)).fetchall()
+    return [int(row[0]) for row in rows]
+
+
+_SAMPLE = """
+SELECT split_part(btrim(c.text, E' \\n#*->'), E'\\n', 1) AS line
+FROM chunks c
+WHERE c.agent_id = current_agent()
+ORDER BY md5(c.id::text)
+LIMIT %(limit)s
+"""
+
+
+async def sample_lines(conn: Connection, limit: int) -> Sequence[str]:
+    """First lines of some of the caller's own chunks, the same ones each time; run as an agent."""
+    rows = await (await conn.execute(_SAMPLE, {"limit": limit})).fetchall()
+    return [line for row in rows if (line := str(row[0]).strip())]

@@ -1,0 +1,216 @@
+"""The SQL of the queue that fills vector spaces; run as the worker.
+
+Locks are taken in the order space, chunks, jobs (see the migration), and none is waited for that
+somebody holds who deletes chunks.
+"""
+
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.vectors import Vector
+from mcp_memory.spaces.models import Batch, Job
+
+MOST_ATTEMPTS = 5
+# From this attempt on a text is taken alone: it may be the one that killed its worker.
+_SUSPICIOUS = 2
+
+_CLAIM = """
+WITH due AS (
+    SELECT chunk_id
+    FROM embedding_jobs
+    WHERE model_id = %(id)s AND attempts BETWEEN %(least)s AND %(most)s AND next_try_at <= now()
+    ORDER BY attempts, next_try_at DESC, chunk_id DESC
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE embedding_jobs j
+SET lease = %(lease)s, attempts = j.attempts + 1,
+    next_try_at = now() + make_interval(secs => %(lease_seconds)s)
+FROM due
+JOIN chunks c ON c.id = due.chunk_id
+WHERE j.chunk_id = due.chunk_id AND j.model_id = %(id)s
+RETURNING j.chunk_id, c.heading || E'\\n' || c.text AS text, j.attempts
+"""
+
+
+async def claim(
+    conn: Connection, space_id: int, *, lease: UUID, lease_seconds: float, limit: int
+) -> Batch:
+    """Chunks to embed, which no other worker gets until the lease has run out.
+
+    A lease counts as an attempt, so that a text which kills its worker is set aside in the end.
+    """
+    parameters: dict[str, object] = {
+        "id": space_id,
+        "lease": lease,
+        "lease_seconds": lease_seconds,
+    }
+    usual = {"least": 0, "most": _SUSPICIOUS - 1, "limit": limit}
+    alone = {"least": _SUSPICIOUS, "most": MOST_ATTEMPTS - 1, "limit": 1}
+    jobs = await _claimed(conn, parameters | usual)
+    if not jobs:
+        await _set_deadly_aside(conn, space_id)
+        jobs = await _claimed(conn, parameters | alone)
+    known = await _reuse(conn, space_id, lease) if jobs else set[int]()
+    return Batch(lease, [job for job in jobs if job.chunk_id not in known], len(known))
+
+
+async def _claimed(conn: Connection, parameters: dict[str, object]) -> list[Job]:
+    async with conn.cursor(row_factory=class_row(Job)) as cursor:
+        return await (await cursor.execute(_CLAIM, parameters)).fetchall()
+
+
+_SET_DEADLY_ASIDE = """
+UPDATE embedding_jobs
+SET lease = NULL, next_try_at = 'infinity',
+    problem = 'no worker came back with its vector, ' || attempts || ' times'
+WHERE model_id = %(id)s AND attempts >= %(most_attempts)s AND next_try_at <= now()
+"""
+
+
+async def _set_deadly_aside(conn: Connection, space_id: int) -> None:
+    """Take out what was leased too often and never came back, not even with a failure."""
+    parameters = {"id": space_id, "most_attempts": MOST_ATTEMPTS}
+    await conn.execute(_SET_DEADLY_ASIDE, parameters)
+
+
+# Equal text has an equal vector in one space; it is copied, whoever's it is, instead of computed.
+_REUSE = """
+WITH leased AS MATERIALIZED (
+    SELECT c.id, c.agent_id, c.text_hash
+    FROM embedding_jobs j
+    JOIN chunks c ON c.id = j.chunk_id
+    WHERE j.model_id = %(id)s AND j.lease = %(lease)s
+    ORDER BY c.id
+    FOR KEY SHARE OF c SKIP LOCKED
+), known AS (
+    SELECT leased.id, leased.agent_id, twin.embedding
+    FROM leased
+    CROSS JOIN LATERAL (
+        SELECT e.embedding
+        FROM chunks c
+        JOIN chunk_embeddings e ON e.chunk_id = c.id AND e.model_id = %(id)s
+        WHERE c.text_hash = leased.text_hash AND c.id <> leased.id
+        LIMIT 1
+    ) twin
+), done AS (
+    DELETE FROM embedding_jobs j
+    USING known
+    WHERE j.chunk_id = known.id AND j.model_id = %(id)s
+)
+INSERT INTO chunk_embeddings (chunk_id, model_id, agent_id, embedding)
+SELECT id, %(id)s, agent_id, embedding
+FROM known
+RETURNING chunk_id
+"""
+
+
+async def _reuse(conn: Connection, space_id: int, lease: UUID) -> set[int]:
+    """The leased chunks that got the vector of an equal text."""
+    found = await conn.execute(_REUSE, {"id": space_id, "lease": lease})
+    return {int(row[0]) for row in await found.fetchall()}
+
+
+# The space first, then those chunks that nobody is deleting: what comes after waits for nothing.
+_LOCK = """
+SELECT c.id
+FROM chunks c
+WHERE c.id = ANY (%(ids)s)
+  AND EXISTS (SELECT FROM embedding_models WHERE id = %(id)s AND state <> 'dropping'
+              FOR KEY SHARE)
+ORDER BY c.id
+FOR KEY SHARE OF c SKIP LOCKED
+"""
+
+_FINISH = """
+DELETE FROM embedding_jobs
+WHERE model_id = %(id)s AND lease = %(lease)s AND chunk_id = ANY (%(ids)s)
+RETURNING chunk_id, agent_id
+"""
+
+_STORE = """
+INSERT INTO chunk_embeddings (chunk_id, model_id, agent_id, embedding)
+VALUES (%(chunk_id)s, %(id)s, %(agent)s, %(embedding)s::vector)
+"""
+
+
+async def complete(
+    conn: Connection, space_id: int, *, lease: UUID, vectors: dict[int, Vector]
+) -> int:
+    """Store vectors of chunks that are still leased, how many; one deleted meanwhile has none."""
+    locked = await conn.execute(_LOCK, {"id": space_id, "ids": list(vectors)})
+    ids = [int(row[0]) for row in await locked.fetchall()]
+    found = await conn.execute(_FINISH, {"id": space_id, "lease": lease, "ids": ids})
+    rows = [
+        {"id": space_id, "chunk_id": row[0], "agent": row[1], "embedding": vectors[int(row[0])]}
+        for row in await found.fetchall()
+    ]
+    async with conn.cursor() as cursor:
+        await cursor.executemany(_STORE, rows)
+    return len(rows)
+
+
+_GIVE_BACK = """
+UPDATE embedding_jobs
+SET lease = NULL, attempts = attempts - 1, next_try_at = now()
+WHERE model_id = %(id)s AND lease = %(lease)s
+"""
+
+
+async def give_back(conn: Connection, space_id: int, *, lease: UUID) -> None:
+    """End the lease without blaming the texts: something else was the one that failed."""
+    await conn.execute(_GIVE_BACK, {"id": space_id, "lease": lease})
+
+
+_FAIL = """
+UPDATE embedding_jobs
+SET lease = NULL, problem = %(problem)s,
+    next_try_at = CASE WHEN %(is_final)s OR attempts >= %(most_attempts)s THEN 'infinity'
+                       ELSE now() + make_interval(secs => 4 ^ attempts) END
+WHERE model_id = %(id)s AND lease = %(lease)s AND chunk_id = %(chunk_id)s
+"""
+
+
+async def fail(
+    conn: Connection, space_id: int, *, lease: UUID, chunk_id: int, problem: str, is_final: bool
+) -> None:
+    """Put off a text that has no vector, longer each time; set it aside when it is hopeless."""
+    await conn.execute(
+        _FAIL,
+        {
+            "id": space_id,
+            "lease": lease,
+            "chunk_id": chunk_id,
+            "problem": problem[:500],
+            "is_final": is_final,
+            "most_attempts": MOST_ATTEMPTS,
+        },
+    )
+
+
+_RETRY_FAILED = """
+UPDATE embedding_jobs
+SET next_try_at = now(), attempts = 0, problem = ''
+WHERE model_id = %(id)s AND next_try_at = 'infinity'
+"""
+
+
+async def retry_failed(conn: Connection, space_id: int) -> int:
+    """Queue again what was set aside; how many chunks."""
+    return (await conn.execute(_RETRY_FAILED, {"id": space_id})).rowcount
+
+
+_DUE = """
+SELECT count(*)
+FROM embedding_jobs
+WHERE model_id = %(id)s AND next_try_at < 'infinity'
+"""
+
+
+async def waiting(conn: Connection, space_id: int) -> int:
+    """How many chunks wait for a vector, leased ones too."""
+    row = await (await conn.execute(_DUE, {"id": space_id})).fetchone()
+    assert row is not None
+    return int(row[0])

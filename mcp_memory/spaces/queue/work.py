@@ -1,0 +1,114 @@
+"""One batch of the queue: leased, embedded, stored, and every failure told apart."""
+
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID, uuid4
+
+import anyio
+
+from mcp_memory.db.database import Database
+from mcp_memory.db.vectors import Vector
+from mcp_memory.embeddings.base import Embedder
+from mcp_memory.errors import (
+    DimensionMismatch,
+    EmbeddingError,
+    EmbeddingRefused,
+    EmbeddingUnavailable,
+    McpMemoryError,
+)
+from mcp_memory.spaces.models import Job, Space
+from mcp_memory.spaces.queue import store
+
+LEASE_SECONDS = 120.0
+_GIVE_BACK_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """What fills a space: the model of its vectors, and the database they go into."""
+
+    database: Database
+    space: Space
+    embedder: Embedder
+    lease_seconds: float = LEASE_SECONDS
+
+
+async def work_once(filler: Filler, *, limit: int) -> int:
+    """Embed up to `limit` due chunks; how many were due, 0 when nothing is.
+
+    Raises `EmbeddingUnavailable` or `DimensionMismatch` when the provider is at fault, not the
+    texts: then, and when it is cancelled, others get them at once.
+    """
+    claim = partial(
+        store.claim,
+        space_id=filler.space.id,
+        lease=uuid4(),
+        lease_seconds=filler.lease_seconds,
+        limit=limit,
+    )
+    batch = await filler.database.maintain(claim)
+    if batch.jobs:
+        async with _given_back_on_failure(filler, batch.lease):
+            await _embed(filler, batch.lease, batch.jobs)
+    return batch.taken
+
+
+@asynccontextmanager
+async def _given_back_on_failure(filler: Filler, lease: UUID) -> AsyncGenerator[None]:
+    """An unexpected error keeps the lease: the text may be its cause, and its attempt counts."""
+    try:
+        yield
+    except (McpMemoryError, anyio.get_cancelled_exc_class()):
+        give_back = partial(store.give_back, space_id=filler.space.id, lease=lease)
+        with (
+            anyio.move_on_after(_GIVE_BACK_SECONDS, shield=True),
+            suppress(McpMemoryError),  # then the lease runs out
+        ):
+            await filler.database.maintain(give_back)
+        raise
+
+
+async def _embed(filler: Filler, lease: UUID, jobs: Sequence[Job]) -> None:
+    """All at once; when that fails, half by half, so that only the text at fault stays behind."""
+    try:
+        vectors = await _vectors(filler, jobs)
+    except (EmbeddingUnavailable, DimensionMismatch):
+        raise
+    except EmbeddingError as exc:
+        if len(jobs) == 1:
+            await _set_back(filler, lease, jobs[0], exc)
+            return
+        half = len(jobs) // 2
+        await _embed(filler, lease, jobs[:half])
+        await _embed(filler, lease, jobs[half:])
+        return
+    complete = partial(store.complete, space_id=filler.space.id, lease=lease, vectors=vectors)
+    await filler.database.maintain(complete)
+
+
+async def _vectors(filler: Filler, jobs: Sequence[Job]) -> dict[int, Vector]:
+    """The vector of each chunk, of the space's dimensions; equal texts are embedded once."""
+    texts = list(dict.fromkeys(job.text for job in jobs))
+    rows = await filler.embedder.embed_documents(texts)
+    if rows.shape != (len(texts), filler.space.dimensions):
+        raise DimensionMismatch(filler.space.model, filler.space.dimensions, rows.shape[-1])
+    by_text = dict(zip(texts, map(Vector, rows), strict=True))
+    return {job.chunk_id: by_text[job.text] for job in jobs}
+
+
+async def _set_back(filler: Filler, lease: UUID, job: Job, problem: EmbeddingError) -> None:
+    logger.warning("chunk %d has no vector (attempt %d): %s", job.chunk_id, job.attempts, problem)
+    fail = partial(
+        store.fail,
+        space_id=filler.space.id,
+        lease=lease,
+        chunk_id=job.chunk_id,
+        problem=str(problem),
+        is_final=isinstance(problem, EmbeddingRefused),
+    )
+    await filler.database.maintain(fail)

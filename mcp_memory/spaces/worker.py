@@ -1,0 +1,93 @@
+"""The background work of one process: every open database's queues, round after round."""
+
+import logging
+
+import anyio
+
+from mcp_memory.db.database import Database
+from mcp_memory.db.databases import Databases
+from mcp_memory.errors import EmbeddingError, McpMemoryError
+from mcp_memory.spaces.embedders import Embedders
+from mcp_memory.spaces.filling import fill
+from mcp_memory.spaces.known import KnownSpaces
+from mcp_memory.spaces.models import Space
+from mcp_memory.spaces.queue.work import Filler
+
+_FIRST_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """Fills the spaces this process has the model of; woken by writes, and slowly by time.
+
+    Time finds what other processes left behind. After a failure it comes back soon, then later
+    and later.
+    """
+
+    def __init__(
+        self, databases: Databases, embedders: Embedders, known: KnownSpaces, *, batch: int
+    ) -> None:
+        self._databases, self._embedders = databases, embedders
+        self._known, self._batch = known, batch
+        self._woken = anyio.Event()
+
+    def wake(self) -> None:
+        """Begin the next round now."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            self._woken = anyio.Event()
+            if await self._round():
+                pause = _FIRST_PAUSE_SECONDS
+                wait_seconds = _LONGEST_PAUSE_SECONDS
+            else:
+                wait_seconds = pause
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            with anyio.move_on_after(wait_seconds):
+                await self._woken.wait()
+
+    async def _round(self) -> bool:
+        """All databases side by side, so that one out of reach holds up no other."""
+        results: list[bool] = []
+
+        async def work(database: Database) -> None:
+            results.append(await self._work(database))
+
+        async with anyio.create_task_group() as group:
+            for database in self._databases.opened():
+                group.start_soon(work, database)
+        return all(results)
+
+    async def _work(self, database: Database) -> bool:
+        """Fill the database's spaces; False when something was in the way."""
+        went_well = True
+        try:
+            for space in await self._known.of(database):
+                if self._embedders.serves(space):
+                    went_well &= await self._fill(database, space)
+        except McpMemoryError as exc:
+            logger.warning("vectors of %s wait: %s", database.name, exc)
+            return False
+        except Exception:  # the worker must survive whatever one database does to it
+            logger.exception("vectors of %s wait", database.name)
+            return False
+        return went_well
+
+    async def _fill(self, database: Database, space: Space) -> bool:
+        try:
+            embedder = await self._embedders.for_space(space)
+            await fill(Filler(database, space, embedder), batch=self._batch)
+        except EmbeddingError as exc:
+            # Said once; the status of the space goes on saying it.
+            level = logging.DEBUG if space.problem == str(exc) else logging.WARNING
+            logger.log(level, "vectors of %s in %s wait: %s", space.label, database.name, exc)
+            self._known.forget(database)
+            return False
+        if not space.prepared:
+            self._known.forget(database)
+        return True

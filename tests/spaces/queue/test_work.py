@@ -1,0 +1,281 @@
+"""The queue: each chunk by one worker, whatever becomes of the worker, the chunk or the text."""
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from mcp_memory.config import Config
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.databases import Databases
+from mcp_memory.embeddings.base import Embedder
+from mcp_memory.errors import EmbeddingUnavailable
+from mcp_memory.spaces import store as spaces_store
+from mcp_memory.spaces.embedders import Embedders
+from mcp_memory.spaces.filling import prepare
+from mcp_memory.spaces.models import SpaceStatus
+from mcp_memory.spaces.queue import store
+from mcp_memory.spaces.queue.drain import drain
+from mcp_memory.spaces.queue.work import Filler, work_once
+from tests.spaces.provider import Provider
+from tests.spaces.queue.settings import settings_for
+
+ROOT = Path(__file__).parents[3]
+LEASE = UUID(int=7)
+
+
+@pytest.fixture
+async def embedder(provider: Provider) -> AsyncIterator[Embedder]:
+    embedders = Embedders(settings_for(provider.base_url))
+    yield await embedders.own()
+    await embedders.aclose()
+
+
+@pytest.fixture
+async def filler(databases: Databases, embedder: Embedder) -> Filler:
+    """A prepared space over the test's database; no worker of an app comes between."""
+    database = await databases.writing(None, "tester")
+    await database.maintain(lambda conn: spaces_store.add(conn, "openai", "small", 8))
+    [space] = await database.maintain(spaces_store.spaces)
+    await prepare(database, space)
+    return Filler(database, space, embedder)
+
+
+_ADD = """
+INSERT INTO chunks (agent_id, source, position, path, title, start_line, end_line, text, text_hash,
+                    tokens, lexemes)
+VALUES ('tester', 'graph', 0, 'p', 't', 1, 1, %(text)s, sha256(%(text)s::text::bytea), 1, '')
+"""
+
+
+async def add_chunks(filler: Filler, *texts: str) -> None:
+    async def work(conn: Connection) -> None:
+        for text in texts:
+            await conn.execute(_ADD, {"text": text})
+
+    await filler.database.write("tester", work)
+
+
+async def status(filler: Filler) -> SpaceStatus:
+    return await filler.database.maintain(lambda conn: spaces_store.status(conn, filler.space))
+
+
+async def numbers(filler: Filler) -> tuple[int, int, int]:
+    """Vectors, pending, failed."""
+    now = await status(filler)
+    return now.vectors, now.pending, now.failed
+
+
+async def leases(filler: Filler) -> list[tuple[bool, int]]:
+    """Of each job: whether it is leased, and how many attempts it had."""
+
+    async def work(conn: Connection) -> list[tuple[bool, int]]:
+        found = await conn.execute(
+            "SELECT lease IS NOT NULL, attempts FROM embedding_jobs ORDER BY chunk_id"
+        )
+        return [(bool(row[0]), int(row[1])) for row in await found.fetchall()]
+
+    return await filler.database.maintain(work)
+
+
+async def test_a_text_that_is_refused_is_set_aside_and_shown_and_the_others_are_embedded(
+    filler: Filler, provider: Provider
+) -> None:
+    provider.poison = "arsenic"
+    await add_chunks(filler, *(f"meal {n}" for n in range(7)), "meal with arsenic")
+
+    assert await drain(filler, batch=64) == 8
+
+    now = await status(filler)
+    assert (now.vectors, now.pending, now.failed) == (7, 0, 1)
+    assert "arsenic is not food" in now.last_problem
+    assert await drain(filler, batch=64) == 0
+
+    provider.poison = ""
+    retry = await filler.database.maintain(lambda conn: store.retry_failed(conn, filler.space.id))
+    assert retry == 1
+    await drain(filler, batch=64)
+    now = await status(filler)
+    assert (now.vectors, now.pending, now.failed, now.last_problem) == (8, 0, 0, "")
+
+
+async def test_a_worker_that_is_killed_loses_its_lease_and_nothing_else(
+    filler: Filler, provider: Provider, config: Config
+) -> None:
+    await add_chunks(filler, "one", "two", "three")
+    provider.hold("two")
+    assert config.database.url is not None
+    command = [sys.executable, "-m", "tests.spaces.queue.worker_process"]
+    process = subprocess.Popen(
+        [*command, config.database.url.reveal(), provider.base_url], cwd=ROOT
+    )
+    try:
+        await anyio.to_thread.run_sync(provider.holding.wait)
+        assert await work_once(filler, limit=10) == 0
+        assert await leases(filler) == [(True, 1)] * 3
+    finally:
+        process.kill()
+        process.wait()
+    provider.release()
+
+    with anyio.fail_after(30):
+        while not await work_once(filler, limit=10):
+            await anyio.sleep(0.05)
+    assert await numbers(filler) == (3, 0, 0)
+
+
+async def test_a_text_that_kills_every_worker_is_set_aside_alone(filler: Filler) -> None:
+    await add_chunks(filler, "deadly")
+    claims = [
+        await filler.database.maintain(
+            lambda conn: store.claim(conn, filler.space.id, lease=LEASE, lease_seconds=0, limit=10)
+        )
+        for _ in range(store.MOST_ATTEMPTS + 1)
+    ]
+    assert [len(batch.jobs) for batch in claims] == [1] * store.MOST_ATTEMPTS + [0]
+    now = await status(filler)
+    assert (now.vectors, now.pending, now.failed) == (0, 0, 1)
+    assert "no worker came back" in now.last_problem
+
+
+async def test_what_may_have_killed_a_worker_twice_is_taken_alone(filler: Filler) -> None:
+    await add_chunks(filler, "one", "two", "three")
+    sizes = [
+        len(
+            (
+                await filler.database.maintain(
+                    lambda conn: store.claim(
+                        conn, filler.space.id, lease=LEASE, lease_seconds=0, limit=10
+                    )
+                )
+            ).jobs
+        )
+        for _ in range(4)
+    ]
+    assert sizes == [3, 3, 1, 1]
+
+
+async def test_a_chunk_that_is_deleted_while_it_is_embedded_gets_no_vector_and_harms_no_other(
+    filler: Filler, provider: Provider
+) -> None:
+    await add_chunks(filler, "stays", "goes")
+    provider.hold("goes")
+
+    async def delete(conn: Connection) -> None:
+        await conn.execute("DELETE FROM chunks WHERE text = 'goes'")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(work_all, filler)
+        await anyio.to_thread.run_sync(provider.holding.wait)
+        await filler.database.maintain(delete)
+        provider.release()
+    assert await numbers(filler) == (1, 0, 0)
+
+
+async def test_a_chunk_that_is_being_deleted_is_not_waited_for(
+    filler: Filler, provider: Provider
+) -> None:
+    await add_chunks(filler, "stays", "goes")
+    provider.hold("goes")
+    deleted, go_on = anyio.Event(), anyio.Event()
+
+    async def delete(conn: Connection) -> None:
+        await conn.execute("DELETE FROM chunks WHERE text = 'goes'")
+        deleted.set()
+        await go_on.wait()
+
+    async def delete_slowly() -> None:
+        await filler.database.maintain(delete)
+
+    async with anyio.create_task_group() as group:
+        async with anyio.create_task_group() as embedding:
+            embedding.start_soon(work_all, filler)
+            await anyio.to_thread.run_sync(provider.holding.wait)
+            group.start_soon(delete_slowly)
+            await deleted.wait()
+            provider.release()
+        assert (await status(filler)).vectors == 1
+        go_on.set()
+    assert await numbers(filler) == (1, 0, 0)
+
+
+async def work_all(filler: Filler) -> None:
+    await work_once(filler, limit=10)
+
+
+async def test_a_worker_that_comes_back_after_its_lease_stores_nothing(
+    filler: Filler, provider: Provider
+) -> None:
+    await add_chunks(filler, "slow")
+    provider.hold("slow")
+    late = Filler(filler.database, filler.space, filler.embedder, lease_seconds=0.1)
+    async with anyio.create_task_group() as group:
+        group.start_soon(work_all, late)
+        await anyio.to_thread.run_sync(provider.holding.wait)
+        provider.held = ""
+        with anyio.fail_after(30):
+            while not await work_once(filler, limit=10):
+                await anyio.sleep(0.02)
+        assert await numbers(filler) == (1, 0, 0)
+        provider.release()
+    assert await numbers(filler) == (1, 0, 0)
+
+
+async def test_a_cancelled_worker_gives_back_its_lease_without_blame(
+    filler: Filler, provider: Provider
+) -> None:
+    await add_chunks(filler, "one", "two")
+    provider.hold("two")
+    async with anyio.create_task_group() as group:
+        group.start_soon(work_all, filler)
+        await anyio.to_thread.run_sync(provider.holding.wait)
+        group.cancel_scope.cancel()
+    assert await leases(filler) == [(False, 0)] * 2
+
+
+async def test_a_provider_that_is_away_gives_back_the_lease_without_blame(
+    filler: Filler, provider: Provider
+) -> None:
+    await add_chunks(filler, "one", "two")
+    provider.stop()
+    embedders = Embedders(settings_for(provider.base_url, timeout_seconds=0.1))
+    with pytest.raises(EmbeddingUnavailable):
+        await drain(Filler(filler.database, filler.space, embedders.configured), batch=10)
+    assert await leases(filler) == [(False, 0)] * 2
+    await embedders.aclose()
+
+
+async def test_four_workers_never_take_the_same_chunk(filler: Filler, provider: Provider) -> None:
+    await add_chunks(filler, *(f"text {number}" for number in range(200)))
+    async with anyio.create_task_group() as group:
+        for _ in range(4):
+            group.start_soon(drain_small, filler)
+    assert await numbers(filler) == (200, 0, 0)
+    assert {count for text, count in provider.asked.items() if "text" in text} == {1}
+
+
+async def drain_small(filler: Filler) -> None:
+    await drain(filler, batch=7)
+
+
+async def test_equal_texts_are_asked_for_once_in_a_batch_and_never_again(
+    filler: Filler, provider: Provider
+) -> None:
+    await add_chunks(filler, "again", "again", "once")
+    await drain(filler, batch=64)
+    await add_chunks(filler, "again")
+    await drain(filler, batch=64)
+    assert await numbers(filler) == (4, 0, 0)
+    assert [count for text, count in provider.asked.items() if "again" in text] == [1]
+
+
+async def test_what_was_written_last_is_embedded_first(filler: Filler, provider: Provider) -> None:
+    for text in ("old", "middle", "new"):
+        await add_chunks(filler, text)
+    await work_once(filler, limit=1)
+    assert [text.strip() for text in provider.asked if "dimensions" not in text] == ["new"]
