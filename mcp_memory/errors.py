@@ -6,18 +6,27 @@ McpMemoryError
 ├── NotFound
 │   ├── DocumentNotFound
 │   ├── ChunkNotFound
+│   ├── SessionNotFound
+│   ├── MessageNotFound
+│   ├── SummaryNotFound
+│   ├── KeyNotFound
 │   └── SpaceNotFound
 ├── Conflict
 │   ├── AmbiguousPath
 │   ├── DocumentExists
 │   ├── VersionConflict
+│   ├── AmbiguousMessage
+│   ├── SummaryConflict
 │   └── IdempotencyConflict
 ├── PermissionRefused
+│   ├── ScopeMissing
+│   └── DatabaseRefused
 ├── DatabaseError
 │   ├── UnknownDatabase
 │   ├── InvalidDatabaseName
 │   ├── DatabaseUnavailable
 │   ├── DatabaseBusy
+│   ├── OutcomeUnknown
 │   ├── DatabaseTooNew
 │   ├── MigrationFailed
 │   ├── MigrationChanged
@@ -94,6 +103,17 @@ class ChunkNotFound(NotFound):
         )
 
 
+class KeyNotFound(NotFound):
+    """No key of that id was ever made."""
+
+    def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
+        super().__init__(
+            f"No key with id {key_id[:12]!r}. `mcp-memory keys list` shows the ids;"
+            " a key's own text is not its id."
+        )
+
+
 class SpaceNotFound(NotFound):
     """No vector space is called so, or several are."""
 
@@ -102,6 +122,40 @@ class SpaceNotFound(NotFound):
         super().__init__(
             f"{name!r} is no vector space of this database, or not one alone."
             f" There are: {', '.join(known) or 'none'}."
+        )
+
+
+class SessionNotFound(NotFound):
+    """The caller has no session of that id."""
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        super().__init__(
+            f"No session {session_id[:200]!r}."
+            ' Call transcript with action="sessions" to see which there are.'
+        )
+
+
+class MessageNotFound(NotFound):
+    """The caller has no message of these ids."""
+
+    def __init__(self, message_ids: Sequence[str]) -> None:
+        self.message_ids = list(message_ids)
+        named = ", ".join(repr(each[:200]) for each in self.message_ids[:5])
+        super().__init__(
+            f"No message with id {named}. Ids are those given to append;"
+            ' transcript with action="search" or "recent" shows them.'
+        )
+
+
+class SummaryNotFound(NotFound):
+    """The caller has no summary of that id."""
+
+    def __init__(self, summary_id: str) -> None:
+        self.summary_id = summary_id
+        super().__init__(
+            f"No summary with id {summary_id[:40]!r}."
+            ' Call transcript with action="summaries" to see which there are.'
         )
 
 
@@ -143,6 +197,21 @@ class VersionConflict(Conflict):
         )
 
 
+class AmbiguousMessage(Conflict):
+    """Several sessions have a message of that id."""
+
+    def __init__(self, message_id: str, sessions: Sequence[str]) -> None:
+        self.message_id, self.sessions = message_id, list(sessions)
+        named = ", ".join(repr(each) for each in self.sessions[:5])
+        super().__init__(
+            f"Message {message_id[:200]!r} is in sessions {named}. Pass session_id to say which."
+        )
+
+
+class SummaryConflict(Conflict):
+    """A summary would overlap with another one, or leave a hole; the text names which."""
+
+
 class IdempotencyConflict(Conflict):
     """An idempotency key came back with other content."""
 
@@ -157,6 +226,27 @@ class PermissionRefused(McpMemoryError):
     """The caller is known but may not do this."""
 
     status = 403
+
+
+class ScopeMissing(PermissionRefused):
+    """The caller's key does not have the scope that this needs."""
+
+    def __init__(self, scope: str, held: Sequence[str]) -> None:
+        self.scope, self.held = scope, list(held)
+        super().__init__(
+            f"This needs a key with scope {scope!r}; yours has {', '.join(held) or 'none'}."
+            " Ask the person who gave you the key."
+        )
+
+
+class DatabaseRefused(PermissionRefused):
+    """The caller's key is not for this database."""
+
+    def __init__(self, name: str, allowed: Sequence[str]) -> None:
+        self.name, self.allowed = name, list(allowed)
+        super().__init__(
+            f"Your key is not for database {name[:80]!r}. Pass database: {' or '.join(allowed)}."
+        )
 
 
 class DatabaseError(McpMemoryError):
@@ -205,6 +295,17 @@ class DatabaseBusy(DatabaseError):
     def __init__(self, name: str, reason: str) -> None:
         self.name, self.reason = name, reason
         super().__init__(f"Database {name!r} is busy: {reason}. Nothing was changed; try again.")
+
+
+class OutcomeUnknown(DatabaseError):
+    """The connection broke while a transaction was being committed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"The connection to database {name!r} broke during the commit: whether the change was"
+            " made is unknown. Repeat the call with the same idempotency_key, or look first."
+        )
 
 
 class DatabaseTooNew(DatabaseError):

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.fixtures.postgres"]
+pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.servers"]
+
+_SERVERS = {"server_url", "tcp_server", "tls_server", "own_tcp_server"}
 
 # A shared machine may be slow: how long one example takes proves nothing.
 settings.register_profile("house", deadline=None)
@@ -32,5 +34,5 @@ def clean_environment() -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs PostgreSQL, so that `-m "not postgres"` is the fast loop."""
     for item in items:
-        if "server_url" in getattr(item, "fixturenames", ()):
+        if not _SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("postgres")

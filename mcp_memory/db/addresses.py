@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from mcp_memory.config import Config, DatabaseConfig
+from mcp_memory.config import Config, DatabaseConfig, DatabaseUrl
 from mcp_memory.db.catalog import Mark
 from mcp_memory.db.database import Address
-from mcp_memory.db.names import checked_name, database_in, derived_url
+from mcp_memory.db.names import checked_name, complete_url, database_in, derived_url
 
 BASE = "main"
 
@@ -17,13 +17,13 @@ class Addresses:
     """
 
     def __init__(self, config: Config, base_url: str) -> None:
-        self._config, self.base_url = config, base_url
+        self._config, self.base_url = config, complete_url(base_url)
         self._registered: dict[str, str] = {}
 
     @property
     def base_database(self) -> str:
-        """What PostgreSQL calls the base."""
-        return database_in(self.base_url)
+        """What PostgreSQL calls the base; a pooler may call it otherwise."""
+        return database_in(self.address(BASE).direct_url)
 
     @property
     def names(self) -> set[str]:
@@ -43,7 +43,7 @@ class Addresses:
         """The URL a name was given, by configuration or registration; None when it is derived."""
         settings = self._settings(name)
         if settings.url is not None:
-            return settings.url.reveal()
+            return complete_url(settings.url.reveal())
         return self.base_url if name == BASE else self._registered.get(name)
 
     def url(self, name: str) -> str:
@@ -51,12 +51,13 @@ class Addresses:
         return self.own_url(checked_name(name)) or derived_url(self.base_url, name)
 
     def address(self, name: str) -> Address:
-        """The same with its direct line and the size of its pool."""
-        settings = self._settings(name)
+        """The same with its other lines and the size of its pool."""
+        settings, base = self._settings(name), self._settings(BASE)
         return Address(
             name,
             self.url(name),
-            listen_url=settings.listen_url.reveal() if settings.listen_url else "",
+            listen_url=self._line(name, settings.listen_url, base.listen_url),
+            read_url=self._line(name, settings.read_url, base.read_url),
             pool_min=settings.pool.min,
             pool_max=settings.pool.max,
         )
@@ -69,7 +70,17 @@ class Addresses:
         """Whether the name's address comes from the base's."""
         return self.own_url(name) in (None, self.base_url)
 
+    def _line(self, name: str, own: DatabaseUrl | None, base: DatabaseUrl | None) -> str:
+        """A further address: the name's own, or derived from the base's as its URL is."""
+        if own is not None:
+            return complete_url(own.reveal())
+        if base is None or self.own_url(name) is not None:
+            return ""
+        return derived_url(complete_url(base.reveal()), name)
+
     def _settings(self, name: str) -> DatabaseConfig:
+        """The settings of that name; a derived one without any has a pool like the base's."""
         if name in self._config.databases:
             return self._config.databases[name]
-        return self._config.database if name == BASE else DatabaseConfig()
+        own = self._config.database
+        return own if name == BASE else DatabaseConfig(pool=own.pool)

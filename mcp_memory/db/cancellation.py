@@ -43,9 +43,17 @@ async def _end(conn: Connection, task: "asyncio.Future[Result]") -> None:
         task.exception()
 
 
-async def shielded(work: Callable[[], Awaitable[Result]]) -> Result:
-    """What `work` returns, out of reach of any cancellation until it is done."""
-    results: list[Result] = []
-    with anyio.CancelScope(shield=True):
-        results.append(await work())
-    return results[0]
+async def claimed(
+    claim: Callable[[], Awaitable[Result]], give_back: Callable[[Result], Awaitable[None]]
+) -> Result:
+    """What `claim` gives; a cancelled caller leaves at once, and what came too late goes back."""
+    task = asyncio.ensure_future(claim())
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.cancel()
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([task])
+            if not task.cancelled() and task.exception() is None:
+                await give_back(task.result())
+        raise

@@ -5,8 +5,8 @@ without entering it. So `acme` + `life_x` and `acme_life` + `x`, which PostgreSQ
 are never mistaken for one another.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -16,6 +16,7 @@ from psycopg.rows import class_row
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.names import database_in, with_database
 from mcp_memory.db.provision import connect
+from mcp_memory.db.translate import may_be_the_database
 from mcp_memory.errors import DatabaseUnavailable
 
 _MARK = "mcp-memory: "
@@ -42,7 +43,9 @@ async def server_connection(url: str) -> AsyncGenerator[Connection]:
             conn = await connect(with_database(url, database))
         except psycopg.OperationalError as exc:
             problem = problem or exc
-            continue
+            if may_be_the_database(exc):
+                continue
+            break
         async with conn:
             yield conn
         return
@@ -90,22 +93,74 @@ async def names_of_base(conn: Connection, base: str) -> list[str]:
     return sorted(mark.name for mark in marks if mark is not None and mark.base == base)
 
 
+# Who may not install pgvector can have it only from a template that an administrator prepared.
+_TEMPLATES = """
+SELECT CASE
+           WHEN rolsuper OR EXISTS (
+               SELECT
+               FROM pg_available_extension_versions
+               WHERE name = 'vector' AND (trusted OR NOT superuser)
+           ) THEN ARRAY['template0']
+           ELSE ARRAY['template1', 'template0']
+       END
+FROM pg_roles
+WHERE rolname = current_user
+"""
+
+
 async def create(conn: Connection, database: str, mark: Mark) -> None:
     """Create the database and mark it; nothing happens when another process was quicker."""
-    name = sql.Identifier(database)
+    row = await (await conn.execute(_TEMPLATES)).fetchone()
     try:
-        await conn.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(name)
-        )
-        await conn.execute(
-            sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(str(mark)))
-        )
+        await _create_from([str(name) for name in row[0]] if row else [], conn, database)
     except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
         return
     except psycopg.errors.InsufficientPrivilege as exc:
         raise DatabaseUnavailable(
             mark.name, f"the login may not create the database {database!r} on its server"
         ) from exc
+    except psycopg.errors.InvalidParameterValue as exc:
+        raise DatabaseUnavailable(
+            mark.name, f"the server's locale does not allow {database!r} to be made in UTF8"
+        ) from exc
+    await _comment(conn, database, mark)
+
+
+async def _create_from(templates: Sequence[str], conn: Connection, database: str) -> None:
+    """Create it from the first template that UTF8 agrees with."""
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} ENCODING 'UTF8'")
+    for template in templates:
+        try:
+            names = (sql.Identifier(database), sql.Identifier(template))
+            await conn.execute(statement.format(*names))
+        except psycopg.errors.InvalidParameterValue:
+            if template == templates[-1]:
+                raise
+        else:
+            return
+
+
+async def _comment(conn: Connection, database: str, mark: Mark) -> None:
+    statement = sql.SQL("COMMENT ON DATABASE {} IS {}")
+    # Another process may be writing the same comment.
+    with suppress(psycopg.errors.UniqueViolation, psycopg.errors.InternalError_):
+        await conn.execute(statement.format(sql.Identifier(database), sql.Literal(str(mark))))
+
+
+_ADOPTABLE = """
+SELECT
+FROM pg_database
+WHERE datname = %(database)s
+  AND pg_has_role(datdba, 'USAGE')
+  AND shobj_description(oid, 'pg_database') IS NULL
+"""
+
+
+async def adopt(conn: Connection, database: str, mark: Mark) -> None:
+    """Mark a database that somebody made for us, when it is ours and says nothing else."""
+    found = await conn.execute(_ADOPTABLE, {"database": database})
+    if await found.fetchone() is not None:
+        await _comment(conn, database, mark)
 
 
 async def drop(conn: Connection, database: str) -> None:

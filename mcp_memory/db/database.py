@@ -1,5 +1,6 @@
 """One named database: its pool, and transactions in it as an agent or as the worker."""
 
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -11,23 +12,16 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from mcp_memory.db import vectors
-from mcp_memory.db.cancellation import Connection, Result, run_cancellable, shielded
-from mcp_memory.db.provision import CONNECT_TIMEOUT_SECONDS, Layout
+from mcp_memory.db.cancellation import Connection, Result, claimed, run_cancellable
+from mcp_memory.db.provision import Layout, conninfo
+from mcp_memory.db.revival import Revival
+from mcp_memory.db.transaction import ConnectionLost, Identity, Work, transact
 from mcp_memory.db.translate import translated
+from mcp_memory.errors import DatabaseBusy, DatabaseUnavailable
 
-Work = Callable[[Connection], Awaitable[Result]]
+__all__ = ["Address", "Database", "Patience", "Work"]
 
-_ENTER = """
-SELECT set_config('role', coalesce(nullif(%(role)s, ''), current_setting('role')), true),
-       set_config('search_path', %(search_path)s, true),
-       set_config('mcp_memory.agent', %(agent)s, true),
-       set_config('mcp_memory.maintenance', %(maintenance)s, true),
-       set_config('statement_timeout', %(timeout)s, true),
-       set_config('idle_in_transaction_session_timeout', %(timeout)s, true),
-       set_config('transaction_read_only', %(read_only)s, true),
-       set_config('plan_cache_mode', 'force_custom_plan', true),
-       set_config('hnsw.iterative_scan', 'relaxed_order', true)
-"""
+_SOON_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +53,8 @@ class Database:
     """A prepared database. Every transaction in it has an identity that its policies see.
 
     Work is a function of a connection; it runs in a task of its own, so that a cancelled call ends
-    its query on the server and gives the connection back unharmed.
+    its query on the server and gives the connection back unharmed. A connection that turns out to
+    be dead before the work began is replaced unseen; `revive` may start the server again for that.
     """
 
     def __init__(
@@ -71,26 +66,11 @@ class Database:
         revive: Callable[[], Awaitable[None]],
     ) -> None:
         self.address, self.layout = address, layout
-        self._patience, self._revive = patience, revive
-        self._pool = AsyncConnectionPool(
-            address.url,
-            connection_class=psycopg.AsyncConnection[TupleRow],
-            min_size=address.pool_min,
-            max_size=address.pool_max,
-            open=False,
-            timeout=patience.pool_seconds,
-            max_idle=300,
-            # A connection the server has dropped is found before it is handed out.
-            check=AsyncConnectionPool.check_connection,
-            configure=_configure,
-            kwargs={
-                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-                "application_name": "mcp-memory",
-                # Behind a pooler in transaction mode a prepared statement is somebody else's.
-                "prepare_threshold": None if address.listen_url else 5,
-            },
-            name=address.name,
-        )
+        self._patience = patience
+        self._revive = revive
+        self._revival = Revival(self._renew)
+        self._in_use = 0
+        self._pool = _pool(address)
 
     @property
     def name(self) -> str:
@@ -99,6 +79,8 @@ class Database:
 
     async def open(self) -> None:
         """Start the pool; connections are made when they are needed."""
+        # It warns at each attempt, with host and login, of what our errors say once.
+        logging.getLogger("psycopg").setLevel(logging.ERROR)
         await self._pool.open()
 
     async def close(self) -> None:
@@ -107,7 +89,7 @@ class Database:
 
     async def read(self, agent: str, work: Work[Result]) -> Result:
         """What `work` returns, run in a read-only transaction as `agent`."""
-        return await self._run(work, self._identity(agent=agent, read_only=True))
+        return await self._run(work, self._identity(agent=agent, is_read_only=True))
 
     async def write(self, agent: str, work: Work[Result]) -> Result:
         """What `work` returns, run in a transaction as `agent` that commits when it returns."""
@@ -115,56 +97,97 @@ class Database:
 
     async def maintain(self, work: Work[Result]) -> Result:
         """What `work` returns, run as the worker, who sees every agent's rows."""
-        identity = self._identity(worker=True)
-        return await self._run(work, identity)
+        return await self._run(work, self._identity(is_worker=True))
 
-    async def _run(self, work: Work[Result], identity: dict[str, str]) -> Result:
+    async def _run(self, work: Work[Result], identity: Identity) -> Result:
         with translated(self.name):
-            async with self._connection() as conn:
-                return await run_cancellable(conn, partial(_transact, conn, identity, work))
+            try:
+                return await self._attempt(work, identity)
+            except ConnectionLost:
+                await self._revival()
+                return await self._attempt(work, identity)
+
+    async def _attempt(self, work: Work[Result], identity: Identity) -> Result:
+        async with self._connection() as conn:
+            return await run_cancellable(conn, partial(transact, conn, identity, work))
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[Connection]:
-        conn = await shielded(self._free_connection)
+        conn = await claimed(self._free_connection, self._pool.putconn)
+        self._in_use += 1
         try:
             yield conn
         finally:
+            self._in_use -= 1
             with anyio.CancelScope(shield=True):
                 await self._pool.putconn(conn)
 
     async def _free_connection(self) -> Connection:
         """A pooled connection; when none comes soon, see first whether the server is there."""
+        seconds = self._patience.pool_seconds
+        soon = min(_SOON_SECONDS, seconds)
+        with suppress(PoolTimeout):
+            return await self._pool.getconn(timeout=soon)
+        if self._is_exhausted:
+            seconds -= soon
+        else:
+            await self._revival()
         try:
-            return await self._pool.getconn(timeout=min(1.0, self._patience.pool_seconds))
-        except PoolTimeout:
-            await self._revive()
-            return await self._pool.getconn()
+            return await self._pool.getconn(timeout=seconds)
+        except PoolTimeout as exc:
+            raise self._no_connection() from exc
+
+    @property
+    def _is_exhausted(self) -> bool:
+        return self._in_use >= self.address.pool_max
+
+    def _no_connection(self) -> DatabaseBusy | DatabaseUnavailable:
+        if not self._is_exhausted:
+            return DatabaseUnavailable(self.name, "no connection could be made in time")
+        return DatabaseBusy(
+            self.name,
+            f"all {self.address.pool_max} connections of this process (pool.max) stayed in use"
+            f" for {self._patience.pool_seconds:g} seconds",
+        )
+
+    async def _renew(self) -> None:
+        """See that the server is there; connections older than that are not used again."""
+        await self._revive()
+        with anyio.CancelScope(shield=True):
+            await self._pool.drain()
 
     def _identity(
-        self, *, agent: str = "", worker: bool = False, read_only: bool = False
-    ) -> dict[str, str]:
+        self, *, agent: str = "", is_worker: bool = False, is_read_only: bool = False
+    ) -> Identity:
         roles = self.layout.roles
-        role = roles.worker if worker else roles.app
-        return {
-            "role": role,
-            "search_path": self.layout.search_path,
-            "agent": agent,
-            "maintenance": "on" if worker else "",
-            "timeout": f"{round(self._patience.statement_seconds * 1000)}ms",
-            "read_only": "on" if read_only else "off",
-        }
+        return Identity(
+            database=self.name,
+            role=roles.worker if is_worker else roles.app,
+            search_path=self.layout.search_path,
+            agent=agent,
+            is_worker=is_worker,
+            is_read_only=is_read_only,
+            timeout_milliseconds=round(self._patience.statement_seconds * 1000),
+            client_check=self.layout.client_check,
+        )
 
 
-async def _transact(conn: Connection, identity: dict[str, str], work: Work[Result]) -> Result:
-    async with conn.transaction():
-        await conn.execute(_ENTER, identity)
-        return await work(conn)
+def _pool(address: Address) -> AsyncConnectionPool[Connection]:
+    return AsyncConnectionPool(
+        conninfo(address.url),
+        connection_class=psycopg.AsyncConnection[TupleRow],
+        min_size=address.pool_min,
+        max_size=address.pool_max,
+        open=False,
+        max_idle=300,
+        # No back-off of the pool's own: the next call tries anew, and says what is wrong.
+        reconnect_timeout=0,
+        configure=_configure,
+        # Behind a pooler in transaction mode a prepared statement is somebody else's.
+        kwargs={"prepare_threshold": None if address.listen_url else 5},
+        name=address.name,
+    )
 
 
 async def _configure(conn: Connection) -> None:
-    """Let the server notice a client that is gone while its query runs; not every platform can."""
     vectors.register(conn)
-    with suppress(psycopg.Error):
-        await conn.set_autocommit(True)
-        await conn.execute("SET client_connection_check_interval = '5s'")
-    await conn.set_autocommit(False)

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
+from weakref import WeakValueDictionary
 
 import anyio
 import anyio.to_thread
@@ -15,11 +16,12 @@ from mcp_memory.db.addresses import BASE, Addresses
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.database import Address, Database, Patience
 from mcp_memory.db.embedded import EmbeddedCluster
-from mcp_memory.db.names import checked_name, checked_url, database_in
+from mcp_memory.db.names import checked_name, complete_url, database_in
 from mcp_memory.db.translate import translated
 from mcp_memory.errors import Conflict, DatabaseError, UnknownDatabase
 
 _EMBEDDED_DATABASE = "mcp_memory"
+_LIST_SECONDS = float(provision.CONNECT_TIMEOUT_SECONDS)
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +50,8 @@ class Databases:
         base_url = self._cluster.url(_EMBEDDED_DATABASE) if self._cluster else ""
         self._addresses = Addresses(config, own.reveal() if own else base_url)
         self._open: dict[str, Database] = {}
-        self._locks: dict[str, anyio.Lock] = {}
+        # A lock lives as long as somebody holds it or waits: names are agents' words.
+        self._locks: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
         self._defaults: dict[str, str] = {}
 
     @property
@@ -88,29 +91,59 @@ class Databases:
         await self._load_registrations(checked_name(name))
         if url is None:
             return await self._opened(name, create=True)
-        self._check_is_free(name, checked_url(url))
-        self._addresses.register({name: url})
+        entry = registry.Registered(name, complete_url(url))
+        async with self._lock(name):
+            await self._check_is_free(entry)
+            return await self._registered(entry, agent, persist=persist)
+
+    async def _registered(
+        self, entry: registry.Registered, agent: str, *, persist: bool
+    ) -> Database:
+        """Open the database at the entry's address; nothing of it is left when that fails."""
+        name = entry.name
+        is_new = self._addresses.own_url(name) is None
+        if is_new:
+            self._addresses.register({name: entry.url})
         try:
-            database = await self._opened(name, create=True)
+            if name not in self._open:
+                self._open[name] = await self._prepared(name, create=True)
+            if persist and name != self.configured_default:
+                default = await self._default()
+                await default.maintain(lambda conn: registry.keep(conn, entry, agent))
         except BaseException:
-            self._addresses.unregister(name)
+            if is_new:
+                self._addresses.unregister(name)
+                await self._close(name)
             raise
-        if persist:
-            entry = registry.Registered(name, url)
-            default = await self._default()
-            await default.maintain(lambda conn: registry.keep(conn, entry, agent))
-        return database
+        return self._open[name]
 
     async def list(self) -> Sequence[Listed]:
-        """Every configured, registered or derived database, the default first, then by name."""
-        return [await self._listed(name) for name in await self.known_names()]
+        """Every configured, registered or derived database, the default first, then by name.
+
+        They are looked at side by side; one that does not answer in time is unavailable.
+        """
+        found: dict[str, Listed] = {}
+
+        async def look(name: str) -> None:
+            found[name] = await self._listed(name)
+
+        names = await self.known_names()
+        with anyio.move_on_after(_LIST_SECONDS):
+            async with anyio.create_task_group() as tasks:
+                for name in names:
+                    tasks.start_soon(look, name)
+        return [found.get(name) or self._silent(name) for name in names]
 
     async def known_names(self) -> Sequence[str]:
-        """The names there are, the default first."""
+        """The names there are, the default first; those we know when no server answers."""
+        try:
+            await self._load_registrations()
+            derived = await self._derived_names()
+        except DatabaseError as exc:
+            logger.warning("the databases cannot all be listed: %s", exc)
+            derived = set[str]()
         default = self.configured_default
-        await self._load_registrations()
-        names = self._addresses.names | await self._derived_names()
-        return [default, *sorted(names - {default})]
+        return [default, *sorted((self._addresses.names | derived) - {default})]
 
     def opened(self) -> Sequence[Database]:
         """The databases that this process has open now."""
@@ -127,19 +160,21 @@ class Databases:
     async def drop(self, name: str) -> None:
         """Drop the database with everything in it; for a person at the command line."""
         await self._load_registrations(checked_name(name))
-        address = self._addresses.address(name)
-        database = database_in(address.url)
-        if (opened := self._open.pop(name, None)) is not None:
-            await opened.close()
+        async with self._lock(name):
+            await self._close(name)
+            await self._dropped(self._addresses.address(name))
+        if self._addresses.unregister(name):
+            default = await self._default()
+            await default.maintain(lambda conn: registry.forget(conn, name))
+
+    async def _dropped(self, address: Address) -> None:
+        name, database = address.name, database_in(address.direct_url)
         async with self._server(name, catalog.beside(address.direct_url)) as conn:
             found, mark = await catalog.find(conn, database)
             if not found:
                 raise UnknownDatabase(name, await self.known_names())
             self._check_mark(name, mark)
             await catalog.drop(conn, database)
-        if self._addresses.unregister(name):
-            default = await self._default()
-            await default.maintain(lambda conn: registry.forget(conn, name))
 
     @asynccontextmanager
     async def direct_connection(self, name: str, *, create: bool) -> AsyncGenerator[Connection]:
@@ -153,23 +188,30 @@ class Databases:
 
     async def close(self) -> None:
         """Close every pool and leave the embedded cluster."""
-        for database in self._open.values():
-            await database.close()
-        self._open.clear()
+        for name in [*self._open]:
+            await self._close(name)
         if self._cluster is not None:
             await anyio.to_thread.run_sync(self._cluster.leave)
 
+    async def _close(self, name: str) -> None:
+        with anyio.CancelScope(shield=True):
+            if (database := self._open.pop(name, None)) is not None:
+                await database.close()
+
     async def _default(self) -> Database:
         return await self._opened(self.configured_default, create=True)
+
+    def _lock(self, name: str) -> anyio.Lock:
+        return self._locks.setdefault(name, anyio.Lock())
 
     async def _opened(self, name: str, *, create: bool) -> Database:
         if (database := self._open.get(name)) is not None:
             return database
         await self._load_registrations(checked_name(name))
-        async with self._locks.setdefault(name, anyio.Lock()):
+        async with self._lock(name):
             if name not in self._open:
                 self._open[name] = await self._prepared(name, create=create)
-        return self._open[name]
+            return self._open[name]
 
     async def _prepared(self, name: str, *, create: bool) -> Database:
         """A ready database with its pool open."""
@@ -186,11 +228,13 @@ class Databases:
         return database
 
     async def _ensure_exists(self, address: Address, *, create: bool) -> None:
-        name, database = address.name, database_in(address.url)
+        name, database = address.name, database_in(address.direct_url)
         async with self._server(name, address.direct_url) as conn:
             found, mark = await catalog.find(conn, database)
             if found:
                 self._check_mark(name, mark)
+                if mark is None and self._addresses.is_derived(name):
+                    await catalog.adopt(conn, database, self._addresses.mark(name))
             elif create and self._config.auto_create:
                 await catalog.create(conn, database, self._addresses.mark(name))
                 logger.info("created database %s", name)
@@ -207,10 +251,15 @@ class Databases:
                 " server. Choose another name, or give it a url of its own."
             )
 
-    def _check_is_free(self, name: str, url: str) -> None:
+    async def _check_is_free(self, entry: registry.Registered) -> None:
         """A name leads to one place: the address it has may be repeated, not changed."""
+        name = entry.name
         known = self._addresses.own_url(name)
-        if known is not None and known != url:
+        if known is None and (
+            name in {self.configured_default, *self._open} or name in await self._derived_names()
+        ):
+            known = self.url_of(name)
+        if known is not None and known != entry.url:
             raise Conflict(
                 f"Database {name!r} is at {mask_url(known)} already."
                 " Choose another name, or leave url out."
@@ -225,12 +274,8 @@ class Databases:
         self._addresses.register({entry.name: entry.url for entry in kept})
 
     async def _derived_names(self) -> set[str]:
-        try:
-            async with self._server(BASE, self._addresses.base_url) as conn:
-                return set(await catalog.names_of_base(conn, self._addresses.base_database))
-        except DatabaseError as exc:
-            logger.warning("the base's databases cannot be listed: %s", exc)
-            return set()
+        async with self._server(BASE, self._addresses.address(BASE).direct_url) as conn:
+            return set(await catalog.names_of_base(conn, self._addresses.base_database))
 
     def _is_embedded(self, url: str) -> bool:
         if self._cluster is None:
@@ -250,20 +295,28 @@ class Databases:
     async def _start_cluster(self) -> None:
         assert self._cluster is not None
         await anyio.to_thread.run_sync(self._cluster.start)
-        await anyio.to_thread.run_sync(self._cluster.ensure_running)
 
     async def _revive(self, address: Address) -> None:
         """Start the embedded cluster again if it was killed; raise when another server is down."""
-        async with self._server(address.name, address.url):
-            return
+        if self._is_embedded(address.url):
+            await self._start_cluster()
+        with translated(address.name):
+            async with await provision.connect(address.url):
+                return
 
     async def _listed(self, name: str) -> Listed:
-        url = self.url_of(name)
-        embedded = self._is_embedded(url)
+        address = self._addresses.address(name)
+        database = database_in(address.direct_url)
         try:
-            async with self._server(name, url) as conn:
-                found, _ = await catalog.find(conn, database_in(url))
-                size = await catalog.size_bytes(conn, database_in(url)) if found else 0
+            async with self._server(name, address.direct_url) as conn:
+                found, _ = await catalog.find(conn, database)
+                size = await catalog.size_bytes(conn, database) if found else 0
         except DatabaseError as exc:
-            return Listed(name, mask_url(url), "unavailable", embedded, 0, str(exc))
-        return Listed(name, mask_url(url), "ready" if found else "not created", embedded, size)
+            return self._silent(name, str(exc))
+        status: Status = "ready" if found else "not created"
+        return Listed(name, mask_url(address.url), status, self.is_embedded(name), size)
+
+    def _silent(self, name: str, problem: str = "the server did not answer in time") -> Listed:
+        """How a database is listed that cannot be looked at."""
+        url = mask_url(self.url_of(name))
+        return Listed(name, url, "unavailable", self.is_embedded(name), 0, problem)

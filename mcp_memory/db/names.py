@@ -5,12 +5,14 @@ from urllib.parse import quote, unquote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Conninfo
 
 from mcp_memory.config import nearest_database_name
 from mcp_memory.errors import InvalidDatabaseName, InvalidInput
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
-_URL = re.compile(r"(postgres(?:ql)?://[^/?]*)(?:/([^?]*))?(\?.*)?", re.DOTALL)
+# As libpq cuts it: a password may hold a ?, but no unescaped slash.
+_URL = re.compile(r"(postgres(?:ql)?://(?:[^/@]*@)?[^/?]*)(?:/([^?]*))?(?:\?(.*))?", re.DOTALL)
 _LONGEST_IDENTIFIER = 63
 
 
@@ -24,23 +26,47 @@ def checked_name(name: str) -> str:
 def checked_url(url: str) -> str:
     """The URL itself; `InvalidInput`, which never quotes it, when it is none of PostgreSQL's."""
     _parts(url)
-    try:
-        conninfo_to_dict(url)
-    except psycopg.ProgrammingError as exc:
-        raise InvalidInput("url", "PostgreSQL's client library cannot read it") from exc
+    options_in(url)
     return url
 
 
+def options_in(url: str) -> dict[str, str]:
+    """What an URL says, under libpq's own names for it."""
+    try:
+        return {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    except psycopg.ProgrammingError as exc:
+        raise InvalidInput("url", "PostgreSQL's client library cannot read it") from exc
+
+
 def database_in(url: str) -> str:
-    """The name of the PostgreSQL database that an URL leads to."""
-    match = _parts(url)
-    return unquote(match[2] or "") or "postgres"
+    """The name of the database that an URL leads to; without one, libpq takes the login's."""
+    options = options_in(url)
+    named = options.get("dbname") or _client_default("dbname")
+    return named or options.get("user") or _client_default("user") or "postgres"
+
+
+def _client_default(keyword: str) -> str:
+    """What libpq takes where the URL is silent: PGDATABASE, PGUSER, the user of the system."""
+    options = {option.keyword: option.val for option in Conninfo.get_defaults()}
+    return (options.get(keyword.encode()) or b"").decode(errors="replace")
+
+
+def complete_url(url: str) -> str:
+    """The same address with its database named in its path, and nowhere else."""
+    return with_database(checked_url(url), database_in(url))
 
 
 def with_database(url: str, database: str) -> str:
     """The same server, login and options, another database."""
     match = _parts(url)
-    return f"{match[1]}/{quote(database, safe='')}{match[3] or ''}"
+    options = [option for option in (match[3] or "").split("&") if not _names_database(option)]
+    query = f"?{'&'.join(options)}" if options else ""
+    return f"{match[1]}/{quote(database, safe='')}{query}"
+
+
+def _names_database(option: str) -> bool:
+    """A dbname among the options would win over the path."""
+    return unquote(option.partition("=")[0]) in ("", "dbname")
 
 
 def derived_url(base_url: str, name: str) -> str:

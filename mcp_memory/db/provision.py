@@ -1,13 +1,16 @@
 """Making a database ready: its extension, its roles and its migrations."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import class_row
 
 from mcp_memory.db import migrate
 from mcp_memory.db.cancellation import Connection
-from mcp_memory.db.roles import Roles, ensure_roles
+from mcp_memory.db.names import options_in
+from mcp_memory.db.roles import Roles, become_owner, ensure_roles, login_of, show_schema
 from mcp_memory.errors import DatabaseUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 10
@@ -24,16 +27,33 @@ class Layout:
     server_version: str
     pgvector_version: str
     migration: int
+    # How often a statement looks whether its client is still there; 0 where the server cannot.
+    client_check: str = "0"
+
+
+# A peer that is gone without a word is known within a minute.
+_SETTINGS: dict[str, str | int] = {
+    "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+    "application_name": "mcp-memory",
+    # A server whose encoding is SQL_ASCII would answer in bytes.
+    "client_encoding": "utf8",
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+
+
+def conninfo(url: str) -> str:
+    """How to connect there: what the URL says, and our settings where it is silent."""
+    said = options_in(url)
+    return make_conninfo(url, **{name: _SETTINGS[name] for name in _SETTINGS if name not in said})
 
 
 async def connect(url: str) -> Connection:
     """One connection in autocommit, outside every pool."""
     return await psycopg.AsyncConnection.connect(
-        url,
-        autocommit=True,
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        application_name="mcp-memory",
-        prepare_threshold=None,
+        conninfo(url), autocommit=True, prepare_threshold=None
     )
 
 
@@ -55,29 +75,49 @@ WHERE datname = current_database()
 
 async def prepare(conn: Connection, name: str) -> Layout:
     """Extension, roles and migrations, as far as they are missing; cheap when nothing is."""
-    server = await _supported_server(conn, name)
-    schema, version = await _ensure_pgvector(conn, name)
-    search_path = migrate.as_identifier_list(["mcp_memory", schema])
-    roles = await ensure_roles(conn)
     known = migrate.shipped()
-    have = await migrate.applied(conn)
+    layout, have = await _as_owner(conn, name)
     migrate.check(name, have, known)
     if len(have) < len(known):
-        await migrate.migrate(conn, roles, search_path, name=name, known=known)
-    elif await _is_secured_for(conn) != roles.worker:
-        await migrate.secure(conn, roles, search_path)
-    return Layout(roles, search_path, server.version.split()[0], version, len(known))
+        await migrate.migrate(conn, layout.roles, layout.search_path, name=name, known=known)
+    elif await _is_secured_for(conn) != layout.roles.worker:
+        await migrate.secure(conn, layout.roles, layout.search_path)
+    return replace(layout, migration=len(known))
 
 
 async def layout_for_migrating(conn: Connection, name: str) -> Layout:
     """The same without applying migrations: what `migrate up|down|to` works with."""
+    layout, _ = await _as_owner(conn, name)
+    return layout
+
+
+async def _as_owner(conn: Connection, name: str) -> tuple[Layout, Sequence[migrate.Applied]]:
+    """The layout as it is, and its migrations; from here on the session is the schema's owner."""
     server = await _supported_server(conn, name)
     schema, version = await _ensure_pgvector(conn, name)
-    search_path = migrate.as_identifier_list(["mcp_memory", schema])
+    login = await login_of(conn)
+    roles = await ensure_roles(conn, login, name)
+    await show_schema(conn, roles, schema, name)
+    await become_owner(conn, login, name)
     have = await migrate.applied(conn)
-    number = have[-1].number if have else 0
-    roles = await ensure_roles(conn)
-    return Layout(roles, search_path, server.version.split()[0], version, number)
+    layout = Layout(
+        roles=roles,
+        search_path=migrate.as_identifier_list(["mcp_memory", schema]),
+        server_version=server.version.split()[0],
+        pgvector_version=version,
+        migration=have[-1].number if have else 0,
+        client_check=await _client_check(conn),
+    )
+    return layout, have
+
+
+async def _client_check(conn: Connection) -> str:
+    """Whether the server can notice a client that is gone; not every platform can."""
+    try:
+        await conn.execute("SELECT set_config('client_connection_check_interval', '5s', true)")
+    except psycopg.errors.InvalidParameterValue:
+        return "0"
+    return "5s"
 
 
 async def _supported_server(conn: Connection, name: str) -> _Server:
@@ -122,8 +162,8 @@ async def _create_pgvector(conn: Connection, name: str) -> None:
     except psycopg.errors.InsufficientPrivilege as exc:
         raise DatabaseUnavailable(
             name,
-            "the login may not install pgvector; have an administrator run"
-            " CREATE EXTENSION vector in it",
+            "the login may not install pgvector; have an administrator run CREATE EXTENSION vector"
+            " in it, and in template1 for the databases to come",
         ) from exc
     except (psycopg.errors.UndefinedFile, psycopg.errors.FeatureNotSupported) as exc:
         raise DatabaseUnavailable(name, "the server has no pgvector; install it there") from exc

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from psycopg.rows import class_row
 
 from mcp_memory.db.cancellation import Connection
+from mcp_memory.errors import Conflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +29,25 @@ async def all_registered(conn: Connection) -> list[Registered]:
         return await (await cursor.execute(_ALL)).fetchall()
 
 
+# The update changes nothing but finds the row: a name keeps the address it has.
 _KEEP = """
 INSERT INTO registered_databases (name, url, registered_by)
 VALUES (%(name)s, %(url)s, %(agent)s)
-ON CONFLICT (name) DO UPDATE SET url = excluded.url, registered_by = excluded.registered_by
+ON CONFLICT (name) DO UPDATE SET url = excluded.url
+WHERE registered_databases.url = excluded.url
+RETURNING name
 """
 
 
 async def keep(conn: Connection, registered: Registered, agent: str) -> None:
     """Keep the registration for every later process; for the worker alone."""
-    await conn.execute(_KEEP, {"name": registered.name, "url": registered.url, "agent": agent})
+    parameters = {"name": registered.name, "url": registered.url, "agent": agent}
+    row = await (await conn.execute(_KEEP, parameters)).fetchone()
+    if row is None:
+        raise Conflict(
+            f"Database {registered.name!r} was just registered with another address."
+            " Choose another name, or leave url out."
+        )
 
 
 async def forget(conn: Connection, name: str) -> None:

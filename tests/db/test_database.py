@@ -1,0 +1,253 @@
+"""A database whose server, or whose connections, go away in the middle."""
+
+import os
+import signal
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import psycopg
+import pytest
+
+from mcp_memory.config import Config
+from mcp_memory.db import provision
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.database import Database
+from mcp_memory.db.databases import Databases
+from mcp_memory.errors import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
+from tests.fixtures.postgres import MakeConfig
+from tests.fixtures.servers import ADMIN, TcpServer, reachable_folder
+
+ADD = """
+INSERT INTO audit_log (agent_id, action, kind, object_id)
+VALUES ('alice', 'write', 'document', '1')
+"""
+
+
+async def backend(conn: Connection) -> int:
+    return conn.info.backend_pid
+
+
+async def add(conn: Connection) -> None:
+    await conn.execute(ADD)
+
+
+async def count(conn: Connection) -> int:
+    row = await (await conn.execute("SELECT count(*) FROM audit_log")).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def end_other_backends(url: str) -> None:
+    """End every connection to this database, and wait until they are gone."""
+    async with await provision.connect(url) as conn:
+        await conn.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+@asynccontextmanager
+async def opened(config: Config) -> AsyncGenerator[Database]:
+    databases = Databases(config)
+    try:
+        yield await databases.writing(None, "alice")
+    finally:
+        await databases.close()
+
+
+@pytest.fixture
+def small(make_config: MakeConfig) -> Config:
+    """A pool of one connection, and no patience to wait for it."""
+    url = make_config().database.url
+    assert url is not None
+    return make_config(
+        database={"url": url.reveal(), "pool": {"min": 0, "max": 1}},
+        limits={"pool_timeout_seconds": 0.2},
+    )
+
+
+async def test_connections_ended_between_calls_are_not_seen_by_the_caller(
+    db: Database, database_url: str
+) -> None:
+    several: list[int] = []
+
+    async def remember_backend() -> None:
+        several.append(await db.read("alice", backend))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(remember_backend)
+    await end_other_backends(database_url)
+
+    for _ in range(4):
+        assert await db.write("alice", backend) not in several
+
+
+async def test_a_connection_ended_in_the_middle_of_work_is_an_error_of_ours(
+    db: Database, database_url: str
+) -> None:
+    async def lose_connection(conn: Connection) -> None:
+        await add(conn)
+        await end_other_backends(database_url)
+        await add(conn)
+
+    with pytest.raises(DatabaseUnavailable):
+        await db.write("alice", lose_connection)
+
+    assert await db.maintain(count) == 0
+
+
+async def test_a_commit_without_an_answer_is_of_unknown_outcome(
+    db: Database, database_url: str
+) -> None:
+    async def lose_connection(conn: Connection) -> None:
+        await add(conn)
+        await end_other_backends(database_url)
+
+    with pytest.raises(OutcomeUnknown) as caught:
+        await db.write("alice", lose_connection)
+
+    assert caught.value.name == "main"
+    assert "idempotency_key" in str(caught.value)
+
+
+async def test_a_read_without_an_answer_to_its_commit_is_only_unavailable(
+    db: Database, database_url: str
+) -> None:
+    async def lose_connection(_conn: Connection) -> None:
+        await end_other_backends(database_url)
+
+    with pytest.raises(DatabaseUnavailable):
+        await db.read("alice", lose_connection)
+
+
+async def test_an_exhausted_pool_says_so(small: Config) -> None:
+    async with opened(small) as db:
+
+        async def ask_for_another(_conn: Connection) -> None:
+            await db.read("bob", backend)
+
+        with pytest.raises(DatabaseBusy) as caught:
+            await db.read("alice", ask_for_another)
+
+        assert "all 1 connections" in caught.value.reason
+        assert await db.read("alice", backend)
+
+
+async def test_a_caller_cancelled_while_it_waits_takes_no_connection_with_it(
+    small: Config,
+) -> None:
+    async with opened(small) as db:
+        before = await db.read("alice", backend)
+
+        async def wait_in_vain(_conn: Connection) -> None:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(5):
+                    tasks.start_soon(db.read, "bob", backend)
+                await anyio.lowlevel.checkpoint()
+                tasks.cancel_scope.cancel()
+
+        await db.read("alice", wait_in_vain)
+
+        assert await db.read("alice", backend) == before
+
+
+async def test_constraints_stay_what_postgresql_calls_them(db: Database) -> None:
+    async def violate(conn: Connection) -> None:
+        await conn.execute("INSERT INTO registered_databases VALUES ('Not A Name', '', '')")
+
+    with pytest.raises(psycopg.IntegrityError):
+        await db.maintain(violate)
+
+
+@pytest.mark.slow
+async def test_a_server_that_restarts_is_used_again(own_tcp_server: TcpServer) -> None:
+    url = own_tcp_server.url(ADMIN, "memory")
+    async with opened(config_on(url)) as db:
+        await db.write("alice", add)
+        own_tcp_server.stop()
+
+        for _ in range(2):
+            with pytest.raises(DatabaseUnavailable) as caught:
+                await db.write("alice", add)
+            assert caught.value.reason == "the server refuses connections"
+
+        own_tcp_server.start()
+        await db.write("alice", add)
+        own_tcp_server.stop()
+        own_tcp_server.start()
+        await db.write("alice", add)
+
+        assert await db.maintain(count) == 3
+
+
+@pytest.mark.slow
+async def test_many_callers_survive_a_restart_without_a_raw_error(
+    own_tcp_server: TcpServer,
+) -> None:
+    stop = anyio.Event()
+    async with opened(config_on(own_tcp_server.url(ADMIN, "memory"))) as db:
+        known: list[type[Exception]] = []
+
+        async def call_again_and_again() -> None:
+            while not stop.is_set():
+                try:
+                    await db.write("alice", add)
+                except (DatabaseUnavailable, DatabaseBusy, OutcomeUnknown) as exc:
+                    known.append(type(exc))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(8):
+                tasks.start_soon(call_again_and_again)
+            await db.write("alice", add)
+            await anyio.to_thread.run_sync(own_tcp_server.stop)
+            with anyio.fail_after(30):
+                while len(known) < 8:
+                    await anyio.lowlevel.checkpoint()
+            await anyio.to_thread.run_sync(own_tcp_server.start)
+            await db.write("alice", add)
+            stop.set()
+
+    assert DatabaseUnavailable in known
+
+
+@pytest.mark.slow
+async def test_a_server_that_is_down_at_first_is_used_once_it_is_up(
+    own_tcp_server: TcpServer,
+) -> None:
+    own_tcp_server.stop()
+    databases = Databases(config_on(own_tcp_server.url(ADMIN, "memory")))
+    with pytest.raises(DatabaseUnavailable):
+        await databases.writing(None, "alice")
+    own_tcp_server.start()
+
+    db = await databases.writing(None, "alice")
+    await db.write("alice", add)
+    await databases.close()
+
+
+def config_on(url: str) -> Config:
+    return Config.model_validate({"database": {"url": url, "pool": {"min": 1, "max": 4}}})
+
+
+@pytest.fixture
+def cluster_dir() -> Iterator[Path]:
+    with reachable_folder() as folder:
+        yield folder / "cluster"
+
+
+@pytest.mark.slow
+async def test_a_killed_embedded_server_is_started_again_unseen(cluster_dir: Path) -> None:
+    config = Config.model_validate({"embedded": {"data_dir": str(cluster_dir)}})
+    async with opened(config) as db:
+        await db.write("alice", add)
+        pid = int((cluster_dir / "pgdata" / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(pid, signal.SIGKILL)
+
+        with anyio.fail_after(60):
+            await db.write("alice", add)
+            assert await db.maintain(count) == 2

@@ -1,0 +1,50 @@
+"""Registrations: kept for every later process, one address a name, readable by no agent."""
+
+import pytest
+
+from mcp_memory.db import registry
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.database import Database
+from mcp_memory.db.registry import Registered
+from mcp_memory.errors import Conflict
+
+ARCHIVE = Registered("archive", "postgresql://me:hunter2@elsewhere/archive")
+ELSEWHERE = Registered("archive", "postgresql://me:hunter2@nowhere/archive")
+
+
+async def keep(db: Database, entry: Registered) -> None:
+    await db.maintain(lambda conn: registry.keep(conn, entry, "alice"))
+
+
+async def test_a_registration_is_kept_until_it_is_forgotten(db: Database) -> None:
+    await keep(db, ARCHIVE)
+    assert await db.maintain(registry.all_registered) == [ARCHIVE]
+
+    await db.maintain(lambda conn: registry.forget(conn, "archive"))
+    assert await db.maintain(registry.all_registered) == []
+
+
+async def test_a_registration_may_be_repeated(db: Database) -> None:
+    await keep(db, ARCHIVE)
+    await keep(db, ARCHIVE)
+
+    assert await db.maintain(registry.all_registered) == [ARCHIVE]
+
+
+async def test_a_registration_never_moves_to_another_address(db: Database) -> None:
+    await keep(db, ARCHIVE)
+
+    with pytest.raises(Conflict) as caught:
+        await keep(db, ELSEWHERE)
+
+    assert "hunter2" not in str(caught.value)
+    assert await db.maintain(registry.all_registered) == [ARCHIVE]
+
+
+async def test_agents_do_not_see_addresses(db: Database) -> None:
+    async def count(conn: Connection) -> object:
+        return await (await conn.execute("SELECT count(*) FROM registered_databases")).fetchone()
+
+    await keep(db, ARCHIVE)
+
+    assert await db.read("alice", count) == (0,)
