@@ -47,7 +47,7 @@ def check(invocation: Invocation) -> None:
 
     \b
     Example:
-      mcp-memory --config ~/memory.json config check
+      mcp-memory config check
     """
     click.echo(f"The settings are good. From: {', '.join(origins(configured(invocation)))}.")
 

@@ -19,7 +19,9 @@ from mcp_memory.errors import UnknownDatabase
 
 @click.group()
 def databases() -> None:
-    """List, create, drop and enter named databases.
+    """Manage named databases.
+
+    One is made by its first write too; `list` shows all that there are.
 
     \b
     Example:

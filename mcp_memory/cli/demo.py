@@ -53,8 +53,8 @@ async def _play(
     """Make the database, play in it, and drop it whatever happened."""
     started = time.perf_counter()
     await app.databases.register(name, app.config.agent)
-    where = "embedded PostgreSQL" if app.databases.is_embedded(name) else "your PostgreSQL"
-    click.echo(f"Made the database {name} in the {where}, in {_since(started)}.")
+    where = "the embedded PostgreSQL" if app.databases.is_embedded(name) else "your PostgreSQL"
+    click.echo(f"Made the database {name} in {where}, in {_since(started)}.")
     try:
         with tempfile.TemporaryFile("w+", encoding="utf-8") as errors, anyio.fail_after(_SECONDS):
             await _show(command, environ, errors)

@@ -41,10 +41,11 @@ _COLOURS: dict[State, str] = {"ok": "green", "warning": "yellow", "problem": "re
 @pass_invocation
 @click.pass_context
 def doctor(ctx: click.Context, invocation: Invocation, database: str | None, as_json: bool) -> None:
-    """Check everything the memory depends on; say what is wrong and how to mend it.
+    """Check everything the memory depends on.
 
-    The exit code is 1 when something keeps the memory from working; warnings do not count.
-    The embedded PostgreSQL is started for it, no database is created or migrated.
+    What is wrong comes with how to mend it. The exit code is 1 when something keeps the memory
+    from working; warnings do not count. The embedded PostgreSQL is started for it; no database is
+    created or migrated.
 
     \b
     Example:

@@ -70,11 +70,11 @@ def index(
     database: str | None,
     as_json: bool,
 ) -> None:
-    """Write the Markdown and text files at each PATH into the memory.
+    """Write Markdown and text files into the memory.
 
-    A document is called like its file, seen from the folder given. A file that has not changed
-    makes no new version. What cannot be taken is skipped and named: links, hidden folders, binary
-    files, what is not UTF-8 or over limits.content_bytes.
+    Each PATH is a file or a folder. A document is called like its file, seen from the folder
+    given. A file that has not changed makes no new version. What cannot be taken is skipped and
+    named: links, hidden folders, binary files, what is not UTF-8 or over limits.content_bytes.
 
     \b
     Example:
@@ -111,6 +111,8 @@ async def _first_pass(app: App, selection: Selection, target: Target, wishes: Wi
     files = await anyio.to_thread.run_sync(lambda: list(selection.find()))
     with _progress(sum(isinstance(each, Found) for each in files)) as advance:
         account = await write_files(app.documents, target, files, advance)
+    # Several are read at a time: without this the order would be another one in each run.
+    account.skipped.sort(key=lambda skipped: skipped.file)
     if wishes.as_json:
         _print_json(account)
         return

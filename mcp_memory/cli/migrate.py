@@ -33,7 +33,7 @@ Goal = Callable[[int, int], int]
 
 @click.group()
 def migrate() -> None:
-    """Show a database's migrations, and move it up and down.
+    """Manage a database's migrations.
 
     Databases are migrated when they are first used: these commands are for going back, and for
     doing it at a time of one's own choosing.

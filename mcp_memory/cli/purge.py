@@ -34,7 +34,10 @@ def purge(
     database: str | None,
     as_json: bool,
 ) -> None:
-    """Remove deleted documents for good once they are past recovery, and old idempotency keys.
+    """Remove for good what was deleted long ago.
+
+    Documents that can no longer be brought back, with every version, and the answers kept for
+    repeated writes. Every agent's, unless --agent names one.
 
     \b
     Example:

@@ -45,7 +45,9 @@ def search(
     database: str | None,
     as_json: bool,
 ) -> None:
-    """Search the memory for QUERY and print the passages that answer, best first.
+    """Search the memory.
+
+    Prints the passages that answer QUERY, best first; nothing when nothing is relevant.
 
     \b
     Example:

@@ -1,8 +1,6 @@
 """From the command line to open services: the configuration, logging, and one run of work."""
 
-import logging
 import os
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -11,6 +9,7 @@ import anyio
 from mcp_memory.app import App, open_app
 from mcp_memory.cli.invocation import Invocation
 from mcp_memory.config import Config, load
+from mcp_memory.server.logs import log_to_stderr
 
 Result = TypeVar("Result")
 
@@ -29,16 +28,6 @@ def loaded(invocation: Invocation, *, agent: str | None = None) -> Config:
     """The settings of file, environment and options."""
     options = {"agent": agent, "log_level": invocation.log_level}
     return load(invocation.config_file, os.environ, options)
-
-
-def log_to_stderr(level: str) -> None:
-    """Log from this level on, where no protocol and no data is."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        force=True,
-    )
 
 
 def run(config: Config, work: Callable[[App], Awaitable[Result]]) -> Result:

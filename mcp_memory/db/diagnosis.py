@@ -59,7 +59,10 @@ async def diagnose(name: str, url: str) -> Diagnosis:
         if not exists:
             return Diagnosis(server, None, ())
         async with await connect(url) as conn:
-            return Diagnosis(server, await _inside(conn), await migrate.applied(conn))
+            inside = await _inside(conn)
+            # Who does not own the schema may not even look into it.
+            is_open = inside.has_schema and inside.may_write
+            return Diagnosis(server, inside, await migrate.applied(conn) if is_open else ())
 
 
 _SERVER = """
@@ -102,7 +105,8 @@ SELECT pg_encoding_to_char(d.encoding)::text AS encoding,
        coalesce((SELECT w.rolname::text
                  FROM pg_policy p
                  JOIN pg_roles w ON w.oid = ANY (p.polroles)
-                 WHERE p.polrelid = to_regclass('mcp_memory.idempotency_keys')
+                 JOIN pg_class c ON c.oid = p.polrelid
+                 WHERE c.relnamespace = n.oid AND c.relname = 'idempotency_keys'
                    AND p.polname = 'worked_on'), '') AS worker_role
 FROM pg_database d
 JOIN pg_roles r ON r.rolname = current_user

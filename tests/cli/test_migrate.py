@@ -1,0 +1,62 @@
+"""`migrate`: a database's migrations, shown and moved."""
+
+from typing import cast
+
+import psycopg
+
+from mcp_memory.db.migrate import shipped
+from tests.cli.program import Program
+
+NEWEST = len(shipped())
+
+
+def _states(program: Program, *options: str) -> list[str]:
+    ended = program.run("migrate", "status", "--json", *options)
+    return [str(step["state"]) for step in cast("list[dict[str, object]]", ended.document)]
+
+
+def test_status_lists_every_migration(program: Program) -> None:
+    assert _states(program) == ["applied"] * NEWEST
+    lines = program.run("migrate", "status").stdout.splitlines()
+    assert lines[0] == "NUMBER\tNAME\tSTATE\tAPPLIED"
+    assert [line.split("\t")[1] for line in lines[1:]] == [each.name for each in shipped()]
+
+
+def test_down_up_and_to_move_the_database(program: Program) -> None:
+    moves = [
+        (["down"], f"main: migration {NEWEST} -> {NEWEST - 1}", NEWEST - 1),
+        (["up"], f"main: migration {NEWEST - 1} -> {NEWEST}", NEWEST),
+        (["up"], f"main: at migration {NEWEST} already", NEWEST),
+        (["down", "2"], f"main: migration {NEWEST} -> {NEWEST - 2}", NEWEST - 2),
+        (["to", "0"], f"main: migration {NEWEST - 2} -> 0", 0),
+        (["to", str(NEWEST)], f"main: migration 0 -> {NEWEST}", NEWEST),
+    ]
+    for arguments, said, after in moves:
+        ended = program.run("migrate", *arguments)
+        assert (ended.code, ended.stdout) == (0, f"{said}\n"), ended.stderr
+        assert _states(program) == ["applied"] * after + ["pending"] * (NEWEST - after)
+
+
+def test_a_number_that_is_not_there_is_refused(program: Program) -> None:
+    ended = program.run("migrate", "to", str(NEWEST + 1))
+    assert (ended.code, ended.stdout) == (1, "")
+    assert _states(program) == ["applied"] * NEWEST
+
+
+def test_status_of_an_unknown_database_creates_nothing(program: Program) -> None:
+    assert program.run("migrate", "status", "--database", "travel").code == 1
+    assert "travel" not in program.run("databases", "list").stdout
+
+
+def test_up_creates_a_database_that_is_named(program: Program) -> None:
+    assert program.run("migrate", "up", "--database", "travel").code == 0
+    assert _states(program, "--database", "travel") == ["applied"] * NEWEST
+
+
+def test_a_changed_and_a_newer_migration_are_told(program: Program, database_url: str) -> None:
+    with psycopg.connect(database_url) as conn:
+        conn.execute("UPDATE mcp_memory.migrations SET sha256 = 'x' WHERE number = 1")
+        conn.execute(
+            "INSERT INTO mcp_memory.migrations (number, name, sha256) VALUES (9999, 'later', 'x')"
+        )
+    assert _states(program) == ["changed", *["applied"] * (NEWEST - 1), "unknown"]
