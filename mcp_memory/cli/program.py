@@ -25,6 +25,9 @@ COMMANDS = {
     "databases": Lazy("mcp_memory.cli.databases:databases", "Manage named databases."),
     "migrate": Lazy("mcp_memory.cli.migrate:migrate", "Manage a database's migrations."),
     "config": Lazy("mcp_memory.cli.config:config", "Show and check the settings."),
+    "embeddings": Lazy(
+        "mcp_memory.cli.embeddings:embeddings", "Manage the models that text is found by."
+    ),
     "purge": Lazy("mcp_memory.cli.purge:purge", "Remove for good what was deleted long ago."),
 }
 

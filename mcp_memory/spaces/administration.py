@@ -32,6 +32,12 @@ class Administration:
     def __init__(self, databases: Databases, embedders: Embedders, known: KnownSpaces) -> None:
         self._databases, self._embedders, self._known = databases, embedders, known
 
+    @property
+    def own_model(self) -> str:
+        """What the settings come to on this machine, such as `minilm/all-MiniLM-L6-v2`."""
+        own = self._embedders.configured
+        return f"{own.provider}/{own.model}"
+
     async def status(self, agent: str, *, database: str | None = None) -> list[SpaceStatus]:
         """Every space of the database and how full it is."""
         chosen = await self._databases.reading(database, agent)

@@ -54,10 +54,10 @@ async def status(app: App) -> list[SpaceStatus]:
     return await app.spaces.administration.status(AGENT)
 
 
-async def until(is_so: Callable[[], Awaitable[bool]], *, seconds: float = 30) -> None:
-    """Return once it is so."""
+async def until(is_so: Callable[[], Awaitable[object]], *, seconds: float = 30) -> None:
+    """Return once it is so: something true comes back."""
     with anyio.fail_after(seconds):
-        while not await is_so():
+        while not await is_so():  # noqa: ASYNC110 - a row of a table sends no event
             await anyio.sleep(0.02)
 
 

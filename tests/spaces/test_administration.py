@@ -1,5 +1,7 @@
 """Changing the model of a database: nothing is lost, nobody waits, and there is a way back."""
 
+from typing import LiteralString
+
 import anyio
 import psycopg
 import pytest
@@ -15,6 +17,7 @@ from tests.spaces.looking import (
     database_of,
     search,
     status,
+    until,
     until_full,
     write,
 )
@@ -98,13 +101,15 @@ async def test_a_switch_is_seen_by_a_process_that_searches_all_the_while(
     large = await admin.add(AGENT, "openai/large")
     await fill(app, large)
     async with open_app(with_model("large")) as new:
-        with anyio.fail_after(20):
-            assert (await search(new, "lighthouse")).degraded != []
-            await admin.activate(AGENT, large)
-            while (await search(new, "lighthouse")).degraded:
-                await anyio.sleep(0.05)
-            while not (await search(app, "lighthouse")).degraded:
-                await anyio.sleep(0.05)
+
+        async def both_have_seen_it() -> bool:
+            before, after = await search(app, "lighthouse"), await search(new, "lighthouse")
+            assert len(before.results) == len(after.results) > 0
+            return before.degraded != [] and after.degraded == []
+
+        assert (await search(new, "lighthouse")).degraded != []
+        await admin.activate(AGENT, large)
+        await until(both_have_seen_it)
 
 
 async def test_a_space_that_is_not_full_is_not_activated_unless_forced(
@@ -242,9 +247,7 @@ async def add_waits(app: App) -> None:
         row = await found.fetchone()
         return row is not None and bool(row[0])
 
-    with anyio.fail_after(20):
-        while not await database.maintain(waiting):
-            await anyio.sleep(0.02)
+    await until(lambda: database.maintain(waiting))
 
 
 async def test_a_comparison_says_how_much_two_spaces_have_in_common(app: App) -> None:
@@ -297,17 +300,15 @@ async def test_an_agent_sees_and_changes_no_vector_and_no_job_of_others(
     database = await database_of(app)
 
     async def look(conn: Connection) -> list[int]:
-        seen: list[int] = []
-        for statement in (
+        statements: tuple[LiteralString, ...] = (
             "SELECT FROM chunk_embeddings",
             "SELECT FROM embedding_jobs",
             "UPDATE embedding_jobs SET next_try_at = 'infinity'",
             "DELETE FROM embedding_jobs",
             "DELETE FROM chunk_embeddings",
             "UPDATE embedding_models SET state = 'dropping'",
-        ):
-            seen.append((await conn.execute(statement)).rowcount)
-        return seen
+        )
+        return [(await conn.execute(statement)).rowcount for statement in statements]
 
     assert await database.write(AGENT, look) == [1, 0, 0, 0, 0, 0]
     assert await database.write("alice", look) == [1, 1, 0, 0, 0, 0]

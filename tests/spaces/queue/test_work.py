@@ -22,6 +22,7 @@ from mcp_memory.spaces.models import SpaceStatus
 from mcp_memory.spaces.queue import store
 from mcp_memory.spaces.queue.drain import drain
 from mcp_memory.spaces.queue.work import Filler, work_once
+from tests.spaces.looking import until
 from tests.spaces.provider import Provider
 from tests.spaces.queue.settings import settings_for
 
@@ -104,16 +105,18 @@ async def test_a_text_that_is_refused_is_set_aside_and_shown_and_the_others_are_
     assert (now.vectors, now.pending, now.failed, now.last_problem) == (8, 0, 0, "")
 
 
+def start_worker(database_url: str, base_url: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.spaces.queue.worker_process", database_url, base_url]
+    return subprocess.Popen(command, cwd=ROOT)
+
+
 async def test_a_worker_that_is_killed_loses_its_lease_and_nothing_else(
     filler: Filler, provider: Provider, config: Config
 ) -> None:
     await add_chunks(filler, "one", "two", "three")
     provider.hold("two")
     assert config.database.url is not None
-    command = [sys.executable, "-m", "tests.spaces.queue.worker_process"]
-    process = subprocess.Popen(
-        [*command, config.database.url.reveal(), provider.base_url], cwd=ROOT
-    )
+    process = start_worker(config.database.url.reveal(), provider.base_url)
     try:
         await anyio.to_thread.run_sync(provider.holding.wait)
         assert await work_once(filler, limit=10) == 0
@@ -123,9 +126,7 @@ async def test_a_worker_that_is_killed_loses_its_lease_and_nothing_else(
         process.wait()
     provider.release()
 
-    with anyio.fail_after(30):
-        while not await work_once(filler, limit=10):
-            await anyio.sleep(0.05)
+    await until(lambda: work_once(filler, limit=10))
     assert await numbers(filler) == (3, 0, 0)
 
 
@@ -218,9 +219,7 @@ async def test_a_worker_that_comes_back_after_its_lease_stores_nothing(
         group.start_soon(work_all, late)
         await anyio.to_thread.run_sync(provider.holding.wait)
         provider.held = ""
-        with anyio.fail_after(30):
-            while not await work_once(filler, limit=10):
-                await anyio.sleep(0.02)
+        await until(lambda: work_once(filler, limit=10))
         assert await numbers(filler) == (1, 0, 0)
         provider.release()
     assert await numbers(filler) == (1, 0, 0)

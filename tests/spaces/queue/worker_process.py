@@ -1,4 +1,4 @@
-"""A worker in a process of its own, for a test to kill: `worker_process.py DATABASE_URL BASE_URL`."""
+"""A worker in a process of its own, for a test to kill; arguments: database, endpoint."""
 
 import sys
 
@@ -23,4 +23,4 @@ async def main(database_url: str, base_url: str) -> None:
         await work_once(filler, limit=10)
 
 
-anyio.run(main, *sys.argv[1:])
+anyio.run(main, sys.argv[1], sys.argv[2])
