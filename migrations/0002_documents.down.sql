@@ -1,7 +1,15 @@
 DROP FUNCTION match_lexemes(text[], narrowing, integer, integer);
+DROP FUNCTION weigh_lexemes(text[]);
+DROP FUNCTION merge_lexemes(integer);
 DROP FUNCTION as_query(text[]);
 DROP FUNCTION admits(chunks, narrowing);
 DROP TYPE narrowing;
+DROP TABLE lexeme_changes;
+DROP TABLE lexeme_counts;
+DROP FUNCTION words_of(chunks);
 DROP TABLE chunks;
+DROP FUNCTION note_lexemes();
+DROP FUNCTION mark_owner();
+DROP FUNCTION owner_lexemes(text, boolean);
 DROP TABLE document_versions;
 DROP TABLE documents;

@@ -67,6 +67,7 @@ class Database:
     ) -> None:
         self.address, self.layout = address, layout
         self._patience = patience
+        self.writes = 0
         self._revive = revive
         self._revival = Revival(self._renew)
         self._in_use = 0
@@ -93,6 +94,7 @@ class Database:
 
     async def write(self, agent: str, work: Work[Result]) -> Result:
         """What `work` returns, run in a transaction as `agent` that commits when it returns."""
+        self.writes += 1
         return await self._run(work, self._identity(agent=agent))
 
     async def maintain(self, work: Work[Result]) -> Result:

@@ -33,6 +33,7 @@ from mcp_memory.errors import (
     PermissionRefused,
     VersionConflict,
 )
+from mcp_memory.lexicon.service import Lexicon
 from mcp_memory.paging import from_cursor, to_cursor
 from mcp_memory.spaces.service import Spaces
 from mcp_memory.text.chunking import document_title
@@ -46,8 +47,11 @@ _CHUNK_ID = re.compile(r"[0-9]{1,19}")
 class Documents:
     """Markdown documents of every named database, as each agent sees them."""
 
-    def __init__(self, databases: Databases, spaces: Spaces, limits: LimitsConfig) -> None:
-        self._databases, self._spaces, self._limits = databases, spaces, limits
+    def __init__(
+        self, databases: Databases, spaces: Spaces, lexicon: Lexicon, limits: LimitsConfig
+    ) -> None:
+        self._databases, self._limits = databases, limits
+        self._spaces, self._lexicon = spaces, lexicon
 
     async def write(
         self, agent: str, request: WriteDocument, *, database: str | None = None
@@ -182,7 +186,9 @@ class Documents:
             await audit.record(conn, Event(agent, "purge", "document", ""))
             return Deleted(path, purged=True)
 
-        return await chosen.write(agent, work)
+        purged = await chosen.write(agent, work)
+        await self._lexicon.merge(chosen)
+        return purged
 
     async def purge_expired(
         self,
@@ -207,7 +213,9 @@ class Documents:
                 keys = await idempotency.purge_expired(conn, kept, owner)
             return Expired(documents, keys)
 
-        return await chosen.maintain(work)
+        expired = await chosen.maintain(work)
+        await self._lexicon.merge(chosen)
+        return expired
 
     async def count(self, agent: str, *, database: str | None = None) -> dict[str, int]:
         """How many documents and chunks the agent can see."""

@@ -87,7 +87,7 @@ async def test_down_then_up_gives_the_same_schema(
 async def test_all_the_way_down_leaves_only_the_history(owner: Connection, layout: Layout) -> None:
     await migrate_to(owner, layout, 0)
 
-    left = {str(row[1]) for row in await schema_of(owner)}
+    left = {str(row[1]).removeprefix("mcp_memory.") for row in await schema_of(owner)}
     assert left == {"migrations", "migrations_pkey"}
     assert await migrate.applied(owner) == []
 
