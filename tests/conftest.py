@@ -6,7 +6,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.servers"]
+pytest_plugins = [
+    "tests.fixtures.postgres",
+    "tests.fixtures.servers",
+    "tests.fixtures.pooler",
+]
 
 _SERVERS = {"server_url", "tcp_server", "tls_server", "own_tcp_server"}
 

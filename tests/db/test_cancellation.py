@@ -5,7 +5,7 @@ import psycopg
 import pytest
 
 from mcp_memory.db import provision
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.cancellation import Connection, claimed
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import DatabaseBusy
@@ -35,7 +35,7 @@ async def running(conn: Connection) -> int:
 
 async def until_running(owner: Connection, wanted: int) -> None:
     with anyio.fail_after(10):
-        while await running(owner) != wanted:
+        while await running(owner) != wanted:  # noqa: ASYNC110 - the server must be asked
             await anyio.sleep(0.01)
 
 
@@ -55,9 +55,7 @@ async def test_cancelling_a_call_ends_its_query_on_the_server(
 async def test_cancelling_a_call_loses_no_connection(make_config: MakeConfig) -> None:
     url = make_config().database.url
     assert url is not None
-    databases = Databases(
-        make_config(database={"url": url.reveal(), "pool": {"min": 0, "max": 1}})
-    )
+    databases = Databases(make_config(database={"url": url.reveal(), "pool": {"min": 0, "max": 1}}))
     db = await databases.writing(None, "alice")
     before = await db.read("alice", backend)
     started = anyio.Event()
@@ -116,3 +114,26 @@ async def test_a_read_cannot_write(db: Database) -> None:
         await db.read("alice", write)
 
     assert isinstance(caught.value.__cause__, psycopg.errors.ReadOnlySqlTransaction)
+
+
+async def test_a_claim_that_comes_too_late_is_given_back() -> None:
+    asked, given_back = anyio.Event(), list[str]()
+
+    async def claim() -> str:
+        asked.set()
+        try:
+            await anyio.Event().wait()
+        except anyio.get_cancelled_exc_class():
+            # As a pool that had just assigned its connection.
+            return "connection"
+        return "never"
+
+    async def give_back(connection: str) -> None:
+        given_back.append(connection)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(claimed, claim, give_back)
+        await asked.wait()
+        tasks.cancel_scope.cancel()
+
+    assert given_back == ["connection"]

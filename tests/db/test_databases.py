@@ -1,12 +1,15 @@
 """Named databases: created on demand, derived, never mistaken for one another."""
 
+from functools import partial
+
 import anyio
+import anyio.abc
 import psycopg
 import pytest
 
 from mcp_memory.config import Config
 from mcp_memory.db.cancellation import Connection
-from mcp_memory.db.databases import Databases
+from mcp_memory.db.databases import Databases, Listed
 from mcp_memory.db.names import with_database
 from mcp_memory.errors import (
     Conflict,
@@ -177,3 +180,126 @@ async def test_a_dropped_database_is_gone(databases: Databases, server_url: str)
     assert gone not in databases_on(server_url)
     with pytest.raises(UnknownDatabase):
         await databases.reading("life", "alice")
+
+
+async def test_a_name_that_is_being_opened_cannot_be_registered_elsewhere(
+    databases: Databases, database_url: str
+) -> None:
+    elsewhere = with_database(database_url, f"{name_in(database_url)}elsewhere")
+    refused: list[Conflict] = []
+
+    async def register() -> None:
+        with pytest.raises(Conflict) as caught:
+            await databases.register("life", "alice", url=elsewhere)
+        refused.append(caught.value)
+
+    await databases.writing(None, "alice")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(databases.writing, "life", "alice")
+        tasks.start_soon(register)
+
+    assert len(refused) == 1
+    life = await databases.reading("life", "alice")
+    assert await life.read("alice", current_database) == f"{name_in(database_url)}_life"
+
+
+async def test_a_derived_database_is_not_hidden_behind_a_registration(
+    databases: Databases, database_url: str, config: Config
+) -> None:
+    await databases.writing("life", "alice")
+    elsewhere = with_database(database_url, f"{name_in(database_url)}elsewhere")
+    another_process = Databases(config)
+    try:
+        with pytest.raises(Conflict):
+            await another_process.register("life", "alice", url=elsewhere)
+    finally:
+        await another_process.close()
+
+
+async def test_a_registration_that_fails_leaves_the_name_as_it_was(databases: Databases) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        await databases.register("life", "alice", url="postgresql://127.0.0.1:9/elsewhere")
+
+    assert "life" not in await databases.known_names()
+    await databases.register("life", "alice")
+
+
+async def test_one_of_two_processes_that_register_a_name_at_once_is_told(
+    databases: Databases, database_url: str, config: Config
+) -> None:
+    base = name_in(database_url)
+    another_process = Databases(config)
+    told: list[Conflict] = []
+
+    async def register(process: Databases, place: str) -> None:
+        url = with_database(database_url, f"{base}{place}")
+        try:
+            await process.register("archive", "alice", url=url, persist=True)
+        except Conflict as exc:
+            told.append(exc)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(register, databases, "one")
+        tasks.start_soon(register, another_process, "two")
+
+    one = await databases.reading("archive", "alice")
+    two = await another_process.reading("archive", "alice")
+    assert len(told) == 1
+    assert one.address.url == two.address.url
+    await another_process.close()
+
+
+class SilentServer:
+    """Says nothing until `callers` are connected at once; from then on it hangs up on everybody."""
+
+    def __init__(self, callers: int) -> None:
+        self._awaited = callers
+        self._complete = anyio.Event()
+
+    async def answer(self, stream: anyio.abc.SocketStream) -> None:
+        self._awaited -= 1
+        if self._awaited <= 0:
+            self._complete.set()
+        await self._complete.wait()
+        await stream.aclose()
+
+
+async def test_silent_servers_are_waited_for_side_by_side(make_config: MakeConfig) -> None:
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)
+    url = f"postgresql://127.0.0.1:{port}/elsewhere"
+    silent = {name: {"url": url} for name in ("one", "two", "three")}
+    databases = Databases(make_config(databases=silent))
+    listed: list[Listed] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(listener.serve, SilentServer(len(silent)).answer))
+        listed += await databases.list()
+        tasks.cancel_scope.cancel()
+    await databases.close()
+    await listener.aclose()
+
+    assert {each.name: each.status for each in listed} == {
+        "main": "ready",
+        "one": "unavailable",
+        "two": "unavailable",
+        "three": "unavailable",
+    }
+    # Looked at one after the other, each would have kept its silence until the timeout.
+    assert not any("in time" in each.problem for each in listed)
+
+
+async def test_what_can_be_listed_is_listed_when_the_default_is_down() -> None:
+    config = Config.model_validate(
+        {
+            "database": {"url": "postgresql://127.0.0.1:9/memory"},
+            "databases": {"archive": {"url": "postgresql://127.0.0.1:9/archive"}},
+        }
+    )
+    databases = Databases(config)
+    listed = await databases.list()
+    await databases.close()
+
+    assert [(each.name, each.status) for each in listed] == [
+        ("main", "unavailable"),
+        ("archive", "unavailable"),
+    ]
