@@ -78,17 +78,20 @@ class _Marked:
     comment: str
 
 
+# A database made at an address of its own carries a mark too, but its name is not the derived one.
 _MARKED = """
-SELECT shobj_description(oid, 'pg_database') AS comment
-FROM pg_database
-WHERE starts_with(shobj_description(oid, 'pg_database'), %(prefix)s)
+SELECT d.comment
+FROM (SELECT datname, shobj_description(oid, 'pg_database') AS comment FROM pg_database) d
+WHERE starts_with(d.comment, %(prefix)s)
+  AND d.datname::text IN (%(base)s, %(base)s || '_' || substr(d.comment, length(%(prefix)s) + 1))
 """
 
 
 async def names_of_base(conn: Connection, base: str) -> list[str]:
     """The names that were derived from this base and exist on the server, sorted."""
     async with conn.cursor(row_factory=class_row(_Marked)) as cursor:
-        rows = await (await cursor.execute(_MARKED, {"prefix": f"{_MARK}{base}/"})).fetchall()
+        found = await cursor.execute(_MARKED, {"prefix": f"{_MARK}{base}/", "base": base})
+        rows = await found.fetchall()
     marks = [_parsed(row.comment) for row in rows]
     return sorted(mark.name for mark in marks if mark is not None and mark.base == base)
 
