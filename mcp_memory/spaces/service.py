@@ -44,6 +44,11 @@ class Spaces:
         self._queries = Errands(patience_seconds=_PATIENCE_SECONDS, most_overdue=3)
         self._writes = Errands(patience_seconds=_PATIENCE_SECONDS, most_overdue=1)
 
+    @property
+    def embedders(self) -> Embedders:
+        """The models of this process."""
+        return self._embedders
+
     async def query_vector(self, database: Database, query: str) -> QueryVector:
         """The query in the active space; a problem in words when it cannot be had in time."""
         try:

@@ -1,0 +1,1 @@
+"""Measurements that print tables; each module says what it measures and how it is started."""
