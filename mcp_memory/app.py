@@ -10,6 +10,7 @@ from mcp_memory.config import Config, EmbeddingsConfig
 from mcp_memory.db.databases import Databases
 from mcp_memory.documents.service import Documents
 from mcp_memory.embeddings.base import EmbeddingSettings
+from mcp_memory.keys.service import Keys
 from mcp_memory.recall.service import Recall
 from mcp_memory.spaces.embedders import Embedders
 from mcp_memory.spaces.service import Spaces
@@ -25,6 +26,7 @@ class App:
     spaces: Spaces
     documents: Documents
     recall: Recall
+    keys: Keys
 
 
 @asynccontextmanager
@@ -44,6 +46,7 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
                 spaces=spaces,
                 documents=Documents(databases, spaces, config.limits),
                 recall=Recall(databases, spaces, config.search, config.limits, tokens),
+                keys=Keys(databases),
             )
             background.cancel_scope.cancel()
     finally:

@@ -25,11 +25,11 @@ def paste_lines(command: Sequence[str], environ: Mapping[str, str]) -> list[str]
         f"  claude mcp add memory --scope user --transport stdio -- {shlex.join(command)}",
         "Claude Desktop (claude_desktop_config.json) and Cursor (~/.cursor/mcp.json):",
         *(f"  {line}" for line in pasted.splitlines()),
-        *_environment_hint(environ),
+        *environment_hint(environ),
     ]
 
 
-def _environment_hint(environ: Mapping[str, str]) -> list[str]:
+def environment_hint(environ: Mapping[str, str]) -> list[str]:
     """The variables of this shell that a client will not pass on by itself."""
     names = sorted(name for name in environ if name.startswith("MCP_MEMORY_"))
     if not names:

@@ -24,6 +24,8 @@ COMMANDS = {
     "search": Lazy("mcp_memory.cli.search:search", "Search the memory."),
     "databases": Lazy("mcp_memory.cli.databases:databases", "Manage named databases."),
     "migrate": Lazy("mcp_memory.cli.migrate:migrate", "Manage a database's migrations."),
+    "keys": Lazy("mcp_memory.cli.keys:keys", "Manage the keys of clients over HTTP."),
+    "install": Lazy("mcp_memory.cli.install:install", "Tell an MCP client of this memory."),
     "config": Lazy("mcp_memory.cli.config:config", "Show and check the settings."),
     "embeddings": Lazy(
         "mcp_memory.cli.embeddings:embeddings", "Manage the models that text is found by."

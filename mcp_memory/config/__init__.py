@@ -17,6 +17,7 @@ from mcp_memory.config.models import (
     SearchConfig,
     Toolset,
     WakeRoute,
+    is_agent_name,
     nearest_database_name,
 )
 from mcp_memory.config.outline import setting_keys
@@ -41,6 +42,7 @@ __all__ = [
     "Toolset",
     "WakeRoute",
     "WebUrl",
+    "is_agent_name",
     "load",
     "mask_url",
     "nearest_database_name",

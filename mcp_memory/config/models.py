@@ -32,8 +32,13 @@ _AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 _DATABASE_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 
+def is_agent_name(name: str) -> bool:
+    """Whether an agent can be called so."""
+    return _AGENT_NAME.fullmatch(name) is not None
+
+
 def _agent_name(name: str) -> str:
-    if not _AGENT_NAME.fullmatch(name):
+    if not is_agent_name(name):
         raise ValueError(
             "is not an agent name: letters, digits and _.:- after a letter or digit, at most 64"
         )
@@ -218,14 +223,21 @@ class WakeRoute(Section):
 
 
 class HttpConfig(Section):
-    """Where the HTTP transports listen and which Host headers they answer.
+    """Where the HTTP transports listen, whom they answer and how much at once.
 
-    Read by server.transports. Loopback names are always allowed.
+    Read by server.transports and web. Loopback names are always allowed. `public_url` is where
+    clients find the server when that is not `host` and `port`. Each key may make
+    `rate_per_minute` requests, all at once or spread out; 0 is no limit. What still runs
+    `shutdown_seconds` after a signal is cut off.
     """
 
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8720, ge=0, le=65_535)
+    public_url: WebUrl | None = None
     allowed_hosts: tuple[str, ...] = ()
+    body_bytes: int = Field(default=4_194_304, ge=1024, le=268_435_456)
+    rate_per_minute: int = Field(default=1200, ge=0, le=1_000_000)
+    shutdown_seconds: Seconds = 10.0
 
 
 class AuditConfig(Section):

@@ -1,6 +1,7 @@
 """The rules of documents; each public method is one transaction."""
 
 import hashlib
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -27,6 +28,7 @@ from mcp_memory.documents.paths import checked_path
 from mcp_memory.errors import (
     AmbiguousPath,
     ChunkNotFound,
+    DatabaseError,
     DocumentExists,
     DocumentNotFound,
     InvalidInput,
@@ -39,6 +41,8 @@ from mcp_memory.spaces.service import Spaces
 from mcp_memory.text.chunking import document_title
 from mcp_memory.text.storable import is_storable
 from mcp_memory.text.tokens import estimate_tokens
+
+logger = logging.getLogger(__name__)
 
 _CURSOR = "documents"
 _CHUNK_ID = re.compile(r"[0-9]{1,19}")
@@ -70,8 +74,13 @@ class Documents:
         written = await chosen.write(agent, work)
         if not written.changed:
             return written
-        await self._spaces.follow(chosen)
-        pending = await chosen.read(agent, partial(store.pending, path=request.path))
+        try:
+            await self._spaces.follow(chosen)
+            pending = await chosen.read(agent, partial(store.pending, path=request.path))
+        except DatabaseError as exc:
+            # It is committed: told otherwise, the caller would write it again.
+            logger.warning("written, and its vectors come later: %s", exc)
+            return written
         return replace(written, pending_embeddings=pending)
 
     async def get(

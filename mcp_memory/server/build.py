@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from mcp.server import MCPServer
+from mcp.server.auth.provider import TokenVerifier
+from mcp.server.auth.settings import AuthSettings
 from mcp.server.caching import CacheHint
 
 from mcp_memory import __version__
@@ -37,10 +39,13 @@ _TOOLS: dict[Toolset, Callable[[App], Sequence[MemoryTool]]] = {
 _SAME_FOR_ALL = CacheHint(ttl_ms=3_600_000, scope="public")
 
 
-def build_server(app: App) -> MCPServer[object]:
+def build_server(
+    app: App, *, verifier: TokenVerifier | None = None, auth: AuthSettings | None = None
+) -> MCPServer[object]:
     """A server with the toolsets that the configuration chooses, for any transport.
 
-    It has no lifespan of its own: SSE enters one for each connection, and the app outlives them.
+    Over HTTP it needs to know how keys are verified and asked for. It has no lifespan of its own:
+    SSE enters one for each connection, and the app outlives them.
     """
     chosen = app.config.toolsets
     server = MCPServer[object](
@@ -49,6 +54,8 @@ def build_server(app: App) -> MCPServer[object]:
         description="A memory server for agents, on PostgreSQL.",
         instructions=INSTRUCTIONS,
         version=__version__,
+        token_verifier=verifier,
+        auth=auth,
         tools=[tool for toolset, make in _TOOLS.items() if toolset in chosen for tool in make(app)],
         cache_hints={
             "tools/list": _SAME_FOR_ALL,

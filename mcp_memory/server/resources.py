@@ -22,9 +22,11 @@ def add_document_resources(server: MCPServer[object], app: App) -> None:
         mime_type="text/markdown",
     )
     async def document(database: str, path: str) -> str:  # pyright: ignore[reportUnusedFunction]  # registered
-        agent = caller_of(app.config).agent
+        caller = caller_of(app)
         try:
-            return (await app.documents.get(agent, path, database=database)).text
+            caller.require("read")
+            caller.require_database(database)
+            return (await app.documents.get(caller.agent, path, database=database)).text
         except McpMemoryError as exc:
             # Whatever names the wrong thing is "not found" here; 5xx means we could not look.
             kind = ResourceNotFoundError if exc.status < 500 else ResourceError

@@ -1,7 +1,7 @@
 """A tool as this server offers it: strict arguments, compact answers, readable errors."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self, cast
 
 from mcp.server.mcpserver import Context
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import to_json
 
 from mcp_memory.errors import McpMemoryError
+from mcp_memory.keys.models import Scope
 from mcp_memory.server.arguments import checked_arguments
 from mcp_memory.server.caller import Caller
 from mcp_memory.server.readable import readable
@@ -31,6 +32,10 @@ REMOVES = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
 )
 
+Arguments = Mapping[str, object]
+ScopeOf = Callable[[Arguments], Scope]
+DatabasesOf = Callable[[Caller, Arguments], Sequence[str]]
+
 _CALLER = "caller"
 # The results are structured; their schema would cost every client more than it tells a model.
 _ANY_OBJECT: Schema = {"type": "object"}
@@ -47,10 +52,21 @@ class Answer(BaseModel):
         return cls.model_validate(facts)
 
 
+def usual_databases(caller: Caller, arguments: Arguments) -> Sequence[str]:
+    """The one that the call names, or the caller's default."""
+    return [str(arguments.get("database") or caller.default_database)]
+
+
 class MemoryTool(Tool):
-    """A tool whose function takes the caller first, then the arguments by name."""
+    """A tool whose function takes the caller first, then the arguments by name.
+
+    `scope_of` says what a call needs, `databases_of` which databases it touches: a key that does
+    not allow them is refused before the function runs.
+    """
 
     resolve_caller: Callable[[], Caller] = Field(exclude=True)
+    scope_of: ScopeOf = Field(exclude=True)
+    databases_of: DatabasesOf = Field(exclude=True)
 
     @classmethod
     def of(
@@ -61,8 +77,13 @@ class MemoryTool(Tool):
         title: str,
         annotations: ToolAnnotations,
         always_load: bool = False,
+        scope_of: ScopeOf | None = None,
+        databases_of: DatabasesOf = usual_databases,
     ) -> Self:
-        """The tool of this function: its name, its docstring and its described parameters."""
+        """The tool of this function: its name, its docstring and its described parameters.
+
+        Without `scope_of` a tool that only reads needs `read`, any other `write`.
+        """
         model = func_metadata(function, skip_names=[_CALLER], structured_output=False).arg_model
         model.model_config |= {"extra": "forbid", "coerce_numbers_to_str": True}
         model.model_rebuild(force=True)
@@ -78,6 +99,8 @@ class MemoryTool(Tool):
             annotations=annotations,
             meta={"anthropic/alwaysLoad": True} if always_load else None,
             resolve_caller=resolve_caller,
+            scope_of=scope_of or _usual_scope(annotations),
+            databases_of=databases_of,
         )
 
     async def run(
@@ -89,7 +112,8 @@ class MemoryTool(Tool):
         """The answer to one call; a mistake, a refusal and a failure are all a `ToolError`."""
         try:
             values = checked_arguments(self.fn_metadata.arg_model, self.parameters, arguments)
-            answer = cast("Answer", await self.fn(self.resolve_caller(), **values))
+            caller = self._permitted_caller(values)
+            answer = cast("Answer", await self.fn(caller, **values))
         except McpMemoryError as exc:
             raise ToolError(readable(exc)) from exc
         # A bug's text may hold SQL, paths or secrets: the SDK logs it, the caller never sees it.
@@ -97,10 +121,22 @@ class MemoryTool(Tool):
             raise UnexpectedToolError(self._failure()) from exc
         return _result(answer) if convert_result else answer
 
+    def _permitted_caller(self, arguments: Arguments) -> Caller:
+        caller = self.resolve_caller()
+        caller.require(self.scope_of(arguments))
+        for database in self.databases_of(caller, arguments):
+            caller.require_database(database)
+        return caller
+
     def _failure(self) -> str:
         reads = self.annotations is not None and self.annotations.read_only_hint
         doubt = "" if reads else " It may have changed something: look before you try again."
         return f"{self.name} failed inside the server, whose log says why.{doubt}"
+
+
+def _usual_scope(annotations: ToolAnnotations) -> ScopeOf:
+    scope: Scope = "read" if annotations.read_only_hint else "write"
+    return lambda _: scope
 
 
 def _unwrapped(docstring: str) -> str:

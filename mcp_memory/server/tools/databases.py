@@ -12,7 +12,7 @@ from mcp_memory.db.databases import Listed
 from mcp_memory.errors import DatabaseError
 from mcp_memory.server.caller import Caller, caller_of
 from mcp_memory.server.readable import readable
-from mcp_memory.server.toolset import READS, SETS, Answer, MemoryTool
+from mcp_memory.server.toolset import READS, SETS, Answer, Arguments, MemoryTool
 
 Name = Annotated[
     str, Field(description="Lower-case letters, digits and _, starting with a letter, at most 48")
@@ -92,6 +92,7 @@ class DatabaseTools:
             databases=[
                 await self._described(caller, listed, default)
                 for listed in await self._databases.list()
+                if caller.may_use(listed.name)
             ],
             default=default,
         )
@@ -154,18 +155,40 @@ class DatabaseTools:
         )
 
 
+def _named(_caller: Caller, arguments: Arguments) -> Sequence[str]:
+    return [str(arguments["name"])]
+
+
+def _none(_caller: Caller, _arguments: Arguments) -> Sequence[str]:
+    """What a key may not use is left out of the list instead."""
+    return ()
+
+
 def database_tools(app: App) -> Sequence[MemoryTool]:
     """The tools of the toolset `databases`."""
-    tools, caller = DatabaseTools(app), partial(caller_of, app.config)
+    tools, caller = DatabaseTools(app), partial(caller_of, app)
     return [
         MemoryTool.of(
-            tools.memory_list_databases, caller, title="List databases", annotations=READS
+            tools.memory_list_databases,
+            caller,
+            title="List databases",
+            annotations=READS,
+            databases_of=_none,
         ),
         MemoryTool.of(
-            tools.memory_register_database, caller, title="Register a database", annotations=SETS
+            tools.memory_register_database,
+            caller,
+            title="Register a database",
+            annotations=SETS,
+            scope_of=lambda _: "admin",
+            databases_of=_named,
         ),
         MemoryTool.of(
-            tools.memory_set_default_database, caller, title="Choose a database", annotations=SETS
+            tools.memory_set_default_database,
+            caller,
+            title="Choose a database",
+            annotations=SETS,
+            databases_of=_named,
         ),
         MemoryTool.of(
             tools.memory_current_database, caller, title="Current database", annotations=READS

@@ -209,12 +209,18 @@ class DocumentTools:
 
 def document_tools(app: App) -> Sequence[MemoryTool]:
     """The tools of the toolset `documents`, memory_search apart."""
-    tools, caller = DocumentTools(app), partial(caller_of, app.config)
+    tools, caller = DocumentTools(app), partial(caller_of, app)
     return [
         MemoryTool.of(tools.memory_get, caller, title="Read a document", annotations=READS),
         MemoryTool.of(
             tools.memory_write, caller, title="Remember", annotations=ADDS, always_load=True
         ),
         MemoryTool.of(tools.memory_list, caller, title="List documents", annotations=READS),
-        MemoryTool.of(tools.memory_delete, caller, title="Forget a document", annotations=REMOVES),
+        MemoryTool.of(
+            tools.memory_delete,
+            caller,
+            title="Forget a document",
+            annotations=REMOVES,
+            scope_of=lambda arguments: "admin" if arguments.get("purge") else "write",
+        ),
     ]

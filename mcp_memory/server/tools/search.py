@@ -139,7 +139,7 @@ def _passage(result: SearchResult, *, explain: bool) -> FoundPassage:
 
 def search_tools(app: App) -> Sequence[MemoryTool]:
     """memory_search, for every toolset that holds something to be found."""
-    function, caller = SearchTools(app).memory_search, partial(caller_of, app.config)
+    function, caller = SearchTools(app).memory_search, partial(caller_of, app)
     return [
         MemoryTool.of(function, caller, title="Search memory", annotations=READS, always_load=True)
     ]

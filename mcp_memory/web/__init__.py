@@ -1,0 +1,1 @@
+"""The HTTP side: one Starlette app, and the door that everything passes."""
