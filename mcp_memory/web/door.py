@@ -1,5 +1,6 @@
 """The door: who may come in, as whom, and how often. It stands before every route."""
 
+import logging
 import math
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from mcp_memory.web.hosts import Hosts
 from mcp_memory.web.identity import CallerToken, KeyVerifier, local_token
 from mcp_memory.web.rate import RateLimit
 from mcp_memory.web.traffic import Traffic
+
+logger = logging.getLogger(__name__)
 
 # What a prober or a client without a key must be able to read; none of it is anybody's memory.
 _OPEN = ("/healthz", "/readyz", "/.well-known/")
@@ -84,7 +87,8 @@ class Door:
         try:
             token = await self._token(connection)
         except McpMemoryError as exc:
-            return refusal(path, exc.status, "The keys cannot be checked now. Try again.")
+            logger.warning("keys cannot be checked: %s", exc)
+            return refusal(path, 503, "The keys cannot be checked now. Try again.")
         if token is None:
             return self._unauthorized(connection)
         wait_seconds = self._rules.rate.wait_seconds(token.key_id) if token.key_id else 0.0

@@ -7,7 +7,7 @@ from mcp.shared.exceptions import MCPError
 
 from mcp_memory.app import App
 from mcp_memory.keys.models import NewKey, Scope
-from tests.server.calls import ask, paths, refusal, rows
+from tests.server.calls import Facts, ask, paths, refusal, rows
 from tests.web.site import open_site
 
 
@@ -130,3 +130,54 @@ async def test_a_default_moves_for_one_agent_alone_and_a_misspelt_name_makes_not
         assert (await ask(other, "memory_current_database"))["name"] == "main"
         assert "'life'" in await refusal(one, "memory_list", database="lief")
     assert sorted(await app.databases.known_names()) == ["life", "main"]
+
+
+async def test_a_private_document_is_out_of_another_keys_reach_by_every_way(app: App) -> None:
+    alice, bob = [(await app.keys.create(NewKey(agent))).text for agent in ("alice", "bob")]
+    async with open_site(app) as site, site.client(alice) as one, site.client(bob) as other:
+        await ask(one, "memory_write", path="diary.md", content="a marmalade secret")
+        found = await ask(one, "memory_search", query="marmalade", min_score=0)
+        (passage,) = rows(found, "results")
+        unknown = await refusal(other, "memory_get", path="nothing.md")
+        told = await refusal(other, "memory_get", path="diary.md")
+        assert told == unknown.replace("nothing.md", "diary.md")
+        await refusal(other, "memory_get", path="diary.md", owner="alice")
+        await refusal(other, "memory_get", id=passage["id"])
+        await refusal(other, "memory_delete", path="diary.md")
+        with pytest.raises(MCPError):
+            await other.read_resource("memory://main/documents/diary.md")
+        assert (await ask(other, "memory_search", query="marmalade", min_score=0))["results"] == []
+        assert (await ask(other, "memory_list"))["documents"] == []
+        # The same path is another document for another agent.
+        assert (await ask(other, "memory_write", path="diary.md", content="his"))["created"] is True
+        assert (await ask(one, "memory_get", path="diary.md"))["text"] == "a marmalade secret"
+
+
+INITIALIZE: Facts = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+CALL: Facts = {
+    "jsonrpc": "2.0",
+    "id": 2,
+    "method": "tools/call",
+    "params": {"name": "memory_current_database", "arguments": {}},
+}
+ACCEPT = {"Accept": "application/json, text/event-stream"}
+
+
+async def test_a_session_can_be_used_with_the_key_that_opened_it_alone(app: App) -> None:
+    alice, bob = [(await app.keys.create(NewKey(agent))).text for agent in ("alice", "bob")]
+    async with open_site(app) as site, site.http(alice) as one, site.http(bob) as other:
+        opened = await one.post("/mcp", json=INITIALIZE, headers=ACCEPT)
+        session = {**ACCEPT, "Mcp-Session-Id": opened.headers["mcp-session-id"]}
+        assert (await other.post("/mcp", json=CALL, headers=session)).status_code == 404
+        answer = await one.post("/mcp", json=CALL, headers=session)
+    assert answer.status_code == 200
+    assert "alice" in answer.text
