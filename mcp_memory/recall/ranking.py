@@ -38,6 +38,24 @@ def fuse(found: Mapping[str, Sequence[Hit]]) -> list[Candidate]:
     ]
 
 
+def ordered(found: Mapping[str, Sequence[Hit]], *, floor: float, first: int) -> list[Candidate]:
+    """The candidates that reach the floor, in an order that longer lists of hits only continue.
+
+    The first `first` hits of each route are fused, then twice as many, and so on, so that a later
+    page, which looks further down the lists, moves nothing that an earlier one has shown.
+    """
+    ranked: dict[int, Candidate] = {}
+    longest = max(map(len, found.values()), default=0)
+    size = first
+    while True:
+        for candidate in fuse({route: hits[:size] for route, hits in found.items()}):
+            if candidate.score >= floor:
+                ranked.setdefault(candidate.chunk_id, candidate)
+        if size >= longest:
+            return list(ranked.values())
+        size *= 2
+
+
 def _best(signals: Mapping[int, Mapping[str, float]], name: str) -> float:
     return max((each.get(name, 0.0) for each in signals.values()), default=0.0)
 

@@ -19,6 +19,7 @@ from mcp_memory.recall.models import (
 )
 from mcp_memory.spaces.service import Spaces
 from mcp_memory.text.snippets import fit
+from mcp_memory.text.storable import is_storable
 from mcp_memory.text.terms import query_lexemes
 from mcp_memory.text.tokens import TokenCounter
 
@@ -53,12 +54,12 @@ class Recall:
 
         async def work(conn: Connection) -> tuple[list[Candidate], dict[int, Passage]]:
             narrowing = _narrowing(request)
-            enough = max(_CANDIDATES, skip + request.max_results + 1)
+            enough = _enough(skip + request.max_results + 1)
             found = {
                 "lexical": await routes.lexical(conn, lexemes, narrowing, enough),
                 "semantic": await routes.semantic(conn, query, narrowing, enough),
             }
-            ranked = [c for c in ranking.fuse(found) if c.score >= floor]
+            ranked = ranking.ordered(found, floor=floor, first=_CANDIDATES)
             page = ranked[skip : skip + request.max_results + 1]
             return page, await routes.passages(conn, [c.chunk_id for c in page])
 
@@ -76,10 +77,11 @@ class Recall:
     def _check(self, request: SearchRequest) -> None:
         if not request.query.strip():
             raise InvalidInput("query", "is empty; say what to look for")
-        if len(request.query) > self._limits.query_chars or "\0" in request.query:
-            raise InvalidInput(
-                "query", f"at most {self._limits.query_chars} characters, without NUL"
-            )
+        if len(request.query) > self._limits.query_chars:
+            raise InvalidInput("query", f"is longer than {self._limits.query_chars} characters")
+        _check_storable("query", request.query)
+        _check_storable("path_prefix", request.path_prefix or "")
+        _check_storable("tags", *(request.tags or ()))
 
     def _packed(
         self,
@@ -152,6 +154,19 @@ def _narrowing(request: SearchRequest) -> Narrowing:
         since=request.since,
         until=request.until,
     )
+
+
+def _check_storable(parameter: str, *texts: str) -> None:
+    if not all(map(is_storable, texts)):
+        raise InvalidInput(parameter, "holds NUL or is not UTF-8; nothing stored is like that")
+
+
+def _enough(wanted: int) -> int:
+    """How many hits of each route so many candidates take: the steps in which they are fused."""
+    size = _CANDIDATES
+    while size < wanted:
+        size *= 2
+    return size
 
 
 def _skipped(cursor: str) -> int:
