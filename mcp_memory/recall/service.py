@@ -8,7 +8,8 @@ from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput
 from mcp_memory.paging import from_cursor, to_cursor
-from mcp_memory.recall import ranking, routes
+from mcp_memory.recall import routes
+from mcp_memory.recall.bands import ordered
 from mcp_memory.recall.models import (
     Candidate,
     Narrowing,
@@ -59,7 +60,7 @@ class Recall:
                 "lexical": await routes.lexical(conn, lexemes, narrowing, enough),
                 "semantic": await routes.semantic(conn, query, narrowing, enough),
             }
-            ranked = ranking.ordered(found, floor=floor, first=_CANDIDATES)
+            ranked = ordered(found, floor=floor, first=_CANDIDATES)
             page = ranked[skip : skip + request.max_results + 1]
             return page, await routes.passages(conn, [c.chunk_id for c in page])
 

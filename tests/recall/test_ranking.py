@@ -5,8 +5,9 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_memory.recall.bands import ordered
 from mcp_memory.recall.models import Hit
-from mcp_memory.recall.ranking import fuse, ordered
+from mcp_memory.recall.ranking import fuse
 
 IDS = st.integers(1, 30)
 SHARE = st.floats(0.0, 1.0, allow_nan=False)
