@@ -1,0 +1,92 @@
+"""The SQL of hooks: what the database is like, and what in it a prompt may be about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import class_row
+
+from mcp_memory.db.cancellation import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class HookLayout:
+    """How far a database is migrated, and by which roles and schemas it is entered."""
+
+    migration: int
+    vector_schema: str
+    worker_role: str
+
+
+_IS_THERE = """
+SELECT to_regclass('mcp_memory.migrations') IS NOT NULL
+"""
+
+_LAYOUT = """
+SELECT (SELECT max(number) FROM mcp_memory.migrations)::integer AS migration,
+       n.nspname::text AS vector_schema,
+       coalesce((SELECT r.rolname::text
+                 FROM pg_policy p
+                 JOIN pg_roles r ON r.oid = ANY (p.polroles)
+                 WHERE p.polrelid = to_regclass('mcp_memory.idempotency_keys')
+                   AND p.polname = 'worked_on'), '') AS worker_role
+FROM pg_extension e
+JOIN pg_namespace n ON n.oid = e.extnamespace
+WHERE e.extname = 'vector'
+"""
+
+
+async def layout(conn: Connection) -> HookLayout | None:
+    """What a transaction needs to know; None where there is no memory yet."""
+    row = await (await conn.execute(_IS_THERE)).fetchone()
+    if row is None or not row[0]:
+        return None
+    async with conn.cursor(row_factory=class_row(HookLayout)) as cursor:
+        return await (await cursor.execute(_LAYOUT)).fetchone()
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A passage that holds words of a prompt, with the share of the prompt's rarity in it."""
+
+    agent_id: str
+    path: str
+    start_line: int
+    end_line: int
+    text: str
+    occurred_at: datetime
+    coverage: float
+
+
+_MEMORIES = """
+SELECT c.agent_id, c.path, c.start_line, c.end_line, c.text, c.occurred_at, f.coverage
+FROM match_lexemes(
+    %(lexemes)s,
+    jsonb_populate_record(NULL::narrowing, '{"sources": ["documents", "graph"]}'),
+    %(limit)s
+) f
+JOIN chunks c ON c.id = f.chunk_id
+WHERE visible(c.agent_id, c.shared)
+ORDER BY f.score DESC, c.id DESC
+"""
+
+
+async def memories(conn: Connection, lexemes: Sequence[str], limit: int) -> list[Memory]:
+    """The passages that hold the rarest of these words, best first."""
+    parameters = {"lexemes": list(lexemes), "limit": limit}
+    async with conn.cursor(row_factory=class_row(Memory)) as cursor:
+        return await (await cursor.execute(_MEMORIES, parameters)).fetchall()
+
+
+_DOCUMENT = """
+SELECT v.content
+FROM documents d
+JOIN document_versions v ON v.document_id = d.id AND v.version = d.version
+WHERE d.agent_id = current_agent() AND d.path = %(path)s AND d.deleted_at IS NULL
+"""
+
+
+async def document(conn: Connection, path: str) -> str:
+    """The caller's own document of that path; empty when there is none."""
+    row = await (await conn.execute(_DOCUMENT, {"path": path})).fetchone()
+    return "" if row is None else str(row[0])

@@ -1,0 +1,1 @@
+"""Conversations word for word: appended, searched, summarised, resumed and imported."""

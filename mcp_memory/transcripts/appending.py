@@ -1,0 +1,92 @@
+"""One append, as one transaction of whoever calls: a service, an import, or a hook."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import anyio.to_thread
+
+from mcp_memory import audit
+from mcp_memory.audit import Event
+from mcp_memory.config import TranscriptsConfig
+from mcp_memory.db.cancellation import Connection, Result
+from mcp_memory.transcripts import flushing, store, taking, writing
+from mcp_memory.transcripts.models import Appended, AppendMessages, Session
+from mcp_memory.transcripts.taking import Taken
+from mcp_memory.transcripts.writing import Progress
+
+DEFAULT_SOURCE = "mcp"
+# Longer batches are analysed in a thread, so that the loop goes on answering.
+_INLINE_CHARS = 16_384
+
+
+class Transactions(Protocol):
+    """Where transactions run as an agent: a pool of a server, or the one connection of a hook."""
+
+    async def read(self, agent: str, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """What `work` returns, read-only."""
+        ...
+
+    async def write(self, agent: str, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """What `work` returns, once it is committed."""
+        ...
+
+
+async def append_to(
+    database: Transactions,
+    agent: str,
+    request: AppendMessages,
+    settings: TranscriptsConfig,
+    progress: Progress | None = None,
+) -> Appended:
+    """Append what was checked already, and with it how far a file has been read."""
+    taken = await _taken(request)
+
+    async def work(conn: Connection) -> Appended:
+        if progress is not None:
+            await progress(conn)
+        return await _append(conn, agent, request, taken, settings)
+
+    return await database.write(agent, work)
+
+
+async def _taken(request: AppendMessages) -> Taken:
+    chars = sum(len(message.content) for message in request.messages)
+    if chars <= _INLINE_CHARS:
+        return taking.take(request.messages)
+    return await anyio.to_thread.run_sync(taking.take, request.messages)
+
+
+async def _append(
+    conn: Connection,
+    agent: str,
+    request: AppendMessages,
+    taken: Taken,
+    settings: TranscriptsConfig,
+) -> Appended:
+    session = await store.lock_session(conn, request.session_id)
+    if session is None:
+        if not taken.messages:
+            return Appended(request.session_id, 0, 0, taken.ignored, 0)
+        session = await _begun(conn, agent, request)
+    addition = await writing.add(conn, session, request.source or session.source, taken)
+    count = len(addition.added)
+    level, flush = await flushing.look(conn, session, request, settings.flush_percent, count)
+    await writing.finish(conn, session, addition, level)
+    return Appended(
+        session_id=session.session_id,
+        appended=count,
+        duplicates=taken.repeated + len(taken.messages) - count,
+        ignored=taken.ignored,
+        last_seq=session.last_seq + count,
+        flush=flush,
+    )
+
+
+async def _begun(conn: Connection, agent: str, request: AppendMessages) -> Session:
+    """The session that this message begins, or that another writer just began; locked."""
+    source = request.source or DEFAULT_SOURCE
+    if await store.add_session(conn, request.session_id, source):
+        await audit.record(conn, Event(agent, "begin", "session", request.session_id))
+    session = await store.lock_session(conn, request.session_id)
+    assert session is not None
+    return session

@@ -1,0 +1,51 @@
+"""What has to be remembered between the lines of one file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self, cast
+
+from mcp_memory.transcripts.models import NewMessage
+
+_MOST_CALLS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message and the session it belongs to."""
+
+    session_id: str
+    source: str
+    message: NewMessage
+
+
+@dataclass(slots=True)
+class Reading:
+    """A file being read: its format ("" while unknown), its session, and the tools just called.
+
+    `line_id` names the line by its content and place, for messages that bring no id.
+    """
+
+    format: str
+    session_id: str
+    calls: dict[str, str] = field(default_factory=dict[str, str])
+    line_id: str = ""
+
+    def called(self, call_id: str, tool: str) -> None:
+        """Remember the name of a tool until its result comes."""
+        self.calls[call_id] = tool
+        for oldest in list(self.calls)[:-_MOST_CALLS]:
+            del self.calls[oldest]
+
+    def answered(self, call_id: str) -> str:
+        """The name of the tool that this is the result of; empty when it is not known."""
+        return self.calls.pop(call_id, "")
+
+    def as_state(self) -> dict[str, object]:
+        """What is kept in the database."""
+        return {"format": self.format, "session_id": self.session_id, "calls": dict(self.calls)}
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, object]) -> Self:
+        """The reading as it was kept."""
+        calls = cast("dict[str, str]", state["calls"])
+        return cls(str(state["format"]), str(state["session_id"]), dict(calls))

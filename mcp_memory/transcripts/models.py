@@ -1,0 +1,196 @@
+"""What sessions and messages are, what is asked of them, and what comes back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Role = Literal["user", "assistant", "system", "tool"]
+ROLES: tuple[Role, ...] = ("user", "assistant", "system", "tool")
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """Something that was said. Without an id it gets one; without an instant it is said now."""
+
+    role: Role
+    content: str
+    id: str = ""
+    speaker: str = ""
+    created_at: datetime | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True)
+class AppendMessages:
+    """Messages for the end of a session; how full the agent's context is, when it says so."""
+
+    session_id: str
+    messages: Sequence[NewMessage]
+    source: str = ""
+    context_used: int | None = None
+    context_window: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """The agent's context is fuller than `percent`: what to do before it is compacted."""
+
+    percent: int
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What an append did. `ignored` counts heartbeats and what this memory itself had said."""
+
+    session_id: str
+    appended: int
+    duplicates: int
+    ignored: int
+    last_seq: int
+    flush: Flush | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session as its table knows it; `id` is the table's, `session_id` the agent's."""
+
+    id: int
+    session_id: str
+    source: str
+    last_seq: int
+    flushed: int
+    summarized_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSession:
+    """A session in a list."""
+
+    session_id: str
+    messages: int
+    first_at: datetime
+    last_at: datetime
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    """Sessions, the last active first; `next_cursor` is empty on the last page."""
+
+    sessions: list[ListedSession]
+    next_cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it is read; `id` is the one given to append, or made there."""
+
+    id: str
+    session_id: str
+    seq: int
+    role: Role
+    speaker: str
+    content: str
+    created_at: datetime
+    source: str
+    metadata: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    """Messages in some order; `next_cursor` is empty on the last page."""
+
+    messages: list[Message]
+    next_cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFilter:
+    """What messages are narrowed to. None narrows nothing; `until` is exclusive."""
+
+    session_id: str | None = None
+    role: Role | None = None
+    speaker: str | None = None
+    sources: Sequence[str] | None = None
+    exclude_sources: Sequence[str] | None = None
+    human_only: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def roles(self) -> list[Role] | None:
+        """The roles that pass: people speak as users."""
+        if self.human_only:
+            return ["user"] if self.role in (None, "user") else []
+        return None if self.role is None else [self.role]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A silence of the person, between two of their messages in one session."""
+
+    session_id: str
+    start: datetime
+    end: datetime
+    hours: float
+    last_message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How much there is of the caller's own."""
+
+    sessions: int
+    messages: int
+    chunks: int
+    pending_embeddings: int
+    summaries: int
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What retention took away from one source."""
+
+    source: str
+    messages: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message that was just added: the ids and the place it was given."""
+
+    id: int
+    seq: int
+    external_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A message among its neighbours: its two ends, and its whole text where it is short."""
+
+    message: int
+    seq: int
+    created_at: datetime
+    name: str
+    head: str
+    tail: str
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a message that is found by itself."""
+
+    position: int
+    heading: str
+    start_line: int
+    end_line: int
+    text: str
+    tokens: int
+    lexemes: str

@@ -1,0 +1,141 @@
+"""The SQL of retention; run as the worker, over every agent's messages."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import class_row
+
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.transcripts.models import Spoken
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What was removed from one session."""
+
+    session: int
+    messages: int
+    bytes: int
+
+
+# A span is what one summary of messages covers; it goes whole, and only when all of it may go.
+_SPANS = """
+WITH spans AS (
+    SELECT u.id, u.session, u.seq_from, u.seq_to, max(m.created_at) AS last_at,
+           sum(octet_length(m.content)) AS bytes
+    FROM summaries u
+    JOIN session_messages m ON m.session = u.session AND m.seq BETWEEN u.seq_from AND u.seq_to
+    WHERE u.depth = 1
+    GROUP BY u.id
+    HAVING bool_and(m.source = %(source)s)
+), aging AS (
+    SELECT session, seq_from, seq_to, last_at,
+           sum(bytes) OVER (ORDER BY last_at, id) - bytes AS older_bytes
+    FROM spans
+), removed AS (
+    DELETE FROM session_messages m
+    USING aging a
+    WHERE m.session = a.session AND m.seq BETWEEN a.seq_from AND a.seq_to
+      AND (a.last_at < %(before)s OR a.older_bytes < %(excess)s)
+    RETURNING m.session, octet_length(m.content) AS bytes
+)
+SELECT session, count(*)::integer AS messages, sum(bytes)::bigint AS bytes
+FROM removed
+GROUP BY session
+"""
+
+
+async def remove_spans(
+    conn: Connection, source: str, before: datetime | None, excess: int
+) -> list[Gone]:
+    """Remove the spans that ended before an instant, and the oldest beyond so many bytes."""
+    parameters = {"source": source, "before": before, "excess": excess}
+    async with conn.cursor(row_factory=class_row(Gone)) as cursor:
+        return await (await cursor.execute(_SPANS, parameters)).fetchall()
+
+
+_MESSAGES = """
+WITH aging AS (
+    SELECT id, created_at,
+           sum(octet_length(content)) OVER (ORDER BY created_at, id) - octet_length(content)
+           AS older_bytes
+    FROM session_messages
+    WHERE source = %(source)s
+), removed AS (
+    DELETE FROM session_messages m
+    USING aging a
+    WHERE m.id = a.id AND (a.created_at < %(before)s OR a.older_bytes < %(excess)s)
+    RETURNING m.session, octet_length(m.content) AS bytes
+)
+SELECT session, count(*)::integer AS messages, sum(bytes)::bigint AS bytes
+FROM removed
+GROUP BY session
+"""
+
+
+async def remove_messages(
+    conn: Connection, source: str, before: datetime | None, excess: int
+) -> list[Gone]:
+    """The same message by message, whatever is summarized."""
+    parameters = {"source": source, "before": before, "excess": excess}
+    async with conn.cursor(row_factory=class_row(Gone)) as cursor:
+        return await (await cursor.execute(_MESSAGES, parameters)).fetchall()
+
+
+_SIZE = """
+SELECT coalesce(sum(octet_length(content)), 0)::bigint
+FROM session_messages
+WHERE source = %(source)s
+"""
+
+
+async def size(conn: Connection, source: str) -> int:
+    """How many bytes the messages of the source have."""
+    row = await (await conn.execute(_SIZE, {"source": source})).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+_RECOUNT = """
+UPDATE sessions s
+SET messages = (SELECT count(*) FROM session_messages m WHERE m.session = s.id),
+    first_at = (SELECT min(m.created_at) FROM session_messages m WHERE m.session = s.id),
+    last_at = (SELECT max(m.created_at) FROM session_messages m WHERE m.session = s.id)
+WHERE s.id = %(session)s
+"""
+
+
+async def recount(conn: Connection, session: int) -> None:
+    """Let the session's row tell what is left."""
+    await conn.execute(_RECOUNT, {"session": session})
+
+
+_LOCK = """
+SELECT id
+FROM sessions
+WHERE id IN (SELECT session FROM session_messages WHERE source = %(source)s)
+ORDER BY id
+FOR NO KEY UPDATE
+"""
+
+
+async def lock_sessions(conn: Connection, source: str) -> None:
+    """Hold the source's sessions: nobody adds a neighbour of what is being removed."""
+    await conn.execute(_LOCK, {"source": source})
+
+
+_SPOKEN = """
+SELECT n.id AS message, n.seq, n.created_at, coalesce(nullif(n.speaker, ''), n.role) AS name,
+       left(n.content, %(chars)s) AS head, right(n.content, %(chars)s) AS tail, c.text
+FROM session_messages n
+LEFT JOIN chunks c ON c.message_id = n.id AND c.position = 0 AND c.context IS NOT NULL
+WHERE n.session = %(session)s AND n.role <> 'tool'
+ORDER BY n.created_at, n.seq
+"""
+
+
+async def spoken(conn: Connection, session: int, chars: int) -> list[Spoken]:
+    """The whole conversation in its order."""
+    async with conn.cursor(row_factory=class_row(Spoken)) as cursor:
+        found = await cursor.execute(_SPOKEN, {"session": session, "chars": chars})
+        return await found.fetchall()

@@ -1,0 +1,165 @@
+"""The rules of transcripts; each public method is one transaction."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from mcp_memory.config import LimitsConfig, TranscriptsConfig
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.databases import Databases
+from mcp_memory.errors import AmbiguousMessage, InvalidInput, MessageNotFound, SessionNotFound
+from mcp_memory.paging import from_cursor, to_cursor
+from mcp_memory.spaces.service import Spaces
+from mcp_memory.transcripts import store, taking
+from mcp_memory.transcripts.appending import append_to
+from mcp_memory.transcripts.models import (
+    Appended,
+    AppendMessages,
+    Gap,
+    Message,
+    MessageFilter,
+    MessagePage,
+    SessionPage,
+    Stats,
+)
+
+_RECENT, _SESSIONS = "recent", "sessions"
+_MOST_GOT = 1000
+
+
+class Transcripts:
+    """The conversations of every named database; each agent sees its own."""
+
+    def __init__(
+        self,
+        databases: Databases,
+        spaces: Spaces,
+        limits: LimitsConfig,
+        settings: TranscriptsConfig,
+    ) -> None:
+        self._databases, self._spaces = databases, spaces
+        self._limits, self._settings = limits, settings
+
+    async def append(
+        self, agent: str, request: AppendMessages, *, database: str | None = None
+    ) -> Appended:
+        """Add messages to the end of a session, which begins with its first one.
+
+        A message whose id the session has is a duplicate: the first one stays, whatever the
+        second one says. Within a batch messages are put in the order of their instants.
+        """
+        taking.check(request, self._limits)
+        chosen = await self._databases.writing(database, agent)
+        appended = await append_to(chosen, agent, request, self._settings)
+        if appended.appended:
+            await self._spaces.follow_later(chosen)
+        return appended
+
+    async def get(
+        self,
+        agent: str,
+        *,
+        message_ids: Sequence[str] = (),
+        session_id: str | None = None,
+        seq_from: int | None = None,
+        seq_to: int | None = None,
+        database: str | None = None,
+    ) -> list[Message]:
+        """Messages by their ids, or a session's by their numbers."""
+        chosen = await self._databases.reading(database, agent)
+        if message_ids:
+            found = await chosen.read(
+                agent, partial(store.by_ids, ids=message_ids, session_id=session_id)
+            )
+            _check_found(message_ids, found)
+            return found
+        if session_id is None:
+            raise InvalidInput("message_ids", "give message_ids, or session_id with seq_from")
+        span = partial(_span, session_id=session_id, first=seq_from, last=seq_to)
+        return await chosen.read(agent, span)
+
+    async def recent(
+        self,
+        agent: str,
+        wanted: MessageFilter,
+        *,
+        limit: int = 20,
+        cursor: str = "",
+        database: str | None = None,
+    ) -> MessagePage:
+        """Messages, newest first."""
+        skip = _skipped(_RECENT, cursor)
+        chosen = await self._databases.reading(database, agent)
+        found = await chosen.read(agent, lambda conn: store.recent(conn, wanted, limit + 1, skip))
+        more = len(found) > limit
+        return MessagePage(found[:limit], to_cursor(_RECENT, skip + limit) if more else "")
+
+    async def sessions(
+        self,
+        agent: str,
+        wanted: MessageFilter,
+        *,
+        limit: int = 20,
+        cursor: str = "",
+        database: str | None = None,
+    ) -> SessionPage:
+        """Sessions, the last active first."""
+        skip = _skipped(_SESSIONS, cursor)
+        chosen = await self._databases.reading(database, agent)
+        found = await chosen.read(agent, lambda conn: store.sessions(conn, wanted, limit + 1, skip))
+        more = len(found) > limit
+        return SessionPage(found[:limit], to_cursor(_SESSIONS, skip + limit) if more else "")
+
+    async def gaps(
+        self,
+        agent: str,
+        *,
+        min_hours: float = 1.0,
+        session_id: str | None = None,
+        limit: int = 20,
+        database: str | None = None,
+    ) -> list[Gap]:
+        """The person's silences, the one that ended last first."""
+        chosen = await self._databases.reading(database, agent)
+        look = partial(store.gaps, min_hours=min_hours, session_id=session_id, limit=limit)
+        return await chosen.read(agent, look)
+
+    async def stats(self, agent: str, *, database: str | None = None) -> Stats:
+        """How much there is."""
+        chosen = await self._databases.reading(database, agent)
+        return await chosen.read(agent, store.stats)
+
+
+def _check_found(message_ids: Sequence[str], found: Sequence[Message]) -> None:
+    """Each id names one message."""
+    places: dict[str, list[str]] = {}
+    for message in found:
+        places.setdefault(message.id, []).append(message.session_id)
+    if missing := [each for each in dict.fromkeys(message_ids) if each not in places]:
+        raise MessageNotFound(missing)
+    for message_id, sessions in places.items():
+        if len(sessions) > 1:
+            raise AmbiguousMessage(message_id, sessions)
+
+
+async def _span(
+    conn: Connection, session_id: str, first: int | None, last: int | None
+) -> list[Message]:
+    session = await store.session(conn, session_id)
+    if session is None:
+        raise SessionNotFound(session_id)
+    seq_from, seq_to = first or 1, last or session.last_seq
+    if seq_to < seq_from:
+        raise InvalidInput("seq_from", f"is after seq_to {seq_to}; the last is {session.last_seq}")
+    if seq_to - seq_from >= _MOST_GOT:
+        raise InvalidInput("seq_to", f"at most {_MOST_GOT} messages at once")
+    return await store.by_seq(conn, session.id, seq_from, seq_to, _MOST_GOT)
+
+
+def _skipped(kind: str, cursor: str) -> int:
+    if not cursor:
+        return 0
+    match from_cursor(kind, cursor):
+        case [int() as skip] if 0 <= skip <= 1_000_000:
+            return skip
+        case _:
+            raise InvalidInput("cursor", f"is not one of the action {kind}")

@@ -1,0 +1,106 @@
+"""Adding messages to a locked session: the rows, their chunks, and their neighbours' windows."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.transcripts import store
+from mcp_memory.transcripts.indexing import NEIGHBOUR_CHARS, is_short, text_hash, windows
+from mcp_memory.transcripts.models import Piece, Session, Spoken, Stored
+from mcp_memory.transcripts.summaries import store as summaries
+from mcp_memory.transcripts.taking import Taken
+
+Progress = Callable[[Connection], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """Messages that were added, and what they are to be found by."""
+
+    added: list[Stored]
+    chunks: list[tuple[int, Piece, str | None, bytes]]
+    changed: list[tuple[int, str, bytes]]
+
+
+async def add(conn: Connection, session: Session, source: str, taken: Taken) -> Addition:
+    """Add the messages that the session does not have yet."""
+    nothing = Addition([], [], [])
+    if not taken.messages:
+        return nothing
+    added = await store.add_messages(conn, session, source, taken.messages, taken.tokens)
+    if not added:
+        return nothing
+    places = {message.id: place for place, message in enumerate(taken.messages)}
+    stored = {each.id: places[each.external_id] for each in added}
+    contexts = await _contexts(conn, session, taken, stored, added)
+    chunks = [
+        chunk
+        for message, place in stored.items()
+        for chunk in _chunks(message, taken.pieces[place], contexts.pop(message, None))
+    ]
+    changed = [(message, text, text_hash(text)) for message, text in contexts.items()]
+    return Addition(added, chunks, changed)
+
+
+async def finish(
+    conn: Connection, session: Session, addition: Addition, flushed: int | None
+) -> None:
+    """Index what was added, and let the session's row and its summaries tell of it."""
+    instants = [each.created_at for each in addition.added]
+    until = session.summarized_until
+    late = [instant for instant in instants if until is not None and instant < until]
+    # None of these is waited for by the next one.
+    async with conn.pipeline():
+        if addition.chunks:
+            await store.add_chunks(conn, session, addition.chunks)
+        if addition.changed:
+            await store.change_contexts(conn, addition.changed)
+        if late:
+            await summaries.mark_stale(conn, session, late)
+        if instants or flushed is not None:
+            await store.grow(
+                conn,
+                session,
+                added=len(instants),
+                first_at=min(instants, default=None),
+                last_at=max(instants, default=None),
+                flushed=flushed,
+            )
+
+
+async def _contexts(
+    conn: Connection,
+    session: Session,
+    taken: Taken,
+    stored: dict[int, int],
+    added: Sequence[Stored],
+) -> dict[int, str]:
+    """The new windows, of what was added and of what stands next to it, by message."""
+    said = [each for each in added if taken.messages[stored[each.id]].role != "tool"]
+    if not said:
+        return {}
+    first = min(said, key=_spoken_order)
+    last = max(said, key=_spoken_order)
+    near = await store.spoken_around(conn, session.id, first, last, NEIGHBOUR_CHARS)
+    return dict(windows([_with_text(each, taken, stored) for each in near], stored))
+
+
+def _spoken_order(stored: Stored) -> tuple[object, int]:
+    return stored.created_at, stored.seq
+
+
+def _with_text(spoken: Spoken, taken: Taken, stored: dict[int, int]) -> Spoken:
+    """A message that was just added has no chunk yet that its text could be read from."""
+    place = stored.get(spoken.message)
+    if place is None or not is_short(taken.messages[place].role, taken.pieces[place]):
+        return spoken
+    return replace(spoken, text=taken.pieces[place][0].text)
+
+
+def _chunks(
+    message: int, pieces: Sequence[Piece], context: str | None
+) -> list[tuple[int, Piece, str | None, bytes]]:
+    return [
+        (message, piece, context, text_hash(context or f"{piece.heading}\n{piece.text}"))
+        for piece in pieces
+    ]
