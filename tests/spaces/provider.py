@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from zlib import crc32
 
+import anyio.to_thread
+
 DIMENSIONS = {"small": 8, "large": 12}
 
 
@@ -65,6 +67,10 @@ class Provider:
         self.held = text
         self.holding.clear()
         self.released.clear()
+
+    async def until_holding(self) -> None:
+        """Return once a request with the held text is here."""
+        assert await anyio.to_thread.run_sync(self.holding.wait, 30), "nobody asked"
 
     def release(self) -> None:
         self.held = ""

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 import pytest
 
 from mcp_memory.app import App, open_app
@@ -94,7 +93,7 @@ async def test_a_write_that_is_cancelled_while_it_embeds_keeps_its_text_and_gets
     provider.hold("anchors")
     async with anyio.create_task_group() as group:
         group.start_soon(write, app, "anchors.md", "anchors hold the ship")
-        await anyio.to_thread.run_sync(provider.holding.wait)
+        await provider.until_holding()
         group.cancel_scope.cancel()
     assert (await app.documents.get(AGENT, "anchors.md")).text == "anchors hold the ship"
 
@@ -111,7 +110,7 @@ async def test_a_search_that_hangs_or_is_cancelled_holds_up_no_other(
         provider.hold("slowpoke")
         async with anyio.create_task_group() as group:
             group.start_soon(search, app, "slowpoke harbour")
-            await anyio.to_thread.run_sync(provider.holding.wait)
+            await provider.until_holding()
             group.cancel_scope.cancel()
         with anyio.fail_after(20):
             hanging = await search(app, "slowpoke harbour")

@@ -7,7 +7,6 @@ from pathlib import Path
 from uuid import UUID
 
 import anyio
-import anyio.to_thread
 import pytest
 
 from mcp_memory.config import Config
@@ -118,7 +117,7 @@ async def test_a_worker_that_is_killed_loses_its_lease_and_nothing_else(
     assert config.database.url is not None
     process = start_worker(config.database.url.reveal(), provider.base_url)
     try:
-        await anyio.to_thread.run_sync(provider.holding.wait)
+        await provider.until_holding()
         assert await work_once(filler, limit=10) == 0
         assert await leases(filler) == [(True, 1)] * 3
     finally:
@@ -172,7 +171,7 @@ async def test_a_chunk_that_is_deleted_while_it_is_embedded_gets_no_vector_and_h
 
     async with anyio.create_task_group() as group:
         group.start_soon(work_all, filler)
-        await anyio.to_thread.run_sync(provider.holding.wait)
+        await provider.until_holding()
         await filler.database.maintain(delete)
         provider.release()
     assert await numbers(filler) == (1, 0, 0)
@@ -196,7 +195,7 @@ async def test_a_chunk_that_is_being_deleted_is_not_waited_for(
     async with anyio.create_task_group() as group:
         async with anyio.create_task_group() as embedding:
             embedding.start_soon(work_all, filler)
-            await anyio.to_thread.run_sync(provider.holding.wait)
+            await provider.until_holding()
             group.start_soon(delete_slowly)
             await deleted.wait()
             provider.release()
@@ -217,7 +216,7 @@ async def test_a_worker_that_comes_back_after_its_lease_stores_nothing(
     late = Filler(filler.database, filler.space, filler.embedder, lease_seconds=0.1)
     async with anyio.create_task_group() as group:
         group.start_soon(work_all, late)
-        await anyio.to_thread.run_sync(provider.holding.wait)
+        await provider.until_holding()
         provider.held = ""
         await until(lambda: work_once(filler, limit=10))
         assert await numbers(filler) == (1, 0, 0)
@@ -232,7 +231,7 @@ async def test_a_cancelled_worker_gives_back_its_lease_without_blame(
     provider.hold("two")
     async with anyio.create_task_group() as group:
         group.start_soon(work_all, filler)
-        await anyio.to_thread.run_sync(provider.holding.wait)
+        await provider.until_holding()
         group.cancel_scope.cancel()
     assert await leases(filler) == [(False, 0)] * 2
 
