@@ -17,8 +17,8 @@ _LONGEST_KEY = 200
 
 def checked_key(key: str) -> str:
     """The key itself; `InvalidInput` when it cannot be one."""
-    if len(key) > _LONGEST_KEY or "\0" in key:
-        raise InvalidInput("idempotency_key", f"at most {_LONGEST_KEY} characters, no NUL")
+    if len(key) > _LONGEST_KEY or not key.isprintable():
+        raise InvalidInput("idempotency_key", f"at most {_LONGEST_KEY} printable characters")
     return key
 
 

@@ -28,7 +28,7 @@ def settled(written: Written) -> Written:
 
 
 async def until_embedded(app: App) -> None:
-    """Return when every chunk has its vector."""
+    """Return when every chunk has its vector, and the space is ready."""
     with anyio.fail_after(10):
         while await rows(app, _WITHOUT_VECTOR):  # noqa: ASYNC110 - rows tell no event
             await anyio.sleep(0.01)
@@ -38,6 +38,10 @@ _WITHOUT_VECTOR = """
 SELECT id
 FROM chunks
 WHERE id NOT IN (SELECT chunk_id FROM chunk_embeddings)
+UNION ALL
+SELECT id
+FROM embedding_models
+WHERE NOT prepared
 """
 
 
