@@ -54,6 +54,7 @@ class QueryVector:
     space_id: int = 0
     vector: Vector | None = None
     problem: str = ""
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True)

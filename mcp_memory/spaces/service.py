@@ -78,7 +78,6 @@ class Spaces:
             is_done = False
         if not is_done:
             self._worker.wake()
-        self._notice(database)
 
     async def follow_later(self, database: Database) -> None:
         """After a write that does not wait for its vectors: the worker sees to them at once."""
@@ -136,7 +135,8 @@ class Spaces:
 
     async def _embed_query(self, space: Space, query: str) -> QueryVector:
         embedder = await self._embedders.for_space(space)
-        return QueryVector(space.id, Vector(await embedder.embed_query(query)))
+        vector = Vector(await embedder.embed_query(query))
+        return QueryVector(space.id, vector, provider=space.provider)
 
     async def _embed_due(self, database: Database, space: Space) -> bool:
         """Embed one batch, the newest first; whether nothing is left, in any space."""

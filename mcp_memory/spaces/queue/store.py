@@ -31,7 +31,7 @@ SET lease = %(lease)s, attempts = j.attempts + 1,
 FROM due
 JOIN chunks c ON c.id = due.chunk_id
 WHERE j.chunk_id = due.chunk_id AND j.model_id = %(id)s
-RETURNING j.chunk_id, c.heading || E'\\n' || c.text AS text, j.attempts
+RETURNING j.chunk_id, coalesce(c.context, c.heading || E'\\n' || c.text) AS text, j.attempts
 """
 
 
