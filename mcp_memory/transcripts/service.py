@@ -128,6 +128,12 @@ class Transcripts:
         chosen = await self._databases.reading(database, agent)
         return await chosen.read(agent, store.stats)
 
+    async def count(self, agent: str, *, database: str | None = None) -> dict[str, int]:
+        """How many sessions and messages the agent has."""
+        chosen = await self._databases.reading(database, agent)
+        sessions, messages = await chosen.read(agent, store.count)
+        return {"sessions": sessions, "messages": messages}
+
 
 def _check_found(message_ids: Sequence[str], found: Sequence[Message]) -> None:
     """Each id names one message."""

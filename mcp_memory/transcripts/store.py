@@ -423,6 +423,20 @@ async def stats(conn: Connection) -> Stats:
     return row
 
 
+_COUNT = """
+SELECT count(*), coalesce(sum(messages), 0)
+FROM sessions
+WHERE agent_id = current_agent() AND messages > 0
+"""
+
+
+async def count(conn: Connection) -> tuple[int, int]:
+    """How many sessions and messages the caller has."""
+    row = await (await conn.execute(_COUNT)).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
 _TEXTS = """
 SELECT c.id AS chunk_id, m.external_id AS id, s.session_id, m.session, m.seq, m.role, m.speaker,
        CASE WHEN EXISTS (SELECT FROM chunks o WHERE o.message_id = m.id AND o.position > 0)

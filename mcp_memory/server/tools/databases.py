@@ -83,7 +83,7 @@ class DatabaseTools:
 
     def __init__(self, app: App) -> None:
         self._databases, self._spaces = app.databases, app.spaces
-        self._documents = app.documents
+        self._documents, self._transcripts = app.documents, app.transcripts
 
     async def memory_list_databases(self, caller: Caller) -> DatabaseList:
         """List the named databases, their sizes and counts, and which one is your default."""
@@ -129,18 +129,22 @@ class DatabaseTools:
             pgvector_version=database.layout.pgvector_version,
             embedding_model=space.label if space else "none",
             migration=database.layout.migration,
-            counts=await self._documents.count(caller.agent, database=database.name),
+            counts=await self._counts(caller, database.name),
             pending_embeddings=await self._spaces.pending(caller.agent, database=database.name),
             unread_messages=0,
             agent=caller.agent,
         )
+
+    async def _counts(self, caller: Caller, database: str) -> dict[str, int]:
+        documents = await self._documents.count(caller.agent, database=database)
+        return documents | await self._transcripts.count(caller.agent, database=database)
 
     async def _described(self, caller: Caller, listed: Listed, default: str) -> NamedDatabase:
         """The listed database with its counts; only one that is there is opened for them."""
         status, problem, counts = listed.status, listed.problem, dict[str, int]()
         if status == "ready":
             try:
-                counts = await self._documents.count(caller.agent, database=listed.name)
+                counts = await self._counts(caller, listed.name)
             except DatabaseError as exc:
                 status, problem = "unavailable", readable(exc)
         return NamedDatabase(

@@ -30,7 +30,7 @@ async def test_the_current_database_says_what_it_is(alice: Client) -> None:
         "agent",
     ]
     assert (current["name"], current["agent"]) == ("main", "alice")
-    assert current["counts"] == {"documents": 1, "chunks": 1}
+    assert current["counts"] == {"documents": 1, "chunks": 1, "sessions": 0, "messages": 0}
     assert current["embedding_model"] not in ("", "none")
     # The vector of what was just written may still be on its way.
     assert current["pending_embeddings"] in (0, 1)
@@ -40,6 +40,7 @@ async def test_the_current_database_says_what_it_is(alice: Client) -> None:
 async def test_the_list_counts_what_the_caller_sees(alice: Client, bob: Client) -> None:
     await ask(alice, "memory_register_database", name="life")
     await ask(alice, "memory_write", path="a.md", content="x", database="life")
+    no_transcripts = {"sessions": 0, "messages": 0}
     for client, documents in ((alice, 1), (bob, 0)):
         listed = await ask(client, "memory_list_databases")
         seen = {
@@ -48,8 +49,12 @@ async def test_the_list_counts_what_the_caller_sees(alice: Client, bob: Client) 
         }
         assert listed["default"] == "main"
         assert seen == {
-            "main": ("ready", True, {"documents": 0, "chunks": 0}),
-            "life": ("ready", False, {"documents": documents, "chunks": documents}),
+            "main": ("ready", True, {"documents": 0, "chunks": 0} | no_transcripts),
+            "life": (
+                "ready",
+                False,
+                {"documents": documents, "chunks": documents} | no_transcripts,
+            ),
         }
 
 

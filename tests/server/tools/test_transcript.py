@@ -47,7 +47,10 @@ async def test_what_is_appended_is_kept_and_found(alice: Client) -> None:
         "last_seq": 3,
     }
     assert (await talk(alice))["duplicates"] == 3
-    found = rows(await transcript(alice, "search", query="paint gannet", context=1), "results")
+    found = rows(
+        await transcript(alice, "search", query="paint the gannet", match="exact", context=1),
+        "results",
+    )
     assert list(found[0]) == [
         "session_id",
         "message_ids",
