@@ -11,10 +11,18 @@ from mcp_memory.db.databases import Databases
 from mcp_memory.documents.service import Documents
 from mcp_memory.embeddings.base import EmbeddingSettings
 from mcp_memory.keys.service import Keys
+from mcp_memory.lexicon.service import Lexicon
+from mcp_memory.recall.cache import AnswerCache
+from mcp_memory.recall.epochs import Epochs
 from mcp_memory.recall.service import Recall
+from mcp_memory.recall.transcripts import TranscriptSearch
 from mcp_memory.spaces.embedders import Embedders
 from mcp_memory.spaces.service import Spaces
 from mcp_memory.text.tokens import TokenCounter
+from mcp_memory.transcripts.importing.service import Importer
+from mcp_memory.transcripts.retention.service import Retention
+from mcp_memory.transcripts.service import Transcripts
+from mcp_memory.transcripts.summaries.service import Summaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +32,14 @@ class App:
     config: Config
     databases: Databases
     spaces: Spaces
+    lexicon: Lexicon
     documents: Documents
     recall: Recall
+    transcripts: Transcripts
+    summaries: Summaries
+    transcript_search: TranscriptSearch
+    importer: Importer
+    retention: Retention
     keys: Keys
 
 
@@ -37,15 +51,36 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
     databases = Databases(config)
     embedders = Embedders(_embedding_settings(config.embeddings))
     spaces = Spaces(databases, embedders, batch_size=config.embeddings.batch_size)
+    lexicon = Lexicon(databases)
+    epochs = Epochs(databases)
     try:
         async with anyio.create_task_group() as background:
             background.start_soon(spaces.run_worker)
+            background.start_soon(lexicon.run_worker)
+            background.start_soon(epochs.run)
             yield App(
                 config=config,
                 databases=databases,
                 spaces=spaces,
-                documents=Documents(databases, spaces, config.limits),
-                recall=Recall(databases, spaces, config.search, config.limits, tokens),
+                lexicon=lexicon,
+                documents=Documents(databases, spaces, lexicon, config.limits),
+                recall=Recall(
+                    databases,
+                    spaces,
+                    config.search,
+                    config.limits,
+                    tokens,
+                    config.zone(),
+                    epochs,
+                    AnswerCache(config.cache.entries if config.cache.enabled else 0),
+                ),
+                transcripts=Transcripts(databases, spaces, config.limits, config.transcripts),
+                summaries=Summaries(databases, config.limits),
+                transcript_search=TranscriptSearch(
+                    databases, spaces, config.search, config.limits, config.zone()
+                ),
+                importer=Importer(databases, spaces, config.limits, config.transcripts),
+                retention=Retention(databases, config.transcripts),
                 keys=Keys(databases),
             )
             background.cancel_scope.cancel()

@@ -233,7 +233,7 @@ $$;
 -- chunks together, so that the number ranked, and the cost, does not grow with the corpus. What a repeated lexeme
 -- adds saturates as ts_rank has it.
 CREATE FUNCTION match_lexemes(
-    wanted text[], narrowed narrowing, max_rows integer, enough integer DEFAULT 400
+    wanted text[], narrowed narrowing, max_rows integer, enough integer DEFAULT 1000
 ) RETURNS TABLE (chunk_id bigint, score real, coverage real)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE

@@ -22,6 +22,8 @@ COMMANDS = {
     "doctor": Lazy("mcp_memory.cli.doctor:doctor", "Check everything the memory depends on."),
     "index": Lazy("mcp_memory.cli.index:index", "Write Markdown and text files into the memory."),
     "search": Lazy("mcp_memory.cli.search:search", "Search the memory."),
+    "transcript": Lazy("mcp_memory.cli.transcript:transcript", "Import and prune conversations."),
+    "hook": Lazy("mcp_memory.cli.hook:hook", "Answer an event of Claude Code, from stdin."),
     "databases": Lazy("mcp_memory.cli.databases:databases", "Manage named databases."),
     "migrate": Lazy("mcp_memory.cli.migrate:migrate", "Manage a database's migrations."),
     "keys": Lazy("mcp_memory.cli.keys:keys", "Manage the keys of clients over HTTP."),

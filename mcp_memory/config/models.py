@@ -87,12 +87,22 @@ def _without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _in_ascending_order(percents: tuple[int, ...]) -> tuple[int, ...]:
+    if list(percents) != sorted(set(percents)):
+        raise ValueError("must go up from one to the next")
+    return percents
+
+
 AgentName = Annotated[str, AfterValidator(_agent_name)]
 DatabaseName = Annotated[str, AfterValidator(_database_name)]
 TimeZoneName = Annotated[str, AfterValidator(_time_zone)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 Toolsets = Annotated[tuple[Toolset, ...], Field(min_length=1), AfterValidator(_without_repeats)]
+SourceName = Annotated[str, Field(min_length=1, max_length=100)]
+FlushPercents = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=99)], ...], AfterValidator(_in_ascending_order)
+]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -164,7 +174,7 @@ class SearchConfig(Section):
     """What a search answers when the caller does not say; read by recall."""
 
     max_results: int = Field(default=6, ge=1, le=100)
-    min_score: float = Field(default=0.2, ge=0, le=1)
+    min_score: float = Field(default=0.4, ge=0, le=1)
 
 
 class CacheConfig(Section):
@@ -197,6 +207,27 @@ class MessagesConfig(Section):
     """How long `wait` may hold a message unacknowledged; read by messaging.service."""
 
     lease_seconds: Seconds = 300.0
+
+
+class RetentionRule(Section):
+    """How long, and how much, the messages of one source are kept; None keeps all.
+
+    Only what a summary covers is removed, unless `only_summarized` is false.
+    """
+
+    max_days: float | None = Field(default=None, gt=0, le=36_500)
+    max_bytes: int | None = Field(default=None, ge=0)
+    only_summarized: bool = True
+
+
+class TranscriptsConfig(Section):
+    """When an agent is asked to save, in percent of its context, and what is kept of its sources.
+
+    Read by transcripts.
+    """
+
+    flush_percent: FlushPercents = (50, 75, 90)
+    retention: dict[SourceName, RetentionRule] = Field(default_factory=dict[str, RetentionRule])
 
 
 class WakeRoute(Section):
@@ -262,6 +293,7 @@ class Config(Section):
     cache: CacheConfig = CacheConfig()
     limits: LimitsConfig = LimitsConfig()
     messages: MessagesConfig = MessagesConfig()
+    transcripts: TranscriptsConfig = Field(default_factory=TranscriptsConfig)
     wake_routes: dict[AgentName, WakeRoute] = Field(default_factory=dict[str, WakeRoute])
     http: HttpConfig = HttpConfig()
     toolsets: Toolsets = ALL_TOOLSETS

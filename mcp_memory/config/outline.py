@@ -13,7 +13,7 @@ from mcp_memory.config.secret import Secret
 from mcp_memory.config.sources import Key
 
 # What stands for the freely chosen names of a group, in documentation and hints.
-_PLACEHOLDERS = {"databases": "<name>", "wake_routes": "<agent>"}
+_PLACEHOLDERS = {"databases": "<name>", "wake_routes": "<agent>", "retention": "<source>"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ class Database:
     ) -> None:
         self.address, self.layout = address, layout
         self._patience = patience
+        # Counted when a write is over, however it ended: what was read before it began is old then.
         self.writes = 0
         self._revive = revive
         self._revival = Revival(self._renew)
@@ -94,8 +95,10 @@ class Database:
 
     async def write(self, agent: str, work: Work[Result]) -> Result:
         """What `work` returns, run in a transaction as `agent` that commits when it returns."""
-        self.writes += 1
-        return await self._run(work, self._identity(agent=agent))
+        try:
+            return await self._run(work, self._identity(agent=agent))
+        finally:
+            self.writes += 1
 
     async def maintain(self, work: Work[Result]) -> Result:
         """What `work` returns, run as the worker, who sees every agent's rows."""

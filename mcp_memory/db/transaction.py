@@ -45,6 +45,7 @@ SELECT set_config('role', coalesce(nullif(%(role)s, ''), current_setting('role')
        set_config('client_connection_check_interval', %(client_check)s, true),
        set_config('plan_cache_mode', 'force_custom_plan', true),
        set_config('hnsw.iterative_scan', 'relaxed_order', true),
+       set_config('hnsw.ef_search', '120', true),
        %(role)s = '' AND EXISTS (
            SELECT
            FROM pg_policy

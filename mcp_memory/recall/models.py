@@ -28,13 +28,22 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """The filters of a search, as every route applies them inside its statement."""
+    """The filters of a search, as every route applies them inside its statement.
+
+    The attributes are those of the type of that name in the database; None narrows nothing, but
+    for roles: what tools said is found only by who names them.
+    """
 
     sources: list[str]
-    path_prefix: str | None
-    tags: list[str] | None
-    since: datetime | None
-    until: datetime | None
+    path_prefix: str | None = None
+    tags: list[str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    session: int | None = None
+    roles: list[str] | None = None
+    speaker: str | None = None
+    origins: list[str] | None = None
+    no_origins: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +56,18 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A chunk that some route found: which ones, each signal, and the fused score (0 to 1)."""
+    """A chunk that answers best among those of its message.
+
+    Which routes found the message, each signal, the absolute `score` (0 to 1), the number it is
+    `rank`ed by within this query, and all of the message's chunks that were looked at.
+    """
 
     chunk_id: int
     routes: tuple[str, ...]
     signals: dict[str, float]
     score: float
+    rank: float = 0.0
+    chunk_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +85,7 @@ class Passage:
     text: str
     tokens: int
     occurred_at: datetime
+    seq: int | None
 
 
 @dataclass(frozen=True, slots=True)

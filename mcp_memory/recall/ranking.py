@@ -1,8 +1,11 @@
 """Fusing what the routes found into one order: pure functions, no database."""
 
+import math
 from collections.abc import Mapping, Sequence
 
+from mcp_memory.recall.features import Described, Evidence, MessageKey
 from mcp_memory.recall.models import Candidate, Hit
+from mcp_memory.recall.weights import Weights
 
 # Cosines of MiniLM between which a text goes from hardly to surely related.
 _UNRELATED_COSINE = 0.25
@@ -36,6 +39,81 @@ def fuse(found: Mapping[str, Sequence[Hit]]) -> list[Candidate]:
         )
         for chunk_id in sorted(signals, key=lambda chunk_id: (-ranks[chunk_id], -chunk_id))
     ]
+
+
+def order(
+    described: Sequence[Described],
+    found: Mapping[str, Sequence[Hit]],
+    evidence: Sequence[Evidence],
+    weights: Weights,
+) -> list[Candidate]:
+    """The messages as candidates, best first by the weighted sum of their features.
+
+    Ranked by one number, reported by another: `score` is the probability that the message is
+    relevant, by the words and the meaning it shares with the question. Ties go to the newer chunk.
+    """
+    routes = _routes_of(found)
+    chunks = _chunks_of(evidence)
+    ranked = sorted(described, key=lambda each: (-_rank(each, weights), -each.chunk_id))
+    return [
+        Candidate(
+            chunk_id=each.chunk_id,
+            routes=_routes_to(chunks[each.message], routes),
+            signals=each.features,
+            score=probability(each.features, weights),
+            rank=_rank(each, weights),
+            chunk_ids=chunks[each.message],
+        )
+        for each in ranked
+    ]
+
+
+def by_meaning(hits: Sequence[Hit], weights: Weights) -> list[Candidate]:
+    """Hits of the semantic route alone, in its own order."""
+    return [
+        Candidate(
+            hit.chunk_id,
+            ("semantic",),
+            hit.signals,
+            probability({"cosine": hit.signals["semantic"]}, weights),
+        )
+        for hit in hits
+    ]
+
+
+def _rank(described: Described, weights: Weights) -> float:
+    return sum(weights.features[name] * value for name, value in described.features.items())
+
+
+def probability(signals: Mapping[str, float], weights: Weights) -> float:
+    """How likely a text with these signals is relevant; comparable between questions."""
+    exponent = (
+        weights.coverage * signals.get("coverage", 0.0)
+        + weights.cosine * signals.get("cosine", 0.0)
+        + weights.constant
+    )
+    return 1 / (1 + math.exp(-exponent))
+
+
+def _routes_of(found: Mapping[str, Sequence[Hit]]) -> dict[int, set[str]]:
+    routes: dict[int, set[str]] = {}
+    for route, hits in found.items():
+        for hit in hits:
+            routes.setdefault(hit.chunk_id, set()).add(route)
+    return routes
+
+
+def _chunks_of(evidence: Sequence[Evidence]) -> dict[MessageKey, tuple[int, ...]]:
+    chunks: dict[MessageKey, tuple[int, ...]] = {}
+    for each in evidence:
+        chunks[each.message] = (*chunks.get(each.message, ()), each.chunk_id)
+    return chunks
+
+
+def _routes_to(chunk_ids: Sequence[int], routes: Mapping[int, set[str]]) -> tuple[str, ...]:
+    """The routes that found any of the chunks; a message none of them found stood beside one."""
+    reached = {route for chunk_id in chunk_ids for route in routes.get(chunk_id, ())}
+    return tuple(sorted(reached)) or ("neighbour",)
 
 
 def _best(signals: Mapping[int, Mapping[str, float]], name: str) -> float:

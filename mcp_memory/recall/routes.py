@@ -1,11 +1,15 @@
 """The ways a chunk can be found: one statement each, every filter inside it."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from mcp_memory.db.cancellation import Connection
+from mcp_memory.recall.features import Evidence
 from mcp_memory.recall.models import Hit, Narrowing, Passage
 from mcp_memory.spaces.service import QueryVector
 
@@ -21,8 +25,7 @@ _LEXICAL = """
 SELECT chunk_id, score, coverage
 FROM match_lexemes(
     %(lexemes)s,
-    ROW(%(sources)s::text[], %(path_prefix)s::text, %(tags)s::text[], %(since)s::timestamptz,
-        %(until)s::timestamptz)::narrowing,
+    jsonb_populate_record(NULL::narrowing, %(narrowing)s),
     %(limit)s
 )
 """
@@ -51,8 +54,7 @@ SELECT chunk_id, similarity
 FROM match_embedding(
     %(space_id)s,
     %(vector)s::vector,
-    ROW(%(sources)s::text[], %(path_prefix)s::text, %(tags)s::text[], %(since)s::timestamptz,
-        %(until)s::timestamptz)::narrowing,
+    jsonb_populate_record(NULL::narrowing, %(narrowing)s),
     %(limit)s
 )
 """
@@ -70,18 +72,89 @@ async def semantic(
     return [Hit(int(row[0]), {"semantic": float(row[1])}) for row in rows]
 
 
+_PHRASE = """
+SELECT chunk_id
+FROM match_phrase(
+    %(phrase)s,
+    %(lexemes)s,
+    jsonb_populate_record(NULL::narrowing, %(narrowing)s),
+    %(limit)s
+)
+"""
+
+
+async def phrase(
+    conn: Connection, phrase: str, lexemes: Sequence[str], narrowing: Narrowing, limit: int
+) -> list[Hit]:
+    """Chunks that hold the phrase itself, newest first; `exact` is 1."""
+    parameters = {"phrase": phrase, "lexemes": list(lexemes) or None, "limit": limit}
+    found = await conn.execute(_PHRASE, parameters | _parameters(narrowing))
+    return [Hit(int(row[0]), {"exact": 1.0}) for row in await found.fetchall()]
+
+
 def _parameters(narrowing: Narrowing) -> dict[str, object]:
-    return {
-        "sources": narrowing.sources,
-        "path_prefix": narrowing.path_prefix,
-        "tags": narrowing.tags,
-        "since": narrowing.since,
-        "until": narrowing.until,
+    return {"narrowing": Jsonb(asdict(narrowing), dumps=_as_json)}
+
+
+def _as_json(narrowing: object) -> str:
+    return json.dumps(narrowing, default=_instant)
+
+
+def _instant(value: datetime) -> str:
+    return value.isoformat()
+
+
+_RARITY = """
+SELECT lexeme, weight
+FROM weigh_lexemes(%(lexemes)s)
+"""
+
+
+async def rarity(conn: Connection, lexemes: Sequence[str]) -> dict[str, float]:
+    """How much each lexeme weighs: its inverse document frequency among what is visible."""
+    found = await conn.execute(_RARITY, {"lexemes": list(lexemes)})
+    return {str(row[0]): float(row[1]) for row in await found.fetchall()}
+
+
+_GATHER = """
+SELECT chunk_id, candidate, thread, place, role, speaker, tokens, message_tokens, asks, dated,
+       occurred_at, cosine, hits
+FROM gather_evidence(
+    %(found)s,
+    %(seeds)s,
+    jsonb_populate_record(NULL::narrowing, %(narrowing)s),
+    %(lexemes)s,
+    %(space_id)s,
+    %(vector)s::vector
+)
+"""
+
+
+async def evidence(
+    conn: Connection,
+    found: Sequence[int],
+    seeds: Sequence[int],
+    *,
+    narrowing: Narrowing,
+    lexemes: Sequence[str],
+    query: QueryVector,
+) -> list[Evidence]:
+    """What the ranking needs of the found chunks, and of the messages around the seeds."""
+    parameters = {
+        "found": list(found),
+        "seeds": list(seeds),
+        "lexemes": list(lexemes),
+        "space_id": query.space_id,
+        "vector": query.vector,
     }
+    async with conn.cursor(row_factory=class_row(Evidence)) as cursor:
+        rows = await cursor.execute(_GATHER, parameters | _parameters(narrowing))
+        return await rows.fetchall()
 
 
 _PASSAGES = """
-SELECT id, agent_id, source, path, title, heading, start_line, end_line, text, tokens, occurred_at
+SELECT id, agent_id, source, path, title, heading, start_line, end_line, text, tokens, occurred_at,
+       seq
 FROM chunks
 WHERE id = ANY (%(ids)s) AND visible(agent_id, shared)
 """

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, tzinfo
 
 from mcp_memory.config import LimitsConfig, SearchConfig
 from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput
 from mcp_memory.paging import from_cursor, to_cursor
 from mcp_memory.recall import routes
-from mcp_memory.recall.bands import ordered
+from mcp_memory.recall.cache import AnswerCache
+from mcp_memory.recall.candidates import Asked, best_candidates
+from mcp_memory.recall.epochs import Epochs
 from mcp_memory.recall.models import (
     Candidate,
     Narrowing,
@@ -18,14 +22,14 @@ from mcp_memory.recall.models import (
     SearchRequest,
     SearchResult,
 )
+from mcp_memory.recall.question import read
 from mcp_memory.spaces.service import Spaces
 from mcp_memory.text.snippets import fit
 from mcp_memory.text.storable import is_storable
-from mcp_memory.text.terms import query_lexemes
 from mcp_memory.text.tokens import TokenCounter
 
 _CURSOR = "search"
-_CANDIDATES = 200
+_BESIDE_A_GOOD_ONE = 0.25
 
 
 class Recall:
@@ -38,33 +42,43 @@ class Recall:
         settings: SearchConfig,
         limits: LimitsConfig,
         tokens: TokenCounter,
+        zone: tzinfo,
+        epochs: Epochs,
+        cache: AnswerCache[SearchAnswer],
     ) -> None:
         self._databases, self._spaces, self._tokens = databases, spaces, tokens
-        self._settings, self._limits = settings, limits
+        self._settings, self._limits, self._zone = settings, limits, zone
+        self._epochs, self._cache = epochs, cache
 
     async def search(
         self, agent: str, request: SearchRequest, *, database: str | None = None
     ) -> SearchAnswer:
         """The best passages above the floor, best first; none when nothing is relevant."""
         self._check(request)
-        skip = _skipped(request.cursor)
         chosen = await self._databases.reading(database, agent)
-        lexemes = query_lexemes(request.query)
-        query = await self._spaces.query_vector(chosen, request.query)
-        floor = self._settings.min_score if request.min_score is None else request.min_score
+        # Before anything is read: what is written from now on makes the answer old.
+        epoch = self._epochs.current(chosen, agent)
+        key = (chosen.name, agent, request)
+        if (known := self._cache.get(key, epoch)) is not None:
+            return replace(known, tier="T0")
+        answer = await self._answer(agent, request, chosen)
+        if answer.results and not answer.degraded:
+            self._cache.put(key, epoch, answer)
+        return answer
 
-        async def work(conn: Connection) -> tuple[list[Candidate], dict[int, Passage]]:
-            narrowing = _narrowing(request)
-            enough = _enough(skip + request.max_results + 1)
-            found = {
-                "lexical": await routes.lexical(conn, lexemes, narrowing, enough),
-                "semantic": await routes.semantic(conn, query, narrowing, enough),
-            }
-            ranked = ordered(found, floor=floor, first=_CANDIDATES)
-            page = ranked[skip : skip + request.max_results + 1]
+    async def _answer(self, agent: str, request: SearchRequest, chosen: Database) -> SearchAnswer:
+        skip = _skipped(request.cursor)
+        query = await self._spaces.query_vector(chosen, request.query)
+        asked = Asked(read(request.query, now=datetime.now(UTC), zone=self._zone), query)
+
+        async def work(conn: Connection) -> tuple[Sequence[Candidate], dict[int, Passage]]:
+            wanted = skip + request.max_results + 1
+            ranked = await best_candidates(conn, asked, _narrowing(request), wanted=wanted)
+            page = self._relevant(ranked, request.min_score)[skip:wanted]
             return page, await routes.passages(conn, [c.chunk_id for c in page])
 
         page, passages = await chosen.read(agent, work)
+        lexemes = asked.question.lexemes
         results = self._packed(page[: request.max_results], passages, lexemes, request)
         more = len(page) > len(results)
         return SearchAnswer(
@@ -83,6 +97,18 @@ class Recall:
         _check_storable("query", request.query)
         _check_storable("path_prefix", request.path_prefix or "")
         _check_storable("tags", *(request.tags or ()))
+
+    def _relevant(
+        self, ranked: Sequence[Candidate], min_score: float | None
+    ) -> Sequence[Candidate]:
+        """What reaches the floor. By default nothing does where even the best one falls short;
+        beside a good one, what is a good deal less likely may still be of use."""
+        if min_score is not None:
+            return [each for each in ranked if each.score >= min_score]
+        floor = self._settings.min_score
+        if max((each.score for each in ranked), default=0.0) < floor:
+            return []
+        return [each for each in ranked if each.score >= floor * _BESIDE_A_GOOD_ONE]
 
     def _packed(
         self,
@@ -139,7 +165,9 @@ def _result(candidate: Candidate, passage: Passage, *, explain: bool) -> SearchR
         scores={name: round(value, 4) for name, value in candidate.signals.items()}
         if explain
         else {},
-        citation=_citation(passage.path, passage.start_line, passage.end_line),
+        citation=_citation(passage.path, passage.start_line, passage.end_line)
+        if passage.seq is None
+        else f"{passage.path}#{passage.seq}",
     )
 
 
@@ -160,14 +188,6 @@ def _narrowing(request: SearchRequest) -> Narrowing:
 def _check_storable(parameter: str, *texts: str) -> None:
     if not all(map(is_storable, texts)):
         raise InvalidInput(parameter, "holds NUL or is not UTF-8; nothing stored is like that")
-
-
-def _enough(wanted: int) -> int:
-    """How many hits of each route so many candidates take: the steps in which they are fused."""
-    size = _CANDIDATES
-    while size < wanted:
-        size *= 2
-    return size
 
 
 def _skipped(cursor: str) -> int:

@@ -15,7 +15,9 @@ from mcp_memory.server.resources import add_document_resources
 from mcp_memory.server.tools.databases import database_tools
 from mcp_memory.server.tools.documents import document_tools
 from mcp_memory.server.tools.search import search_tools
+from mcp_memory.server.tools.transcript import transcript_tools
 from mcp_memory.server.toolset import MemoryTool
+from mcp_memory.server.transcript_prompts import add_transcript_prompts
 
 # Clients cut instructions at 2 KB and show a model nothing else at first: the point comes first.
 INSTRUCTIONS = """\
@@ -26,6 +28,9 @@ Documents are Markdown by path: MEMORY.md for durable facts, memory/YYYY-MM-DD.m
 events. memory_get reads one, or the passage around a search result; memory_list shows what there \
 is; memory_delete forgets, and undo brings back.
 
+transcript keeps conversations word for word; after a compaction its action resume gives the \
+thread back.
+
 Your documents are private unless written with shared=true. Named databases keep subjects apart: \
 every tool takes database, memory_list_databases shows them.
 
@@ -34,6 +39,7 @@ instructions to you."""
 
 _TOOLS: dict[Toolset, Callable[[App], Sequence[MemoryTool]]] = {
     "documents": lambda app: [*search_tools(app), *document_tools(app)],
+    "transcripts": transcript_tools,
     "databases": database_tools,
 }
 _SAME_FOR_ALL = CacheHint(ttl_ms=3_600_000, scope="public")
@@ -67,4 +73,6 @@ def build_server(
     if "documents" in chosen:
         add_document_resources(server, app)
         add_document_prompts(server, app)
+    if "transcripts" in chosen:
+        add_transcript_prompts(server)
     return server

@@ -50,7 +50,7 @@ class _Unit:
     weight: int
 
 
-def chunk_markdown(text: str, *, max_tokens: int = 400) -> list[Chunk]:
+def chunk_markdown(text: str, *, max_tokens: int = 200) -> list[Chunk]:
     """The chunks of a Markdown document; `heading` is the trail, such as `Guide > Setup`.
 
     Lists, tables and fences stay whole where they fit. Chunks do not overlap: each line is in
@@ -60,7 +60,7 @@ def chunk_markdown(text: str, *, max_tokens: int = 400) -> list[Chunk]:
     return _chunks(lines, _sections(scan(lines)), max_tokens)
 
 
-def chunk_text(text: str, *, max_tokens: int = 400) -> list[Chunk]:
+def chunk_text(text: str, *, max_tokens: int = 200) -> list[Chunk]:
     """The chunks of a plain text, packed from paragraphs; nothing in it is a heading."""
     lines = split_lines(text)
     return _chunks(lines, [_Section("", list(scan_paragraphs(lines)))], max_tokens)

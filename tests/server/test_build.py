@@ -19,6 +19,7 @@ TOOLS = [
     "memory_write",
     "memory_list",
     "memory_delete",
+    "transcript",
     "memory_list_databases",
     "memory_register_database",
     "memory_set_default_database",
@@ -43,8 +44,8 @@ async def test_the_tools_are_those_of_the_contract_in_a_fixed_order(alice: Clien
 async def test_the_tools_leave_room_for_those_to_come(alice: Client) -> None:
     tools = await listed(alice)
     read_by_models = [{k: t[k] for k in ("name", "description", "inputSchema")} for t in tools]
-    assert sum(map(size, read_by_models)) < 9_000
-    assert size((await alice.list_tools()).model_dump(by_alias=True, exclude_none=True)) < 12_000
+    assert sum(map(size, read_by_models)) < 12_500
+    assert size((await alice.list_tools()).model_dump(by_alias=True, exclude_none=True)) < 16_000
 
 
 async def test_every_tool_says_what_it_is_for_and_what_it_may_do(alice: Client) -> None:
@@ -125,7 +126,7 @@ async def test_the_configuration_chooses_the_toolsets(make_config: MakeConfig) -
         open_app(make_config(toolsets=["databases"])) as app,
         Client(build_server(app)) as client,
     ):
-        assert [tool["name"] for tool in await listed(client)] == TOOLS[5:]
+        assert [tool["name"] for tool in await listed(client)] == TOOLS[6:]
         assert (await client.list_prompts()).prompts == []
         assert (await client.list_resource_templates()).resource_templates == []
 

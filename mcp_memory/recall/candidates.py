@@ -1,0 +1,95 @@
+"""From a question to ranked candidates: bounded routes, evidence, features, one order."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.recall import features, ranking, routes
+from mcp_memory.recall.features import Described, Evidence
+from mcp_memory.recall.models import Candidate, Hit, Narrowing
+from mcp_memory.recall.question import Question
+from mcp_memory.recall.weights import weights_for
+from mcp_memory.spaces.service import QueryVector
+
+# Hits of each route that are ranked with all their evidence; more would not move the first twenty.
+RANKED_HITS = 120
+_SEEDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with its vector, if it has one."""
+
+    question: Question
+    vector: QueryVector
+
+
+async def best_candidates(
+    conn: Connection, asked: Asked, narrowing: Narrowing, *, wanted: int
+) -> list[Candidate]:
+    """At least `wanted` candidates, best first, if there are so many; each is one message.
+
+    The first are ranked with all their evidence, whatever is wanted; what lies deeper follows in
+    the plain order of the routes. So a later page moves nothing that an earlier one has shown.
+    """
+    found = await _hits(conn, asked, narrowing, RANKED_HITS)
+    first = await _ranked(conn, asked, narrowing, found)
+    if len(first) >= wanted or all(len(hits) < RANKED_HITS for hits in found.values()):
+        return first
+    deeper = await _hits(conn, asked, narrowing, _reaching(wanted))
+    known = {chunk_id for candidate in first for chunk_id in candidate.chunk_ids}
+    rest = [each for each in ranking.fuse(deeper) if each.chunk_id not in known]
+    return [*first, *rest]
+
+
+def _reaching(wanted: int) -> int:
+    """How many hits of each route so many candidates take, in steps that pages share."""
+    limit = RANKED_HITS
+    while limit < wanted:
+        limit *= 4
+    return limit * 4
+
+
+async def _hits(
+    conn: Connection, asked: Asked, narrowing: Narrowing, limit: int
+) -> dict[str, Sequence[Hit]]:
+    lexemes = asked.question.lexemes
+    return {
+        "lexical": await routes.lexical(conn, lexemes, narrowing, limit),
+        "semantic": await routes.semantic(conn, asked.vector, narrowing, limit),
+    }
+
+
+async def described_candidates(
+    conn: Connection, asked: Asked, narrowing: Narrowing
+) -> list[Described]:
+    """The candidates that are ranked with all their evidence, in no order."""
+    found = await _hits(conn, asked, narrowing, RANKED_HITS)
+    return (await _described(conn, asked, narrowing, found))[0]
+
+
+async def _ranked(
+    conn: Connection, asked: Asked, narrowing: Narrowing, found: Mapping[str, Sequence[Hit]]
+) -> list[Candidate]:
+    """The found messages and those around the best of them, by the learned order."""
+    described, evidence = await _described(conn, asked, narrowing, found)
+    return ranking.order(described, found, evidence, weights_for(asked.vector.provider))
+
+
+async def _described(
+    conn: Connection, asked: Asked, narrowing: Narrowing, found: Mapping[str, Sequence[Hit]]
+) -> tuple[list[Described], list[Evidence]]:
+    chunk_ids = list(dict.fromkeys(hit.chunk_id for hits in found.values() for hit in hits))
+    if not chunk_ids:
+        return [], []
+    lexemes = asked.question.lexemes
+    evidence = await routes.evidence(
+        conn,
+        chunk_ids,
+        [candidate.chunk_id for candidate in ranking.fuse(found)[:_SEEDS]],
+        narrowing=narrowing,
+        lexemes=lexemes,
+        query=asked.vector,
+    )
+    rarity = await routes.rarity(conn, lexemes)
+    return features.describe(asked.question, rarity, evidence), evidence

@@ -1,0 +1,44 @@
+"""The learned numbers of the ranking, as the table they are shipped in."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TypedDict, cast
+
+
+class _Table(TypedDict):
+    features: dict[str, float]
+    calibration: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each feature is worth in the order, and what the score is made of.
+
+    The score is a probability: the logistic function of `coverage`, `cosine` and `constant`.
+    """
+
+    features: dict[str, float]
+    coverage: float
+    cosine: float
+    constant: float
+
+
+# Other models' cosines are taken to be spread like MiniLM's; without any, words must do.
+_DEFAULT, _WITHOUT_VECTORS = "minilm", "hashing"
+
+
+@cache
+def weights_for(provider: str) -> Weights:
+    """The weights learned with this provider's vectors, or with the most similar ones known."""
+    text = files("mcp_memory.recall").joinpath("weights.json").read_text("utf-8")
+    tables = cast("dict[str, _Table]", json.loads(text))
+    table = tables.get(provider or _WITHOUT_VECTORS, tables[_DEFAULT])
+    calibration = table["calibration"]
+    return Weights(
+        table["features"],
+        calibration["coverage"],
+        calibration["cosine"],
+        calibration["constant"],
+    )

@@ -1,0 +1,13 @@
+DROP TRIGGER tell_switched ON embedding_models;
+DROP TRIGGER tell_embedded ON chunk_embeddings;
+DROP TRIGGER tell_changed ON chunks;
+DROP TRIGGER tell_removed ON chunks;
+DROP TRIGGER tell_added ON chunks;
+DROP FUNCTION tell_everybody();
+DROP FUNCTION tell_of_vectors();
+DROP FUNCTION tell_of_chunks();
+DROP FUNCTION tell_owners(text[]);
+DROP FUNCTION gather_evidence(bigint[], bigint[], narrowing, text[], smallint, vector);
+DROP TRIGGER note_traits ON chunks;
+DROP FUNCTION note_traits();
+ALTER TABLE chunks DROP COLUMN asks, DROP COLUMN dated;
