@@ -1,3 +1,4 @@
+DROP FUNCTION session_thread(text, integer, integer);
 DROP FUNCTION match_phrase(text, text[], narrowing, integer);
 
 CREATE OR REPLACE FUNCTION admits(chunk chunks, wanted narrowing) RETURNS boolean

@@ -10,7 +10,7 @@ from mcp_memory.audit import Event
 from mcp_memory.config import TranscriptsConfig
 from mcp_memory.db.cancellation import Connection, Result
 from mcp_memory.transcripts import flushing, store, taking, writing
-from mcp_memory.transcripts.models import Appended, AppendMessages, Session
+from mcp_memory.transcripts.models import Appended, AppendMessages
 from mcp_memory.transcripts.taking import Taken
 from mcp_memory.transcripts.writing import Progress
 
@@ -63,13 +63,14 @@ async def _append(
     taken: Taken,
     settings: TranscriptsConfig,
 ) -> Appended:
-    session = await store.lock_session(conn, request.session_id)
-    if session is None:
+    addition = await writing.add(conn, request.session_id, request.source, taken)
+    if addition.session is None:
         if not taken.messages:
             return Appended(request.session_id, 0, 0, taken.ignored, 0)
-        session = await _begun(conn, agent, request)
-    addition = await writing.add(conn, session, request.source or session.source, taken)
-    count = len(addition.added)
+        await _begin(conn, agent, request)
+        addition = await writing.add(conn, request.session_id, request.source, taken)
+    session, count = addition.session, len(addition.added)
+    assert session is not None
     level, flush = await flushing.look(conn, session, request, settings.flush_percent, count)
     await writing.finish(conn, session, addition, level)
     return Appended(
@@ -82,11 +83,8 @@ async def _append(
     )
 
 
-async def _begun(conn: Connection, agent: str, request: AppendMessages) -> Session:
-    """The session that this message begins, or that another writer just began; locked."""
+async def _begin(conn: Connection, agent: str, request: AppendMessages) -> None:
+    """Begin the session, unless another writer just did."""
     source = request.source or DEFAULT_SOURCE
     if await store.add_session(conn, request.session_id, source):
         await audit.record(conn, Event(agent, "begin", "session", request.session_id))
-    session = await store.lock_session(conn, request.session_id)
-    assert session is not None
-    return session

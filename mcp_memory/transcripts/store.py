@@ -76,62 +76,51 @@ async def add_session(conn: Connection, session_id: str, source: str) -> bool:
 _ADD_MESSAGES = """
 INSERT INTO session_messages (agent_id, session, seq, external_id, role, speaker, source, content,
                               tokens, metadata, created_at)
-SELECT current_agent(), %(session)s,
-       %(last_seq)s + row_number() OVER (ORDER BY n.place), n.external_id, n.role, n.speaker,
-       %(source)s, n.content, n.tokens, n.metadata, coalesce(n.created_at, clock_timestamp())
-FROM unnest(%(ids)s::text[], %(roles)s::text[], %(speakers)s::text[], %(contents)s::text[],
-            %(tokens)s::integer[], %(metadata)s::jsonb[], %(instants)s::timestamptz[])
+SELECT s.agent_id, s.id, s.last_seq + row_number() OVER (ORDER BY n.place), n.external_id, n.role,
+       n.speaker, coalesce(nullif(%(source)s, ''), s.source), n.content, n.tokens, n.metadata,
+       coalesce(n.created_at, clock_timestamp())
+FROM sessions s
+CROSS JOIN unnest(%(ids)s::text[], %(roles)s::text[], %(speakers)s::text[], %(contents)s::text[],
+                  %(tokens)s::integer[], %(metadata)s::jsonb[], %(instants)s::timestamptz[])
      WITH ORDINALITY n (external_id, role, speaker, content, tokens, metadata, created_at, place)
-WHERE NOT EXISTS (SELECT FROM session_messages m
-                  WHERE m.session = %(session)s AND m.external_id = n.external_id)
+WHERE s.agent_id = current_agent() AND s.session_id = %(session_id)s
+  AND NOT EXISTS (SELECT FROM session_messages m
+                  WHERE m.session = s.id AND m.external_id = n.external_id)
 RETURNING id, seq, external_id, created_at
 """
 
-
-async def add_messages(
-    conn: Connection,
-    session: Session,
-    source: str,
-    messages: Sequence[NewMessage],
-    tokens: Sequence[int],
-) -> list[Stored]:
-    """Add those that the session does not have yet, at its end; it must be locked."""
-    async with conn.cursor(row_factory=class_row(Stored)) as cursor:
-        added = await cursor.execute(
-            _ADD_MESSAGES,
-            {
-                "session": session.id,
-                "last_seq": session.last_seq,
-                "source": source,
-                "ids": [message.id for message in messages],
-                "roles": [message.role for message in messages],
-                "speakers": [message.speaker for message in messages],
-                "contents": [message.content for message in messages],
-                "tokens": list(tokens),
-                "metadata": [Jsonb(dict(message.metadata)) for message in messages],
-                "instants": [message.created_at for message in messages],
-            },
-        )
-        return await added.fetchall()
-
-
-# Two messages past both ends: one whose window changes, and that one's other neighbour.
+# What was added comes after the session's last_seq, which is moved at the end. Two messages past
+# both ends: one whose window changes, and that one's other neighbour.
 _SPOKEN = """
-WITH near AS (
-    (SELECT id, seq, created_at, role, speaker, content FROM session_messages
-     WHERE session = %(session)s AND role <> 'tool'
-       AND (created_at, seq) < (%(first_at)s, %(first_seq)s)
-     ORDER BY created_at DESC, seq DESC LIMIT 2)
+WITH s AS (
+    SELECT id, last_seq FROM sessions
+    WHERE agent_id = current_agent() AND session_id = %(session_id)s
+), added AS (
+    SELECT m.created_at, m.seq
+    FROM s
+    JOIN session_messages m ON m.session = s.id AND m.seq > s.last_seq AND m.role <> 'tool'
+), first AS (
+    SELECT s.id, a.created_at, a.seq FROM s, added a ORDER BY a.created_at, a.seq LIMIT 1
+), last AS (
+    SELECT s.id, a.created_at, a.seq FROM s, added a ORDER BY a.created_at DESC, a.seq DESC LIMIT 1
+), near AS (
+    SELECT b.* FROM first CROSS JOIN LATERAL (
+        SELECT id, seq, created_at, role, speaker, content FROM session_messages
+        WHERE session = first.id AND role <> 'tool'
+          AND (created_at, seq) < (first.created_at, first.seq)
+        ORDER BY created_at DESC, seq DESC LIMIT 2) b
     UNION ALL
-    (SELECT id, seq, created_at, role, speaker, content FROM session_messages
-     WHERE session = %(session)s AND role <> 'tool'
-       AND (created_at, seq) >= (%(first_at)s, %(first_seq)s)
-       AND (created_at, seq) <= (%(last_at)s, %(last_seq)s))
+    SELECT m.id, m.seq, m.created_at, m.role, m.speaker, m.content
+    FROM first, last, session_messages m
+    WHERE m.session = first.id AND m.role <> 'tool'
+      AND (m.created_at, m.seq) >= (first.created_at, first.seq)
+      AND (m.created_at, m.seq) <= (last.created_at, last.seq)
     UNION ALL
-    (SELECT id, seq, created_at, role, speaker, content FROM session_messages
-     WHERE session = %(session)s AND role <> 'tool'
-       AND (created_at, seq) > (%(last_at)s, %(last_seq)s)
-     ORDER BY created_at, seq LIMIT 2)
+    SELECT e.* FROM last CROSS JOIN LATERAL (
+        SELECT id, seq, created_at, role, speaker, content FROM session_messages
+        WHERE session = last.id AND role <> 'tool'
+          AND (created_at, seq) > (last.created_at, last.seq)
+        ORDER BY created_at, seq LIMIT 2) e
 )
 SELECT n.id AS message, n.seq, n.created_at, coalesce(nullif(n.speaker, ''), n.role) AS name,
        left(n.content, %(chars)s) AS head, right(n.content, %(chars)s) AS tail, c.text
@@ -141,23 +130,42 @@ ORDER BY n.created_at, n.seq
 """
 
 
-async def spoken_around(
-    conn: Connection, session_id: int, first: Stored, last: Stored, chars: int
-) -> list[Spoken]:
-    """The conversation between two messages and two past them on each side, in its order."""
-    async with conn.cursor(row_factory=class_row(Spoken)) as cursor:
-        found = await cursor.execute(
-            _SPOKEN,
-            {
-                "session": session_id,
-                "first_at": first.created_at,
-                "first_seq": first.seq,
-                "last_at": last.created_at,
-                "last_seq": last.seq,
-                "chars": chars,
-            },
+async def extend(
+    conn: Connection,
+    session_id: str,
+    source: str,
+    messages: Sequence[NewMessage],
+    tokens: Sequence[int],
+    chars: int,
+) -> tuple[Session | None, list[Stored], list[Spoken]]:
+    """Lock the session and add at its end those messages that it does not have yet.
+
+    Gives the session as it was before, the messages that were added, and the conversation around
+    them in its order, two messages past both ends. Without such a session nothing happens.
+    """
+    parameters = {
+        "session_id": session_id,
+        "source": source,
+        "ids": [message.id for message in messages],
+        "roles": [message.role for message in messages],
+        "speakers": [message.speaker for message in messages],
+        "contents": [message.content for message in messages],
+        "tokens": list(tokens),
+        "metadata": [Jsonb(dict(message.metadata)) for message in messages],
+        "instants": [message.created_at for message in messages],
+        "chars": chars,
+    }
+    # One journey to the server: each statement sees what the ones before it have done.
+    async with conn.pipeline():
+        locked = await conn.execute(_LOCK_SESSION, {"session_id": session_id})
+        added = await conn.execute(_ADD_MESSAGES, parameters)
+        spoken = await conn.execute(_SPOKEN, parameters)
+        row = await locked.fetchone()
+        return (
+            None if row is None else Session(*row[:6]),
+            [Stored(*each) for each in await added.fetchall()],
+            [Spoken(*each) for each in await spoken.fetchall()],
         )
-        return await found.fetchall()
 
 
 _ADD_CHUNKS = """

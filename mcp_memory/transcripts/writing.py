@@ -15,31 +15,32 @@ Progress = Callable[[Connection], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """Messages that were added, and what they are to be found by."""
+    """Messages that were added to a session, and what they are to be found by.
 
+    `session` is as it was before, and locked; None when there is none.
+    """
+
+    session: Session | None
     added: list[Stored]
     chunks: list[tuple[int, Piece, str | None, bytes]]
     changed: list[tuple[int, str, bytes]]
 
 
-async def add(conn: Connection, session: Session, source: str, taken: Taken) -> Addition:
+async def add(conn: Connection, session_id: str, source: str, taken: Taken) -> Addition:
     """Add the messages that the session does not have yet."""
-    nothing = Addition([], [], [])
-    if not taken.messages:
-        return nothing
-    added = await store.add_messages(conn, session, source, taken.messages, taken.tokens)
-    if not added:
-        return nothing
+    session, added, near = await store.extend(
+        conn, session_id, source, taken.messages, taken.tokens, NEIGHBOUR_CHARS
+    )
     places = {message.id: place for place, message in enumerate(taken.messages)}
     stored = {each.id: places[each.external_id] for each in added}
-    contexts = await _contexts(conn, session, taken, stored, added)
+    contexts = dict(windows([_with_text(each, taken, stored) for each in near], stored))
     chunks = [
         chunk
         for message, place in stored.items()
         for chunk in _chunks(message, taken.pieces[place], contexts.pop(message, None))
     ]
     changed = [(message, text, text_hash(text)) for message, text in contexts.items()]
-    return Addition(added, chunks, changed)
+    return Addition(session, added, chunks, changed)
 
 
 async def finish(
@@ -66,27 +67,6 @@ async def finish(
                 last_at=max(instants, default=None),
                 flushed=flushed,
             )
-
-
-async def _contexts(
-    conn: Connection,
-    session: Session,
-    taken: Taken,
-    stored: dict[int, int],
-    added: Sequence[Stored],
-) -> dict[int, str]:
-    """The new windows, of what was added and of what stands next to it, by message."""
-    said = [each for each in added if taken.messages[stored[each.id]].role != "tool"]
-    if not said:
-        return {}
-    first = min(said, key=_spoken_order)
-    last = max(said, key=_spoken_order)
-    near = await store.spoken_around(conn, session.id, first, last, NEIGHBOUR_CHARS)
-    return dict(windows([_with_text(each, taken, stored) for each in near], stored))
-
-
-def _spoken_order(stored: Stored) -> tuple[object, int]:
-    return stored.created_at, stored.seq
 
 
 def _with_text(spoken: Spoken, taken: Taken, stored: dict[int, int]) -> Spoken:

@@ -255,37 +255,9 @@ async def messages(conn: Connection, session: int, seq_from: int, seq_to: int) -
         return await (await cursor.execute(_MESSAGES, parameters)).fetchall()
 
 
-# One statement, since whoever asks is waiting for his first answer. The texts of a tool's large
-# messages would only be thrown away.
 _THREAD = """
-SELECT s.last_seq, p.kind, p.seq_from, p.seq_to, p.text, p.tokens, p.role, p.summary_id, p.depth,
-       p.stale
-FROM sessions s
-LEFT JOIN LATERAL (
-    SELECT 'summary' AS kind, u.seq_from, u.seq_to, u.summary AS text, u.tokens, '' AS role,
-           u.id::text AS summary_id, u.depth, u.stale
-    FROM summaries u
-    WHERE u.session = s.id AND u.parent IS NULL
-    UNION ALL
-    SELECT 'message', newest.seq, newest.seq,
-           CASE WHEN newest.role = 'tool' AND newest.tokens > %(large)s THEN ''
-                ELSE newest.content END,
-           newest.tokens, newest.role, '', 0, false
-    FROM (
-        SELECT m.seq, m.content, m.tokens, m.role,
-               coalesce(sum(m.tokens) FILTER (WHERE m.role <> 'tool' OR m.tokens <= %(large)s)
-                        OVER (ORDER BY m.seq DESC
-                              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
-               AS newer_tokens
-        FROM session_messages m
-        WHERE m.session = s.id
-        ORDER BY m.seq DESC
-        LIMIT 1000
-    ) newest
-    WHERE newest.newer_tokens <= %(budget)s
-) p ON true
-WHERE s.agent_id = current_agent() AND s.session_id = %(session_id)s
-ORDER BY p.seq_from
+SELECT last_seq, kind, seq_from, seq_to, body, tokens, role, summary_id, depth, stale
+FROM session_thread(%(session_id)s, %(budget)s, %(large)s)
 """
 
 
