@@ -98,10 +98,53 @@ async def _ben_reads(stage: Stage) -> list[str]:
     return [f"{PROJECT}, lines 3-4 of {total}:", *(f"  {line}" for line in expected)]
 
 
+async def _ada_asks_in_other_words(stage: Stage) -> list[str]:
+    current = await stage.ada.call("memory_current_database")
+    model = str(current["embedding_model"])
+    if "MiniLM" not in model:
+        return [f"left out: {model} knows words, not meanings (mcp-memory embeddings install)"]
+    answer = await stage.ada.call("memory_search", query="What beverage should I serve her?")
+    results = entries(answer, "results")
+    expect(bool(results) and results[0]["path"] == PREFERENCES, "the meaning was not found")
+    return [
+        f"{results[0]['citation']}, score {results[0]['score']}, by {model}",
+        _line(results[0], "tea"),
+    ]
+
+
+_SAID = (
+    ("m1", "user", "Which boat takes us to the island?"),
+    ("m2", "assistant", "The Kittiwake, from the north pier."),
+    ("m3", "user", "Then book the Kittiwake for Saturday, please."),
+)
+
+
+async def _a_conversation_is_kept(stage: Stage) -> list[str]:
+    messages = [{"id": name, "role": role, "content": text} for name, role, text in _SAID]
+    kept = await stage.ada.call(
+        "transcript", action="append", session_id="demo-session", messages=messages
+    )
+    expect(kept["appended"] == len(_SAID), f"{kept['appended']} messages were kept")
+    found = await stage.ada.call("transcript", action="search", query="north pier", max_results=1)
+    results = entries(found, "results")
+    expect(bool(results) and results[0]["message_ids"] == ["m2"], "the message was not found")
+    thread = await stage.ada.call(
+        "transcript", action="resume", session_id="demo-session", max_tokens=30
+    )
+    parts = entries(thread, "parts")
+    expect(parts[-1]["text"] == _SAID[-1][2], "the thread does not end where it was left")
+    return [
+        f"{kept['appended']} messages kept; m2 says: {results[0]['text']}",
+        f"after a compaction the last {len(parts)} come back in {thread['tokens']} tokens",
+    ]
+
+
 STEPS = (
     Step("A client starts the server and asks what it can do", _tools_are_offered),
     Step("Ada remembers three things, one of them for everybody", _ada_writes),
     Step("Ben, at a server process of his own, finds what she shared", _ben_finds),
     Step("What is private stays private", _ben_does_not_see),
     Step("Ben reads just the lines he needs", _ben_reads),
+    Step("Ada asks for a meaning, in words she never wrote", _ada_asks_in_other_words),
+    Step("A conversation is kept word for word", _a_conversation_is_kept),
 )

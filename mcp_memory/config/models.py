@@ -174,7 +174,7 @@ class SearchConfig(Section):
     """What a search answers when the caller does not say; read by recall."""
 
     max_results: int = Field(default=6, ge=1, le=100)
-    min_score: float = Field(default=0.4, ge=0, le=1)
+    min_score: float = Field(default=0.3, ge=0, le=1)
 
 
 class CacheConfig(Section):
