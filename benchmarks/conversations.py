@@ -1,4 +1,4 @@
-"""Conversations with questions and the messages that answer them, in the shape of LoCoMo or BEAM."""
+"""Conversations with questions and the messages that answer them, as LoCoMo or BEAM have them."""
 
 import json
 import re

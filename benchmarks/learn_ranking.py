@@ -179,7 +179,7 @@ async def collect(paths: Sequence[Path], provider: str) -> list[Example]:
     """The examples of every conversation in the files."""
     examples: list[Example] = []
     with tempfile.TemporaryDirectory(prefix="mcpm-", dir="/tmp") as folder:
-        Path(folder).chmod(0o755)
+        await anyio.Path(folder).chmod(0o755)
         async with open_benchmark_app(provider, Path(folder)) as app:
             for conversation in (each for path in paths for each in load(path)):
                 examples += await examples_of(app, conversation)

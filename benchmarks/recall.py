@@ -158,7 +158,7 @@ async def run(paths: Sequence[Path], provider: str, limit: int | None) -> None:
     """Fill, ask and report."""
     asked: list[Asked] = []
     with tempfile.TemporaryDirectory(prefix="mcpm-", dir="/tmp") as folder:
-        Path(folder).chmod(0o755)
+        await anyio.Path(folder).chmod(0o755)
         async with open_benchmark_app(provider, Path(folder)) as app:
             for conversation in (each for path in paths for each in load(path)):
                 await fill(app, conversation)

@@ -22,7 +22,7 @@ from mcp_memory.spaces.models import Comparison, Space, SpaceStatus
 
 @click.group()
 def embeddings() -> None:
-    """Install the local model; see, add, fill, switch and drop the models of a database.
+    """Install the local model, and manage a database's models.
 
     \b
     Example:

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -24,6 +25,7 @@ from mcp_memory.cli.client_formats import (
 )
 from mcp_memory.cli.clients import environment_hint, server_command
 from mcp_memory.cli.failure import Failure
+from mcp_memory.cli.hook_settings import with_hooks, without_hooks
 from mcp_memory.cli.invocation import Invocation, pass_invocation
 from mcp_memory.cli.json_text import Document, NotPlainJson
 from mcp_memory.cli.output import is_interactive
@@ -84,6 +86,11 @@ def _variable(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     type=click.Path(dir_okay=False, path_type=Path),
     help="Another file, such as .vscode/mcp.json or .mcp.json; default: this user's.",
 )
+@click.option(
+    "--hooks",
+    is_flag=True,
+    help="Claude Code only: also have it recall and keep by itself (`mcp-memory hook`).",
+)
 @click.option("--remove", is_flag=True, help="Take it out again.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_invocation
@@ -96,13 +103,14 @@ def install(
     agent: str | None,
     name: str,
     file: Path | None,
+    hooks: bool,
     remove: bool,
     yes: bool,
 ) -> None:
-    """Tell the MCP client CLIENT of this memory: the change is shown, then made if you agree.
+    """Tell an MCP client of this memory, in the client's own file.
 
-    The client's file is kept beside it, whatever else it holds stays, and a second run changes
-    nothing.
+    The change is shown, then made if you agree. The former file is kept beside it, whatever else
+    it holds stays, and a second run changes nothing.
 
     \b
     Example:
@@ -119,7 +127,13 @@ def install(
         server = RemoteServer(url or _configured_url(loaded(invocation).http), key_variable)
     machine = Machine(sys.platform, Path.home(), os.environ)
     wish = Wish(client, name, server, (file or file_of(client, machine)).absolute())
-    _carry_out([wish_change(wish)], ask=not yes)
+    changes = [wish_change(wish)]
+    if client == "claude-code" and (hooks or remove):
+        program = server_command(invocation.config_file)[:-1]
+        changes.append(_hooks_change(program, agent, remove=remove))
+    elif hooks:
+        raise click.UsageError("--hooks goes with claude-code.")
+    _carry_out(changes, ask=not yes)
     if isinstance(server, LocalServer):
         for line in environment_hint(os.environ):
             click.echo(line)
@@ -146,6 +160,16 @@ def _configured_url(http: HttpConfig) -> str:
         return f"{http.public_url.reveal().rstrip('/')}/mcp"
     host = "127.0.0.1" if http.host in ("0.0.0.0", "::") else http.host
     return f"http://{f'[{host}]' if ':' in host else host}:{http.port}/mcp"
+
+
+def _hooks_change(program: Sequence[str], agent: str | None, *, remove: bool) -> Change:
+    """The change of Claude Code's settings, which are a file beside its servers'."""
+    settings = Path.home() / ".claude" / "settings.json"
+    edit = without_hooks if remove else partial(with_hooks, command=program, agent=agent)
+    try:
+        return Change.of(settings, edit)
+    except NotPlainJson as exc:
+        raise Failure(f"{settings} was left as it is: {exc}.") from exc
 
 
 def wish_change(wish: Wish) -> Change:

@@ -18,19 +18,30 @@ INTERRUPTED = 130
 
 COMMANDS = {
     "demo": Lazy("mcp_memory.cli.demo:demo", "See the main job done, end to end."),
-    "serve": Lazy("mcp_memory.cli.serve:serve", "Serve the memory to an MCP client."),
+    "serve": Lazy("mcp_memory.cli.serve:serve", "Serve the memory to MCP clients."),
     "doctor": Lazy("mcp_memory.cli.doctor:doctor", "Check everything the memory depends on."),
     "index": Lazy("mcp_memory.cli.index:index", "Write Markdown and text files into the memory."),
     "search": Lazy("mcp_memory.cli.search:search", "Search the memory."),
-    "transcript": Lazy("mcp_memory.cli.transcript:transcript", "Import and prune conversations."),
-    "hook": Lazy("mcp_memory.cli.hook:hook", "Answer an event of Claude Code, from stdin."),
+    "transcript": Lazy(
+        "mcp_memory.cli.transcript:transcript",
+        "Import conversations from files, and remove old ones.",
+    ),
+    "hook": Lazy(
+        "mcp_memory.cli.hook:hook", "Answer EVENT of Claude Code, which is told on stdin as JSON."
+    ),
     "databases": Lazy("mcp_memory.cli.databases:databases", "Manage named databases."),
     "migrate": Lazy("mcp_memory.cli.migrate:migrate", "Manage a database's migrations."),
-    "keys": Lazy("mcp_memory.cli.keys:keys", "Manage the keys of clients over HTTP."),
-    "install": Lazy("mcp_memory.cli.install:install", "Tell an MCP client of this memory."),
+    "keys": Lazy(
+        "mcp_memory.cli.keys:keys", "Make, list and revoke the keys that clients over HTTP need."
+    ),
+    "install": Lazy(
+        "mcp_memory.cli.install:install",
+        "Tell an MCP client of this memory, in the client's own file.",
+    ),
     "config": Lazy("mcp_memory.cli.config:config", "Show and check the settings."),
     "embeddings": Lazy(
-        "mcp_memory.cli.embeddings:embeddings", "Manage the models that text is found by."
+        "mcp_memory.cli.embeddings:embeddings",
+        "Install the local model, and manage a database's models.",
     ),
     "purge": Lazy("mcp_memory.cli.purge:purge", "Remove for good what was deleted long ago."),
 }

@@ -21,7 +21,12 @@ from mcp_memory.transcripts.models import Removed
 
 @click.group()
 def transcript() -> None:
-    """Import conversations from files, and remove old ones."""
+    """Import conversations from files, and remove old ones.
+
+    \b
+    Example:
+      mcp-memory transcript import ~/.claude/projects/*/*.jsonl
+    """
 
 
 @transcript.command("import")

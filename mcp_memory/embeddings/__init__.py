@@ -1,1 +1,1 @@
-""""""
+"""Embedding providers: text into vectors, behind one small protocol."""

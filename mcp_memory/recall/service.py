@@ -29,7 +29,7 @@ from mcp_memory.text.storable import is_storable
 from mcp_memory.text.tokens import TokenCounter
 
 _CURSOR = "search"
-_BESIDE_A_GOOD_ONE = 0.25
+_BESIDE_A_GOOD_ONE = 0.6
 
 
 class Recall:

@@ -37,7 +37,8 @@ def parse_instant(
     except (ValueError, OverflowError) as exc:
         raise InvalidInput(
             parameter,
-            f"{text[:60]!r} is not a date; use 2026-03-01, 2026-03-01T09:00:00+01:00, 7d or 2 weeks",
+            f"{text[:60]!r} is not a date;"
+            " use 2026-03-01, 2026-03-01T09:00:00+01:00, 7d or 2 weeks",
         ) from exc
 
 

@@ -101,3 +101,34 @@ def test_what_does_not_go_together_is_a_usage_error(
     bare: Program, options: tuple[str, ...]
 ) -> None:
     assert bare.run("install", *options, "--yes").code == 2
+
+
+def test_hooks_are_set_once_beside_others_and_taken_out_alone(bare: Program, home: Path) -> None:
+    settings = home / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    theirs = {"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "say done"}]}]}}
+    settings.write_text(json.dumps(theirs, indent=2))
+
+    done = bare.run("install", "claude-code", "--hooks", "--agent", "ada", "--yes")
+    assert done.code == 0, done.stderr
+    again = bare.run("install", "claude-code", "--hooks", "--agent", "ada", "--yes")
+    hooks = cast("dict[str, dict[str, list[dict[str, list[dict[str, str]]]]]]", _document(settings))
+
+    assert again.stdout.splitlines()[0] == "Nothing to change."
+    assert set(hooks["hooks"]) == {
+        "SessionStart",
+        "UserPromptSubmit",
+        "PostCompact",
+        "Stop",
+        "SessionEnd",
+    }
+    commands = [each["hooks"][0]["command"] for each in hooks["hooks"]["Stop"]]
+    assert commands[0] == "say done"
+    assert commands[1].endswith("mcp_memory hook --agent ada Stop")
+
+    bare.run("install", "claude-code", "--remove", "--yes")
+    assert _document(settings) == theirs
+
+
+def test_hooks_of_another_client_are_a_usage_error(bare: Program) -> None:
+    assert bare.run("install", "cursor", "--hooks", "--yes").code == 2

@@ -42,7 +42,7 @@ def _origin(config: Config, key: str) -> str:
 def test_without_any_file_the_defaults_hold(home: Path) -> None:
     config = load(None, {"HOME": str(home)})
     assert config.agent == "default"
-    assert config.embedded.data_dir == home / ".local/share/mcp-memory"
+    assert config.embedded.data_dir is None
     assert config.embeddings.model_dir == home / ".cache/mcp-memory/models"
 
 
@@ -241,10 +241,10 @@ def test_describing_a_configuration_shows_no_secret(home: Path) -> None:
 
 
 def test_folders_follow_the_xdg_variables_when_they_are_absolute(home: Path) -> None:
-    environ = {"HOME": str(home), "XDG_DATA_HOME": "/data", "XDG_CACHE_HOME": "cache"}
-    config = load(None, environ)
-    assert config.embedded.data_dir == Path("/data/mcp-memory")
-    assert config.embeddings.model_dir == home / ".cache/mcp-memory/models"
+    relative = load(None, {"HOME": str(home), "XDG_CACHE_HOME": "cache"})
+    absolute = load(None, {"HOME": str(home), "XDG_CACHE_HOME": "/cache"})
+    assert relative.embeddings.model_dir == home / ".cache/mcp-memory/models"
+    assert absolute.embeddings.model_dir == Path("/cache/mcp-memory/models")
 
 
 def test_an_empty_group_in_the_file_changes_nothing(home: Path) -> None:

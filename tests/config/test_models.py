@@ -24,7 +24,7 @@ def test_the_defaults_hold_together() -> None:
     assert (config.agent, config.default_database, config.database.url) == ("default", "main", None)
     assert config.limits.content_bytes == 1024 * 1024
     assert config.zone().key == "UTC"
-    assert config.embedded.data_dir.is_absolute()
+    assert config.embedded.data_dir is None
     assert {setting.origin for setting in config.describe()} == {"default"}
 
 

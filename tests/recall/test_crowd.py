@@ -37,7 +37,7 @@ async def found(app: App, agent: str, query: str, route: str, **wanted: object) 
         query,
         max_results=100,
         min_score=0.0,
-        **wanted,  # pyright: ignore[reportArgumentType]  # by name
+        **wanted,  # pyright: ignore[reportArgumentType]  # its fields are given by name
     )
     answer = await app.recall.search(agent, request)
     return [result.path for result in answer.results if route in result.routes]

@@ -22,7 +22,7 @@ async def write(app: App, path: str, content: str, agent: str = "alice") -> None
 
 
 async def search(app: App, query: str, agent: str = "alice", /, **wanted: object) -> SearchAnswer:
-    request = SearchRequest(query, **wanted)  # pyright: ignore[reportArgumentType]  # by name
+    request = SearchRequest(query, **wanted)  # pyright: ignore[reportArgumentType]  # its fields are given by name
     return await app.recall.search(agent, request)
 
 
