@@ -14,6 +14,7 @@ from mcp_memory.spaces.service import QueryVector
 # Hits of each route that are ranked with all their evidence; more would not move the first twenty.
 RANKED_HITS = 120
 _SEEDS = 20
+_BAND = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +37,25 @@ async def best_candidates(
     first = await _ranked(conn, asked, narrowing, found)
     if len(first) >= wanted or all(len(hits) < RANKED_HITS for hits in found.values()):
         return first
-    deeper = await _hits(conn, asked, narrowing, _reaching(wanted))
+    deeper = await _hits(conn, asked, narrowing, _bands(wanted)[-1])
     known = {chunk_id for candidate in first for chunk_id in candidate.chunk_ids}
-    rest = [each for each in ranking.fuse(deeper) if each.chunk_id not in known]
-    return [*first, *rest]
+    rest: dict[int, Candidate] = {}
+    for band in _bands(wanted):
+        for each in ranking.fuse({route: hits[:band] for route, hits in deeper.items()}):
+            if each.chunk_id not in known:
+                rest.setdefault(each.chunk_id, each)
+    return [*first, *rest.values()]
 
 
-def _reaching(wanted: int) -> int:
-    """How many hits of each route so many candidates take, in steps that pages share."""
-    limit = RANKED_HITS
-    while limit < wanted:
-        limit *= 4
-    return limit * 4
+def _bands(wanted: int) -> list[int]:
+    """How many hits of each route so many candidates take, in steps that all pages share.
+
+    What a longer list adds comes after what a shorter one has given.
+    """
+    bands = [RANKED_HITS * _BAND]
+    while bands[-1] < wanted * 2:
+        bands.append(bands[-1] * _BAND)
+    return bands
 
 
 async def _hits(

@@ -76,3 +76,15 @@ async def test_a_page_is_full_for_an_owner_of_some_thousand_rows(crowded_app: Ap
 
     assert len(answer.results) == 100
     assert {result.owner for result in answer.results} == {"middling"}
+
+
+async def test_pages_of_a_large_owner_give_nothing_twice(crowded_app: App) -> None:
+    seen: list[str] = []
+    cursor = ""
+    for _ in range(12):
+        request = SearchRequest("kestrel", max_results=50, min_score=0.0, cursor=cursor)
+        answer = await crowded_app.recall.search("crowd", request)
+        seen += [result.id for result in answer.results]
+        cursor = answer.next_cursor
+
+    assert len(seen) == len(set(seen)) == 600

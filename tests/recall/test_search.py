@@ -413,7 +413,7 @@ async def test_signals_are_shown_only_when_asked_for(app: App) -> None:
 
     assert plain.scores == {}
     assert replace(explained, scores={}) == plain
-    assert {"lexical", "semantic", "coverage"} <= explained.scores.keys()
+    assert {"lexical", "cosine", "coverage"} <= explained.scores.keys()
 
 
 async def test_a_result_says_where_it_is_from(app: App) -> None:
