@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import anyio
@@ -20,6 +21,7 @@ from mcp_memory.cli.options import agent_option, database_option, json_option
 from mcp_memory.cli.output import print_json, printable
 from mcp_memory.cli.session import configured, run
 from mcp_memory.cli.watching import Watch
+from mcp_memory.errors import EmbeddingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ async def _first_pass(app: App, selection: Selection, target: Target, wishes: Wi
     files = await anyio.to_thread.run_sync(lambda: list(selection.find()))
     with _progress(sum(isinstance(each, Found) for each in files)) as advance:
         account = await write_files(app.documents, target, files, advance)
+    await _embed_the_rest(app, target)
     # Several are read at a time: without this the order would be another one in each run.
     account.skipped.sort(key=lambda skipped: skipped.file)
     if wishes.as_json:
@@ -119,6 +122,20 @@ async def _first_pass(app: App, selection: Selection, target: Target, wishes: Wi
     for skipped in account.skipped:
         _say(f"skipped {skipped.file}: {skipped.reason}", err=True)
     _say(account.summary)
+
+
+async def _embed_the_rest(app: App, target: Target) -> None:
+    """Fill the vectors that the writes did not wait for; without them meaning finds nothing."""
+    try:
+        space = await app.spaces.active(target.agent, database=target.database)
+        if space is None:
+            return
+        with _bar("vectors") as bar:
+            await app.spaces.administration.fill(
+                target.agent, space, database=target.database, progress=bar
+            )
+    except EmbeddingError as exc:
+        _say(f"found by words alone until `mcp-memory embeddings backfill`: {exc}", err=True)
 
 
 def _print_json(account: Account) -> None:
@@ -139,8 +156,17 @@ def _say(line: str, *, err: bool = False) -> None:
 @contextmanager
 def _progress(total: int) -> Generator[Callable[[], None]]:
     """A bar on a terminal's stderr, nothing elsewhere; called once for each file that is done."""
-    columns = (TextColumn("indexing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    done = count(1)
+    with _bar("indexing") as bar:
+        bar(0, total)
+        yield lambda: bar(next(done), total)
+
+
+@contextmanager
+def _bar(what: str) -> Generator[Callable[[int, int], None]]:
+    """A bar that is told how much is done, and of how much."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
     with bar:
-        task = bar.add_task("indexing", total=total)
-        yield lambda: bar.advance(task)
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

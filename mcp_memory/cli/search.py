@@ -14,15 +14,27 @@ from mcp_memory.cli.output import print_json, printable
 from mcp_memory.cli.session import configured, run
 from mcp_memory.config import Config
 from mcp_memory.errors import InvalidInput
-from mcp_memory.recall.models import SearchAnswer, SearchRequest, SearchResult
+from mcp_memory.recall.models import SOURCES, SearchAnswer, SearchRequest, SearchResult, Source
 from mcp_memory.text.dates import parse_instant
 
 
 @click.command()
 @click.argument("query")
 @click.option("--max-results", type=click.IntRange(1, 100), metavar="N", help="At most this many.")
-@click.option("--min-score", type=click.FloatRange(0, 1), metavar="P", help="None below this, 0-1.")
+@click.option(
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="None below this, 0-1; default: nothing when even the best is below search.min_score.",
+)
 @click.option("--path-prefix", metavar="PREFIX", help="Only paths that start like this.")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    type=click.Choice(SOURCES),
+    help="What to search; repeatable. Default: documents and graph.",
+)
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only with this tag; repeatable.")
 @click.option("--since", metavar="WHEN", help="Not before: 2026-03-01, 7d, '2 weeks'.")
 @click.option("--until", metavar="WHEN", help="Not after: 2026-03-31, 24h.")
@@ -37,6 +49,7 @@ def search(
     max_results: int | None,
     min_score: float | None,
     path_prefix: str | None,
+    sources: Sequence[Source],
     tags: Sequence[str],
     since: str | None,
     until: str | None,
@@ -58,6 +71,7 @@ def search(
         query=query,
         max_results=max_results or config.search.max_results,
         min_score=min_score,
+        sources=tuple(sources) or ("documents", "graph"),
         path_prefix=path_prefix,
         tags=tuple(tags) or None,
         since=_instant("--since", since, config),
