@@ -235,7 +235,8 @@ $$;
 CREATE FUNCTION match_lexemes(
     wanted text[], narrowed narrowing, max_rows integer, enough integer DEFAULT 1000
 ) RETURNS TABLE (chunk_id bigint, score real, coverage real)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan
+SET synchronize_seqscans = off AS $$
 DECLARE
     ordered text[];
     counts  bigint[];

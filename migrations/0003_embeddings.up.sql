@@ -209,8 +209,10 @@ CREATE FUNCTION match_embedding(
 ) RETURNS TABLE (chunk_id bigint, similarity real)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
-    admitted bigint[];
-    size     integer := vector_dims(query);
+    admitted     bigint[];
+    nearest      bigint[];
+    similarities real[];
+    size         integer := vector_dims(query);
 BEGIN
     SELECT array_agg(found.id) INTO admitted
     FROM (
@@ -224,19 +226,34 @@ BEGIN
         SELECT e.chunk_id, (1 - (e.embedding <=> query))::real
         FROM chunk_embeddings e
         WHERE e.model_id = wanted_model AND e.chunk_id = ANY (admitted)
-        ORDER BY e.embedding <=> query
+        ORDER BY e.embedding <=> query, e.chunk_id DESC
         LIMIT max_rows;
         RETURN;
     END IF;
-    RETURN QUERY EXECUTE format(
+    EXECUTE format(
         $q$
-        SELECT e.chunk_id, (1 - ((e.embedding::halfvec(%1$s)) <=> $2::halfvec(%1$s)))::real
-        FROM chunk_embeddings e
-        JOIN chunks c ON c.id = e.chunk_id
-        WHERE e.model_id = %2$s AND admits(c, $3)
-        ORDER BY (e.embedding::halfvec(%1$s)) <=> $2::halfvec(%1$s)
-        LIMIT $4
+        SELECT array_agg(near.chunk_id), array_agg(near.similarity)
+        FROM (
+            SELECT e.chunk_id, (1 - ((e.embedding::halfvec(%1$s)) <=> $2::halfvec(%1$s)))::real AS similarity
+            FROM chunk_embeddings e
+            JOIN chunks c ON c.id = e.chunk_id
+            WHERE e.model_id = %2$s AND admits(c, $3)
+            ORDER BY (e.embedding::halfvec(%1$s)) <=> $2::halfvec(%1$s)
+            LIMIT $4
+        ) near
         $q$, size, wanted_model
-    ) USING wanted_model, query, narrowed, max_rows;
+    ) INTO nearest, similarities USING wanted_model, query, narrowed, max_rows;
+    IF cardinality(nearest) >= max_rows THEN
+        RETURN QUERY SELECT * FROM unnest(nearest, similarities);
+        RETURN;
+    END IF;
+    -- The scan of the index gave up (hnsw.max_scan_tuples) among rows of others that are nearer: all are compared.
+    RETURN QUERY
+    SELECT e.chunk_id, (1 - (e.embedding <=> query))::real
+    FROM chunks c
+    JOIN chunk_embeddings e ON e.chunk_id = c.id AND e.model_id = wanted_model
+    WHERE admits(c, narrowed)
+    ORDER BY e.embedding <=> query, e.chunk_id DESC
+    LIMIT max_rows;
 END $$;
 CREATE INDEX chunks_shared ON chunks (source) WHERE shared;

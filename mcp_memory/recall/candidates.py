@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.recall import features, ranking, routes
+from mcp_memory.recall.bands import ordered
 from mcp_memory.recall.features import Described, Evidence
 from mcp_memory.recall.models import Candidate, Hit, Narrowing
 from mcp_memory.recall.question import Question
@@ -14,7 +15,6 @@ from mcp_memory.spaces.service import QueryVector
 # Hits of each route that are ranked with all their evidence; more would not move the first twenty.
 RANKED_HITS = 120
 _SEEDS = 20
-_BAND = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +37,18 @@ async def best_candidates(
     first = await _ranked(conn, asked, narrowing, found)
     if len(first) >= wanted or all(len(hits) < RANKED_HITS for hits in found.values()):
         return first
-    deeper = await _hits(conn, asked, narrowing, _bands(wanted)[-1])
+    deeper = await _hits(conn, asked, narrowing, _reaching(wanted))
     known = {chunk_id for candidate in first for chunk_id in candidate.chunk_ids}
-    rest: dict[int, Candidate] = {}
-    for band in _bands(wanted):
-        for each in ranking.fuse({route: hits[:band] for route, hits in deeper.items()}):
-            if each.chunk_id not in known:
-                rest.setdefault(each.chunk_id, each)
-    return [*first, *rest.values()]
+    rest = ordered(deeper, floor=0.0, first=RANKED_HITS)
+    return [*first, *(each for each in rest if each.chunk_id not in known)]
 
 
-def _bands(wanted: int) -> list[int]:
-    """How many hits of each route so many candidates take, in steps that all pages share.
-
-    What a longer list adds comes after what a shorter one has given.
-    """
-    bands = [RANKED_HITS * _BAND]
-    while bands[-1] < wanted * 2:
-        bands.append(bands[-1] * _BAND)
-    return bands
+def _reaching(wanted: int) -> int:
+    """How many hits of each route so many candidates take, in steps that pages share."""
+    limit = RANKED_HITS
+    while limit < wanted * 2:
+        limit *= 2
+    return limit * 2
 
 
 async def _hits(

@@ -80,7 +80,7 @@ async def queue_missing(conn: Connection, space_id: int) -> int:
 _PREPARED = """
 UPDATE embedding_models
 SET prepared = true
-WHERE id = %(id)s
+WHERE id = %(id)s AND NOT prepared
 """
 
 

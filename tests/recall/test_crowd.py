@@ -78,6 +78,13 @@ async def test_a_page_is_full_for_an_owner_of_some_thousand_rows(crowded_app: Ap
     assert {result.owner for result in answer.results} == {"middling"}
 
 
+async def test_nearer_rows_of_others_crowd_nobody_out_of_the_index(crowded_app: App) -> None:
+    """More rows than are compared one by one, and 100,000 of another agent are nearer."""
+    by_meaning = await found(crowded_app, "middling", "kestrel hovering", "semantic")
+
+    assert len(by_meaning) == 100
+
+
 async def test_pages_of_a_large_owner_give_nothing_twice(crowded_app: App) -> None:
     seen: list[str] = []
     cursor = ""
