@@ -22,6 +22,7 @@ async def test_the_prompts_are_listed_with_their_arguments(alice: Client) -> Non
     assert {p.name: [(a.name, a.required) for a in p.arguments or []] for p in prompts} == {
         "recall": [("topic", True)],
         "daily_note": [("highlights", False)],
+        "save_before_compaction": [("session_id", False)],
     }
 
 

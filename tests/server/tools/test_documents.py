@@ -7,6 +7,8 @@ from mcp import Client
 
 from tests.server.calls import Facts, ask, paths, refusal, rows
 
+NOTHING = {"documents": 0, "chunks": 0, "sessions": 0, "messages": 0}
+
 
 def without_times(facts: Facts) -> Facts:
     """The facts without instants, which must be aware."""
@@ -103,7 +105,7 @@ async def test_a_forgotten_document_leaves_no_trace_until_it_is_brought_back(
     assert await ask(alice, "memory_list") == {"documents": []}
     for arguments in ({"path": "a.md"}, {"path": "a.md", "version": 1}, {"id": chunk}):
         assert "zebra" not in await refusal(alice, "memory_get", **arguments)
-    assert (await ask(alice, "memory_current_database"))["counts"] == {"documents": 0, "chunks": 0}
+    assert (await ask(alice, "memory_current_database"))["counts"] == NOTHING
 
     assert await ask(alice, "memory_delete", path="a.md", undo=True) == {
         "path": "a.md",
@@ -192,7 +194,7 @@ async def test_another_agent_sees_nothing_of_a_private_document(alice: Client, b
     nothing = await ask(bob, "memory_search", query="zebra", explain=True, min_score=0)
     assert (nothing["results"], nothing["tokens"]) == ([], 0)
     assert await ask(bob, "memory_list") == {"documents": []}
-    assert (await ask(bob, "memory_current_database"))["counts"] == {"documents": 0, "chunks": 0}
+    assert (await ask(bob, "memory_current_database"))["counts"] == NOTHING
     for tool, arguments in (
         ("memory_get", {"path": "a.md"}),
         ("memory_get", {"path": "a.md", "owner": "alice"}),
