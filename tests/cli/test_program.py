@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from shlex import quote
 
 import anyio
 import click
@@ -152,7 +153,7 @@ def test_ctrl_c_is_exit_code_130_without_a_word() -> None:
 
 
 def test_a_reader_that_leaves_early_causes_no_complaint(bare: Program) -> None:
-    command = f"{sys.executable} -m mcp_memory config show | head -n 1"
+    command = f"{quote(sys.executable)} -m mcp_memory config show | head -n 1"
     done = subprocess.run(
         ["/bin/sh", "-c", command],
         env={"PATH": "/usr/bin:/bin", **bare.environ},

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from shlex import quote
 
 import anyio
 import pytest
@@ -15,9 +16,10 @@ URL = "postgresql://ada:s3c'ret@h.example:5433/acme?sslmode=require&keepalives=1
 def fake_psql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A program called psql that writes down what it was given; the real one needs a server."""
     told = tmp_path / "told"
-    psql = tmp_path / "psql"
-    psql.write_text(
-        f"#!{sys.executable}\n"
+    program, psql = tmp_path / "told.py", tmp_path / "psql"
+    # Not the interpreter in the first line: its path may hold a space.
+    psql.write_text(f'#!/bin/sh\nexec {quote(sys.executable)} {quote(str(program))} "$@"\n')
+    program.write_text(
         "import os, sys\n"
         f"with open({str(told)!r}, 'w') as file:\n"
         "    print(sys.argv[1:], file=file)\n"
