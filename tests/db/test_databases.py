@@ -22,9 +22,13 @@ from mcp_memory.errors import (
 from tests.fixtures.postgres import MakeConfig
 
 
-def databases_on(server_url: str) -> set[str]:
+def databases_on(server_url: str, base_url: str) -> set[str]:
+    """The databases that begin like the base: other tests may use the same server."""
     with psycopg.connect(server_url) as conn:
-        return {str(row[0]) for row in conn.execute("SELECT datname FROM pg_database").fetchall()}
+        rows = conn.execute(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [name_in(base_url)]
+        ).fetchall()
+    return {str(row[0]) for row in rows}
 
 
 def name_in(url: str) -> str:
@@ -46,17 +50,17 @@ async def test_a_write_creates_the_derived_database(
 
 
 async def test_a_misspelt_read_creates_nothing_and_names_the_near_ones(
-    databases: Databases, server_url: str
+    databases: Databases, server_url: str, database_url: str
 ) -> None:
     await databases.writing("life", "alice")
-    before = databases_on(server_url)
+    before = databases_on(server_url, database_url)
 
     with pytest.raises(UnknownDatabase) as caught:
         await databases.reading("lief", "alice")
 
     assert caught.value.known == ["main", "life"]
     assert "'life'" in str(caught.value)
-    assert databases_on(server_url) == before
+    assert databases_on(server_url, database_url) == before
 
 
 @pytest.mark.parametrize("name", ['a"; drop', "a/b?x=1", "x" * 80, "🐘", "", "Life", "1st"])
@@ -93,15 +97,17 @@ async def test_derived_databases_are_listed_without_being_registered(
     assert [(each.name, each.status) for each in listed] == [("main", "ready"), ("work", "ready")]
 
 
-async def test_auto_create_off_creates_nothing(make_config: MakeConfig, server_url: str) -> None:
+async def test_auto_create_off_creates_nothing(
+    make_config: MakeConfig, server_url: str, database_url: str
+) -> None:
     databases = Databases(make_config(auto_create=False))
-    before = databases_on(server_url)
+    before = databases_on(server_url, database_url)
     try:
         with pytest.raises(UnknownDatabase):
             await databases.writing("life", "alice")
     finally:
         await databases.close()
-    assert databases_on(server_url) == before
+    assert databases_on(server_url, database_url) == before
 
 
 async def test_the_default_moves_for_one_agent_only(databases: Databases) -> None:
@@ -173,13 +179,15 @@ async def test_a_server_that_is_not_there_is_named_without_its_password() -> Non
     assert caught.value.reason == "the server refuses connections"
 
 
-async def test_a_dropped_database_is_gone(databases: Databases, server_url: str) -> None:
+async def test_a_dropped_database_is_gone(
+    databases: Databases, server_url: str, database_url: str
+) -> None:
     life = await databases.register("life", "alice")
     gone = name_in(life.address.url)
 
     await databases.drop("life")
 
-    assert gone not in databases_on(server_url)
+    assert gone not in databases_on(server_url, database_url)
     with pytest.raises(UnknownDatabase):
         await databases.reading("life", "alice")
 
