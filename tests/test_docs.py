@@ -3,14 +3,13 @@
 import json
 import re
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import cast
 
 import click
 import pytest
 
+from mcp_memory.cli import main
 from mcp_memory.config import Config, load, setting_keys
 from mcp_memory.config.outline import Group, Named, Shape, Value, outline
 from mcp_memory.config.variables import FILE_VARIABLE, SHORT_VARIABLES
@@ -102,11 +101,6 @@ def _commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Co
 
 @pytest.fixture(scope="module")
 def commands() -> dict[str, click.Command]:
-    main: object = getattr(import_module("mcp_memory.cli"), "main", None)
-    if isinstance(main, ModuleType):
-        main = getattr(main, "main", None)
-    if not isinstance(main, click.Command):
-        pytest.skip("there is no command line yet")
     return dict(_commands(main, "mcp-memory"))
 
 
