@@ -14,6 +14,7 @@ from rich.text import Text
 
 from mcp_memory.app import App, open_app
 from mcp_memory.cli.check_database import check_diagnosis
+from mcp_memory.cli.check_embeddings import check_embeddings
 from mcp_memory.cli.check_machine import (
     check_disk,
     check_packages,
@@ -78,7 +79,8 @@ async def _databases(config: Config, database: str | None) -> Sequence[Finding]:
         if name != config.default_database and name not in config.databases:
             # Only the default database knows which names were registered.
             await app.databases.known_names()
-        return [finding async for finding in _database(app, name)]
+        findings = [finding async for finding in _database(app, name)]
+        return [await check_embeddings(app.spaces.embedders), *findings]
 
 
 async def _database(app: App, name: str) -> AsyncIterator[Finding]:

@@ -16,6 +16,7 @@ CHECKS = [
     "settings",
     "timezone",
     "tokens",
+    "embeddings",
     "server",
     "clock",
     "database",
@@ -58,6 +59,18 @@ def test_a_bad_setting_is_a_problem_and_not_a_crash(bare: Program) -> None:
     findings = _findings(bare, MCP_MEMORY_AGNET="ada")
     assert _problems(findings) == ["settings"]
     assert "MCP_MEMORY_AGENT" in findings["settings"]["what"]
+
+
+def test_a_model_that_does_not_answer_is_a_warning_with_a_mend(program: Program) -> None:
+    findings = _findings(
+        program,
+        MCP_MEMORY__EMBEDDINGS__PROVIDER="openai",
+        MCP_MEMORY__EMBEDDINGS__BASE_URL="http://127.0.0.1:1/v1",
+        MCP_MEMORY__EMBEDDINGS__MODEL="some-model",
+    )
+    assert findings["embeddings"]["state"] == "warning"
+    assert "embeddings.provider" in findings["embeddings"]["mend"]
+    assert _problems(findings) == []
 
 
 def test_looking_creates_and_migrates_nothing(bare: Program, empty_database_url: str) -> None:
