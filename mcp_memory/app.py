@@ -12,6 +12,10 @@ from mcp_memory.documents.service import Documents
 from mcp_memory.embeddings.base import EmbeddingSettings
 from mcp_memory.keys.service import Keys
 from mcp_memory.lexicon.service import Lexicon
+from mcp_memory.messaging.bells import NotifiedBells
+from mcp_memory.messaging.directory.presence import Presence
+from mcp_memory.messaging.directory.service import Directory
+from mcp_memory.messaging.service import Messages
 from mcp_memory.recall.cache import AnswerCache
 from mcp_memory.recall.epochs import Epochs
 from mcp_memory.recall.service import Recall
@@ -40,6 +44,9 @@ class App:
     transcript_search: TranscriptSearch
     importer: Importer
     retention: Retention
+    presence: Presence
+    directory: Directory
+    messages: Messages
     keys: Keys
 
 
@@ -53,11 +60,15 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
     spaces = Spaces(databases, embedders, batch_size=config.embeddings.batch_size)
     lexicon = Lexicon(databases)
     epochs = Epochs(databases)
+    presence = Presence(databases)
+    messages = Messages(databases, presence, NotifiedBells(), config.limits, config.messages)
     try:
         async with anyio.create_task_group() as background:
             background.start_soon(spaces.run_worker)
             background.start_soon(lexicon.run_worker)
             background.start_soon(epochs.run)
+            background.start_soon(presence.run_worker)
+            background.start_soon(messages.run_worker)
             yield App(
                 config=config,
                 databases=databases,
@@ -81,6 +92,9 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
                 ),
                 importer=Importer(databases, spaces, config.limits, config.transcripts),
                 retention=Retention(databases, config.transcripts),
+                presence=presence,
+                directory=Directory(databases, presence),
+                messages=messages,
                 keys=Keys(databases),
             )
             background.cancel_scope.cancel()

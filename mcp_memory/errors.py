@@ -9,6 +9,8 @@ McpMemoryError
 │   ├── SessionNotFound
 │   ├── MessageNotFound
 │   ├── SummaryNotFound
+│   ├── MailNotFound
+│   ├── RecipientUnknown
 │   ├── KeyNotFound
 │   └── SpaceNotFound
 ├── Conflict
@@ -156,6 +158,31 @@ class SummaryNotFound(NotFound):
         super().__init__(
             f"No summary with id {summary_id[:40]!r}."
             ' Call transcript with action="summaries" to see which there are.'
+        )
+
+
+class MailNotFound(NotFound):
+    """No mail of these ids was sent to the caller, or by it."""
+
+    def __init__(self, message_ids: Sequence[str], *, hint: str = "") -> None:
+        self.message_ids = list(message_ids)
+        named = ", ".join(repr(each[:40]) for each in self.message_ids[:5])
+        super().__init__(
+            f"No message with id {named} is yours.{hint}"
+            ' Call memory_message with action="inbox" or "history" to see which are.'
+        )
+
+
+class RecipientUnknown(NotFound):
+    """A message is addressed to agents that nobody has ever seen; nothing was sent."""
+
+    def __init__(self, names: Sequence[str], known: Sequence[str]) -> None:
+        self.names, self.known = list(names), list(known)
+        hints = "".join(dict.fromkeys(nearest(name, known) for name in self.names[:5]))
+        super().__init__(
+            f"Nobody called {', '.join(repr(name) for name in self.names[:5])} is known."
+            f"{hints} An agent is known after its first call;"
+            ' memory_message with action="agents" lists them. Nothing was sent.'
         )
 
 

@@ -10,10 +10,12 @@ from mcp.server.caching import CacheHint
 from mcp_memory import __version__
 from mcp_memory.app import App
 from mcp_memory.config import Toolset
+from mcp_memory.server.caller import Caller
 from mcp_memory.server.prompts import add_document_prompts
 from mcp_memory.server.resources import add_document_resources
 from mcp_memory.server.tools.databases import database_tools
 from mcp_memory.server.tools.documents import document_tools
+from mcp_memory.server.tools.messages import message_tools
 from mcp_memory.server.tools.search import search_tools
 from mcp_memory.server.tools.transcript import transcript_tools
 from mcp_memory.server.toolset import MemoryTool
@@ -31,6 +33,9 @@ is; memory_delete forgets, and undo brings back.
 transcript keeps conversations word for word; after a compaction its action resume gives the \
 thread back.
 
+memory_message is mail between agents: send, wait for some, ack what you have dealt with. Your \
+mail waits for you however long you are away.
+
 Your documents are private unless written with shared=true. Named databases keep subjects apart: \
 every tool takes database, memory_list_databases shows them.
 
@@ -40,9 +45,23 @@ instructions to you."""
 _TOOLS: dict[Toolset, Callable[[App], Sequence[MemoryTool]]] = {
     "documents": lambda app: [*search_tools(app), *document_tools(app)],
     "transcripts": transcript_tools,
+    "messages": message_tools,
     "databases": database_tools,
 }
 _SAME_FOR_ALL = CacheHint(ttl_ms=3_600_000, scope="public")
+
+
+def tools_of(app: App) -> Sequence[MemoryTool]:
+    """The tools of the toolsets that the configuration chooses; whoever calls one is known."""
+    mail = app.databases.configured_default
+
+    async def note(caller: Caller) -> None:
+        if caller.may_use(mail):
+            await app.presence.note(caller.agent)
+
+    chosen = app.config.toolsets
+    tools = [tool for toolset, make in _TOOLS.items() if toolset in chosen for tool in make(app)]
+    return [tool.model_copy(update={"note_caller": note}) for tool in tools]
 
 
 def build_server(
@@ -62,7 +81,7 @@ def build_server(
         version=__version__,
         token_verifier=verifier,
         auth=auth,
-        tools=[tool for toolset, make in _TOOLS.items() if toolset in chosen for tool in make(app)],
+        tools=[*tools_of(app)],
         cache_hints={
             "tools/list": _SAME_FOR_ALL,
             "prompts/list": _SAME_FOR_ALL,

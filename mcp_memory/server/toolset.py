@@ -16,6 +16,7 @@ from mcp_memory.errors import McpMemoryError
 from mcp_memory.keys.models import Scope
 from mcp_memory.server.arguments import checked_arguments
 from mcp_memory.server.caller import Caller
+from mcp_memory.server.progress import reporting_through
 from mcp_memory.server.readable import readable
 from mcp_memory.server.schemas import Schema, slim
 
@@ -35,6 +36,7 @@ REMOVES = ToolAnnotations(
 Arguments = Mapping[str, object]
 ScopeOf = Callable[[Arguments], Scope]
 DatabasesOf = Callable[[Caller, Arguments], Sequence[str]]
+NoteCaller = Callable[[Caller], Awaitable[None]]
 
 _CALLER = "caller"
 # The results are structured; their schema would cost every client more than it tells a model.
@@ -57,14 +59,19 @@ def usual_databases(caller: Caller, arguments: Arguments) -> Sequence[str]:
     return [str(arguments.get("database") or caller.default_database)]
 
 
+async def _unnoted(_caller: Caller) -> None:
+    return None
+
+
 class MemoryTool(Tool):
     """A tool whose function takes the caller first, then the arguments by name.
 
     `scope_of` says what a call needs, `databases_of` which databases it touches: a key that does
-    not allow them is refused before the function runs.
+    not allow them is refused before the function runs. `note_caller` hears of whoever is not.
     """
 
     resolve_caller: Callable[[], Caller] = Field(exclude=True)
+    note_caller: NoteCaller = Field(default=_unnoted, exclude=True)
     scope_of: ScopeOf = Field(exclude=True)
     databases_of: DatabasesOf = Field(exclude=True)
 
@@ -113,7 +120,9 @@ class MemoryTool(Tool):
         try:
             values = checked_arguments(self.fn_metadata.arg_model, self.parameters, arguments)
             caller = self._permitted_caller(values)
-            answer = cast("Answer", await self.fn(caller, **values))
+            await self.note_caller(caller)
+            with reporting_through(context):
+                answer = cast("Answer", await self.fn(caller, **values))
         except McpMemoryError as exc:
             raise ToolError(readable(exc)) from exc
         # A bug's text may hold SQL, paths or secrets: the SDK logs it, the caller never sees it.

@@ -19,6 +19,7 @@ _UNITS = {
     "year": timedelta(days=365),
 }
 _SPAN = re.compile(r"(\d{1,5})\s*([a-z]+?)s?(?:\s+ago)?", re.IGNORECASE)
+_SECONDS = re.compile(r"(\d{1,10}(?:\.\d{1,6})?)\s*(?:s|sec|seconds?)?", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -40,6 +41,19 @@ def parse_instant(
             f"{text[:60]!r} is not a date;"
             " use 2026-03-01, 2026-03-01T09:00:00+01:00, 7d or 2 weeks",
         ) from exc
+
+
+def parse_span(parameter: str, text: str) -> timedelta:
+    """How long: `30m`, `24h`, `2 weeks`, or a number of seconds; `InvalidInput` otherwise."""
+    if match := _SECONDS.fullmatch(text.strip()):
+        return timedelta(seconds=float(match[1]))
+    match = _SPAN.fullmatch(text.strip())
+    unit = _UNITS.get(match[2].lower()) if match else None
+    if match is None or unit is None:
+        raise InvalidInput(
+            parameter, f"{text[:60]!r} is not a time span; use 90s, 30m, 24h, 7d or 2 weeks"
+        )
+    return int(match[1]) * unit
 
 
 def _relative(text: str, now: datetime) -> datetime | None:

@@ -21,6 +21,7 @@ CALLS: Mapping[str, Mapping[str, object]] = {
     "memory_set_default_database": {"name": "main"},
     "memory_current_database": {},
     "transcript": {"action": "stats"},
+    "memory_message": {"action": "inbox"},
 }
 ROUTES = {
     "streamable-http, modern": ("/mcp", "http", "modern"),

@@ -84,6 +84,7 @@ class DatabaseTools:
     def __init__(self, app: App) -> None:
         self._databases, self._spaces = app.databases, app.spaces
         self._documents, self._transcripts = app.documents, app.transcripts
+        self._messages = app.messages
 
     async def memory_list_databases(self, caller: Caller) -> DatabaseList:
         """List the named databases, their sizes and counts, and which one is your default."""
@@ -131,13 +132,19 @@ class DatabaseTools:
             migration=database.layout.migration,
             counts=await self._counts(caller, database.name),
             pending_embeddings=await self._spaces.pending(caller.agent, database=database.name),
-            unread_messages=0,
+            unread_messages=await self._unread(caller),
             agent=caller.agent,
         )
 
     async def _counts(self, caller: Caller, database: str) -> dict[str, int]:
         documents = await self._documents.count(caller.agent, database=database)
         return documents | await self._transcripts.count(caller.agent, database=database)
+
+    async def _unread(self, caller: Caller) -> int:
+        """Mail lies in the configured default database, wherever else the caller works."""
+        if not caller.may_use(self._databases.configured_default):
+            return 0
+        return await self._messages.unread(caller.agent)
 
     async def _described(self, caller: Caller, listed: Listed, default: str) -> NamedDatabase:
         """The listed database with its counts; only one that is there is opened for them."""

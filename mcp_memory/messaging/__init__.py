@@ -1,0 +1,1 @@
+"""Mail between agents: sent once, kept for each recipient, claimed, acknowledged."""

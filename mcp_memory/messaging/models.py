@@ -1,0 +1,131 @@
+"""What a message is, from what is asked for to what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias
+
+State = Literal["queued", "delivered", "acknowledged", "expired"]
+EVERYBODY = "*"
+# How a mailbox is ordered, and where its next page begins: the last priority and message id.
+Place: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """A message to be sent.
+
+    `to` are agents, or `*` alone for every known agent but the sender. Empty: the subscribers of
+    `channel`; without one, whoever `reply_to` came from. `expires_in` None: never.
+    """
+
+    content: str
+    to: Sequence[str] = ()
+    subject: str = ""
+    channel: str = ""
+    type: str = "message"
+    priority: int = 5
+    reply_to: str = ""
+    expires_in: timedelta | None = None
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message that is on its way: it is there for each recipient, whether he is or not."""
+
+    message_id: str
+    thread_id: str
+    recipients: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A message as one agent sees it: one of its recipients, or its sender.
+
+    `state` is that of the agent's own delivery; a sender who is no recipient sees `sent`.
+    """
+
+    id: int
+    sender: str
+    recipients: list[str]
+    is_public: bool
+    subject: str
+    content: str
+    type: str
+    channel: str
+    priority: int
+    thread_id: int
+    reply_to: int | None
+    sent_at: datetime
+    expires_at: datetime | None
+    state: State | Literal["sent"]
+
+    @property
+    def to(self) -> str:
+        """Whom it was addressed to: names, or `*` when it went to everybody or a whole channel."""
+        return EVERYBODY if self.is_public else ", ".join(self.recipients)
+
+
+@dataclass(frozen=True, slots=True)
+class MailFilter:
+    """Which messages of one's own inbox are meant; None filters nothing."""
+
+    unread_only: bool = True
+    channel: str | None = None
+    sender: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which messages, sent or received, are meant; None filters nothing."""
+
+    channel: str | None = None
+    thread_id: int | None = None
+    with_agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MailPage:
+    """Messages, and where the next page starts (empty: there is none)."""
+
+    messages: list[Mail]
+    next_cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a wait took; when nothing, the seconds until a lease of somebody else runs out."""
+
+    messages: list[Mail]
+    next_lease_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryState:
+    """What became of a message at one of its recipients."""
+
+    agent: str
+    state: State
+    note: str
+    delivered_at: datetime | None
+    acknowledged_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAgent:
+    """An agent that has called a tool; `listening` when a process of its hears mail arrive now."""
+
+    agent: str
+    first_seen: datetime
+    last_seen: datetime
+    listening: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel that somebody hears, and whether the one who asks does."""
+
+    channel: str
+    subscribers: int
+    subscribed: bool

@@ -1,0 +1,85 @@
+"""Sending inside one transaction: who gets it, the message, its deliveries, the bells."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from mcp_memory import audit
+from mcp_memory.audit import Event
+from mcp_memory.db import idempotency
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.errors import Conflict, MailNotFound, RecipientUnknown
+from mcp_memory.messaging import store
+from mcp_memory.messaging.bells import BROADCAST, mail_channel
+from mcp_memory.messaging.directory import store as directory
+from mcp_memory.messaging.models import EVERYBODY, Mail, SendMessage, Sent
+from mcp_memory.messaging.taking import message_id
+
+
+async def send(conn: Connection, sender: str, request: SendMessage) -> Sent:
+    """The message as sent, or as it was sent before under the same idempotency key."""
+
+    async def do() -> dict[str, object]:
+        return asdict(await _send(conn, sender, request))
+
+    fingerprint = idempotency.request_hash(asdict(request) | {"tool": "memory_message"})
+    answer = await idempotency.once(conn, sender, request.idempotency_key, fingerprint, do)
+    return Sent(**answer)  # pyright: ignore[reportArgumentType]  # it is what asdict made
+
+
+async def _send(conn: Connection, sender: str, request: SendMessage) -> Sent:
+    parent = await _parent(conn, request)
+    recipients = await _recipients(conn, sender, request, parent)
+    is_public = EVERYBODY in request.to or (not request.to and bool(request.channel))
+    number, thread = await store.add(
+        conn, sender, request, recipients, is_public=is_public, parent=parent
+    )
+    await store.deliver(conn, number)
+    bells = [BROADCAST] if EVERYBODY in request.to else [mail_channel(each) for each in recipients]
+    await store.ring(conn, bells, number)
+    await audit.record(conn, Event(sender, "send", "message", str(number)))
+    return Sent(str(number), str(thread), list(recipients))
+
+
+async def _parent(conn: Connection, request: SendMessage) -> Mail | None:
+    """The message that is replied to, which the sender has sent or received himself."""
+    if not request.reply_to:
+        return None
+    found = await store.visible(conn, [message_id(request.reply_to)])
+    if not found:
+        raise MailNotFound([request.reply_to])
+    return found[0]
+
+
+async def _recipients(
+    conn: Connection, sender: str, request: SendMessage, parent: Mail | None
+) -> Sequence[str]:
+    """Each once; a message that would reach nobody is refused."""
+    if EVERYBODY in request.to:
+        everybody = [name for name in await directory.known(conn) if name != sender]
+        if not everybody:
+            raise Conflict("Nobody but you is known yet: nothing was sent.")
+        return everybody
+    if request.to:
+        return await _named(conn, request.to)
+    if request.channel:
+        return await _audience(conn, sender, request.channel)
+    assert parent is not None
+    return parent.recipients if parent.sender == sender else [parent.sender]
+
+
+async def _named(conn: Connection, names: Sequence[str]) -> Sequence[str]:
+    wanted = list(dict.fromkeys(names))
+    known = await directory.known_among(conn, wanted)
+    if strangers := [name for name in wanted if name not in known]:
+        raise RecipientUnknown(strangers, await directory.known(conn))
+    return wanted
+
+
+async def _audience(conn: Connection, sender: str, channel: str) -> Sequence[str]:
+    others = [name for name in await directory.subscribers(conn, channel) if name != sender]
+    if not others:
+        raise Conflict(
+            f"Nobody else is subscribed to channel {channel[:80]!r}: nothing was sent."
+            " Say to whom with to, or have them subscribe."
+        )
+    return others

@@ -1,0 +1,353 @@
+"""The tables of messages and deliveries; each function runs in its caller's transaction.
+
+What an agent sees, the policies decide: messages it sent or received, deliveries to itself.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.messaging.models import (
+    DeliveryState,
+    HistoryFilter,
+    Mail,
+    MailFilter,
+    Place,
+    SendMessage,
+)
+
+_FIRST_PLACE: Place = (11, 0)
+
+_ADD = """
+WITH fresh AS (
+    SELECT nextval(pg_get_serial_sequence('messages', 'id')) AS id
+)
+INSERT INTO messages (
+    id, agent_id, recipients, is_public, thread_id, reply_to, subject, content, type, channel,
+    priority, expires_at
+)
+SELECT id, %(sender)s, %(recipients)s, %(is_public)s, coalesce(%(thread_id)s::bigint, id),
+       %(reply_to)s::bigint, %(subject)s, %(content)s, %(type)s, %(channel)s, %(priority)s,
+       now() + %(expires_in)s::interval
+FROM fresh
+RETURNING id, thread_id
+"""
+
+
+async def add(
+    conn: Connection,
+    sender: str,
+    request: SendMessage,
+    recipients: Sequence[str],
+    *,
+    is_public: bool,
+    parent: Mail | None,
+) -> tuple[int, int]:
+    """The new message's id and its thread's."""
+    parameters: dict[str, str | int | bool | list[str] | timedelta | None] = {
+        "sender": sender,
+        "recipients": list(recipients),
+        "is_public": is_public,
+        "thread_id": parent.thread_id if parent else None,
+        "reply_to": parent.id if parent else None,
+        "subject": request.subject,
+        "content": request.content,
+        "type": request.type,
+        "channel": request.channel,
+        "priority": request.priority,
+        "expires_in": request.expires_in,
+    }
+    row = await (await conn.execute(_ADD, parameters)).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+_DELIVER = """
+INSERT INTO deliveries (agent_id, message_id, sender, priority, expires_at)
+SELECT recipient, m.id, m.agent_id, m.priority, m.expires_at
+FROM messages m, unnest(m.recipients) recipient
+WHERE m.id = %(message_id)s
+"""
+
+
+async def deliver(conn: Connection, message_id: int) -> None:
+    """Put the message into each recipient's mailbox."""
+    await conn.execute(_DELIVER, {"message_id": message_id})
+
+
+_RING = """
+SELECT pg_notify(bell, %(message_id)s::text)
+FROM unnest(%(bells)s::text[]) bell
+"""
+
+
+async def ring(conn: Connection, bells: Sequence[str], message_id: int) -> None:
+    """Say on these channels that the message is there, once the transaction commits."""
+    await conn.execute(_RING, {"bells": list(bells), "message_id": message_id})
+
+
+_VISIBLE = """
+SELECT m.id, m.agent_id AS sender, m.recipients, m.is_public, m.subject, m.content, m.type,
+       m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at, m.expires_at,
+       coalesce(state_now(d.state, d.expires_at), 'sent') AS state
+FROM messages m
+LEFT JOIN deliveries d ON d.agent_id = current_agent() AND d.message_id = m.id
+WHERE m.id = ANY(%(ids)s)
+ORDER BY m.id
+"""
+
+
+async def visible(conn: Connection, ids: Sequence[int]) -> list[Mail]:
+    """Those of the messages that the caller sent or received, oldest first."""
+    async with conn.cursor(row_factory=class_row(Mail)) as cursor:
+        return await (await cursor.execute(_VISIBLE, {"ids": list(ids)})).fetchall()
+
+
+_INBOX = """
+SELECT m.id, m.agent_id AS sender, m.recipients, m.is_public, m.subject, m.content, m.type,
+       m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at, m.expires_at,
+       state_now(d.state, d.expires_at) AS state
+FROM deliveries d
+JOIN messages m ON m.id = d.message_id
+WHERE d.agent_id = current_agent()
+  AND (NOT %(unread_only)s OR (
+      d.state IN ('queued', 'delivered') AND (d.expires_at IS NULL OR d.expires_at > now())
+  ))
+  AND (%(channel)s::text IS NULL OR m.channel = %(channel)s)
+  AND (%(sender)s::text IS NULL OR d.sender = %(sender)s)
+  AND d.priority <= %(priority)s
+  AND (d.priority < %(priority)s OR d.message_id > %(message_id)s)
+ORDER BY d.priority DESC, d.message_id
+LIMIT %(limit)s
+"""
+
+
+async def inbox(
+    conn: Connection, wanted: MailFilter, limit: int, after: Place | None = None
+) -> list[Mail]:
+    """The caller's mail after a place: highest priority first, oldest first within one."""
+    priority, message_id = after or _FIRST_PLACE
+    parameters = {
+        "unread_only": wanted.unread_only,
+        "channel": wanted.channel,
+        "sender": wanted.sender,
+        "priority": priority,
+        "message_id": message_id,
+        "limit": limit,
+    }
+    async with conn.cursor(row_factory=class_row(Mail)) as cursor:
+        return await (await cursor.execute(_INBOX, parameters)).fetchall()
+
+
+_CLAIM = """
+WITH next AS MATERIALIZED (
+    SELECT d.message_id
+    FROM deliveries d
+    JOIN messages m ON m.id = d.message_id
+    WHERE d.agent_id = current_agent()
+      AND d.state IN ('queued', 'delivered')
+      AND (d.leased_until IS NULL OR d.leased_until <= now())
+      AND (d.expires_at IS NULL OR d.expires_at > now())
+      AND (%(channel)s::text IS NULL OR m.channel = %(channel)s)
+      AND (%(sender)s::text IS NULL OR d.sender = %(sender)s)
+    ORDER BY d.priority DESC, d.message_id
+    LIMIT %(limit)s
+    FOR UPDATE OF d SKIP LOCKED
+), claimed AS (
+    UPDATE deliveries d
+    SET state = 'delivered', claim = %(claim)s, leased_until = now() + %(lease)s,
+        delivered_at = coalesce(d.delivered_at, now())
+    FROM next
+    WHERE d.agent_id = current_agent() AND d.message_id = next.message_id
+    RETURNING d.message_id
+)
+SELECT m.id, m.agent_id AS sender, m.recipients, m.is_public, m.subject, m.content, m.type,
+       m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at, m.expires_at,
+       'delivered' AS state
+FROM claimed
+JOIN messages m ON m.id = claimed.message_id
+ORDER BY m.priority DESC, m.id
+"""
+
+
+async def claim(
+    conn: Connection, wanted: MailFilter, limit: int, lease: timedelta, token: UUID
+) -> list[Mail]:
+    """The first unread messages that nobody holds, held from now on for the lease."""
+    parameters: dict[str, str | int | timedelta | UUID | None] = {
+        "channel": wanted.channel,
+        "sender": wanted.sender,
+        "limit": limit,
+        "lease": lease,
+        "claim": token,
+    }
+    async with conn.cursor(row_factory=class_row(Mail)) as cursor:
+        return await (await cursor.execute(_CLAIM, parameters)).fetchall()
+
+
+_NEXT_LEASE = """
+SELECT extract(epoch FROM min(d.leased_until) - clock_timestamp())::float8
+FROM deliveries d
+WHERE d.agent_id = current_agent()
+  AND d.state IN ('queued', 'delivered')
+  AND d.leased_until > now()
+"""
+
+
+async def next_lease_seconds(conn: Connection) -> float | None:
+    """How long until the first held message of the caller is free again; None: none is held."""
+    row = await (await conn.execute(_NEXT_LEASE)).fetchone()
+    return None if row is None or row[0] is None else max(0.0, float(row[0]))
+
+
+_GIVE_BACK = """
+UPDATE deliveries
+SET state = 'queued', leased_until = NULL, claim = NULL
+WHERE agent_id = current_agent() AND state = 'delivered' AND claim = %(claim)s
+RETURNING message_id
+"""
+
+
+async def give_back(conn: Connection, token: UUID) -> list[int]:
+    """Free what this claim took; the messages' ids."""
+    rows = await (await conn.execute(_GIVE_BACK, {"claim": token})).fetchall()
+    return [int(row[0]) for row in rows]
+
+
+_ACKNOWLEDGE = """
+UPDATE deliveries
+SET state = 'acknowledged', acknowledged_at = now(), leased_until = NULL, claim = NULL,
+    note = %(note)s
+WHERE agent_id = current_agent() AND message_id = ANY(%(ids)s) AND state <> 'acknowledged'
+RETURNING message_id
+"""
+
+
+async def acknowledge(conn: Connection, ids: Sequence[int], note: str) -> list[int]:
+    """Mark these as read for good; those that were not before."""
+    rows = await (await conn.execute(_ACKNOWLEDGE, {"ids": sorted(ids), "note": note})).fetchall()
+    return [int(row[0]) for row in rows]
+
+
+_RECEIVED = """
+SELECT message_id
+FROM deliveries
+WHERE agent_id = current_agent() AND message_id = ANY(%(ids)s)
+"""
+
+
+async def received(conn: Connection, ids: Sequence[int]) -> set[int]:
+    """Those of the messages that were sent to the caller."""
+    rows = await (await conn.execute(_RECEIVED, {"ids": list(ids)})).fetchall()
+    return {int(row[0]) for row in rows}
+
+
+_STATES = """
+SELECT agent, state, note, delivered_at, acknowledged_at
+FROM delivery_states(%(message_id)s)
+"""
+
+
+async def states(conn: Connection, message_id: int) -> list[DeliveryState]:
+    """What became of the caller's own message at each recipient; nothing for anybody else."""
+    async with conn.cursor(row_factory=class_row(DeliveryState)) as cursor:
+        return await (await cursor.execute(_STATES, {"message_id": message_id})).fetchall()
+
+
+_HISTORY = """
+WITH mine AS (
+    (
+        SELECT m.id
+        FROM messages m
+        WHERE m.agent_id = current_agent()
+          AND m.id < %(before)s
+          AND (%(channel)s::text IS NULL OR m.channel = %(channel)s)
+          AND (%(thread_id)s::bigint IS NULL OR m.thread_id = %(thread_id)s)
+          AND (%(with_agent)s::text IS NULL OR %(with_agent)s = ANY(m.recipients))
+        ORDER BY m.id DESC
+        LIMIT %(limit)s
+    )
+    UNION
+    (
+        SELECT m.id
+        FROM deliveries d
+        JOIN messages m ON m.id = d.message_id
+        WHERE d.agent_id = current_agent()
+          AND d.message_id < %(before)s
+          AND (%(channel)s::text IS NULL OR m.channel = %(channel)s)
+          AND (%(thread_id)s::bigint IS NULL OR m.thread_id = %(thread_id)s)
+          AND (%(with_agent)s::text IS NULL OR d.sender = %(with_agent)s)
+        ORDER BY d.message_id DESC
+        LIMIT %(limit)s
+    )
+)
+SELECT m.id, m.agent_id AS sender, m.recipients, m.is_public, m.subject, m.content, m.type,
+       m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at, m.expires_at,
+       coalesce(state_now(d.state, d.expires_at), 'sent') AS state
+FROM mine
+JOIN messages m ON m.id = mine.id
+LEFT JOIN deliveries d ON d.agent_id = current_agent() AND d.message_id = m.id
+ORDER BY m.id DESC
+LIMIT %(limit)s
+"""
+
+
+async def history(conn: Connection, wanted: HistoryFilter, limit: int, before: int) -> list[Mail]:
+    """What the caller sent and received before that message, newest first."""
+    parameters = {
+        "channel": wanted.channel,
+        "thread_id": wanted.thread_id,
+        "with_agent": wanted.with_agent,
+        "limit": limit,
+        "before": before,
+    }
+    async with conn.cursor(row_factory=class_row(Mail)) as cursor:
+        return await (await cursor.execute(_HISTORY, parameters)).fetchall()
+
+
+_UNREAD = """
+SELECT count(*)
+FROM deliveries
+WHERE agent_id = current_agent()
+  AND state IN ('queued', 'delivered')
+  AND (expires_at IS NULL OR expires_at > now())
+"""
+
+
+async def unread(conn: Connection) -> int:
+    """How many messages the caller has not acknowledged."""
+    row = await (await conn.execute(_UNREAD)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+_UNREAD_IDS = """
+SELECT message_id
+FROM deliveries
+WHERE agent_id = current_agent()
+  AND state IN ('queued', 'delivered')
+  AND (expires_at IS NULL OR expires_at > now())
+ORDER BY message_id
+LIMIT %(limit)s
+"""
+
+
+async def unread_ids(conn: Connection, limit: int) -> list[int]:
+    """The oldest messages that the caller has not acknowledged, in the order they were sent."""
+    rows = await (await conn.execute(_UNREAD_IDS, {"limit": limit})).fetchall()
+    return [int(row[0]) for row in rows]
+
+
+_EXPIRE = """
+UPDATE deliveries
+SET state = 'expired', leased_until = NULL, claim = NULL
+WHERE state IN ('queued', 'delivered') AND expires_at <= now()
+"""
+
+
+async def expire(conn: Connection) -> int:
+    """Mark, for everybody, what was not read in time; how many. For the worker."""
+    return (await conn.execute(_EXPIRE)).rowcount
