@@ -31,7 +31,8 @@ class Narrowing:
     """The filters of a search, as every route applies them inside its statement.
 
     The attributes are those of the type of that name in the database; None narrows nothing, but
-    for roles: what tools said is found only by who names them.
+    for roles (what tools said is found only by who names them) and for memories, of which only
+    what is so at `as_of` is found: now, if it is None. `known_at` asks what was held to be so then.
     """
 
     sources: list[str]
@@ -44,6 +45,11 @@ class Narrowing:
     speaker: str | None = None
     origins: list[str] | None = None
     no_origins: list[str] | None = None
+    as_of: datetime | None = None
+    known_at: datetime | None = None
+    memory_types: list[str] | None = None
+    min_importance: float | None = None
+    min_confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

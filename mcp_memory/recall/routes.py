@@ -117,8 +117,8 @@ async def rarity(conn: Connection, lexemes: Sequence[str]) -> dict[str, float]:
 
 
 _GATHER = """
-SELECT chunk_id, candidate, thread, place, role, speaker, tokens, message_tokens, asks, dated,
-       occurred_at, cosine, hits
+SELECT chunk_id, candidate, coalesce(thread, 'c' || chunk_id) AS thread, place, role, speaker,
+       tokens, message_tokens, asks, dated, occurred_at, cosine, hits
 FROM gather_evidence(
     %(found)s,
     %(seeds)s,
