@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
+from mcp_memory.errors import DatabaseError
+
 State = Literal["queued", "delivered", "acknowledged", "expired"]
 EVERYBODY = "*"
 # How a mailbox is ordered, and where its next page begins: the last priority and message id.
@@ -95,10 +97,12 @@ class MailPage:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What a wait took; when nothing, the seconds until a lease of somebody else runs out."""
+    """What a wait took; when nothing, in how many seconds to look again (None: nobody can say),
+    and what kept it from looking now."""
 
     messages: list[Mail]
-    next_lease_seconds: float | None = None
+    next_look_seconds: float | None = None
+    problem: DatabaseError | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,7 @@ WITH next AS MATERIALIZED (
     JOIN messages m ON m.id = d.message_id
     WHERE d.agent_id = current_agent()
       AND d.state IN ('queued', 'delivered')
-      AND (d.leased_until IS NULL OR d.leased_until <= now())
+      AND (d.leased_until IS NULL OR d.leased_until <= now() OR d.claim = %(claim)s)
       AND (d.expires_at IS NULL OR d.expires_at > now())
       AND (%(channel)s::text IS NULL OR m.channel = %(channel)s)
       AND (%(sender)s::text IS NULL OR d.sender = %(sender)s)
@@ -176,7 +176,7 @@ ORDER BY m.priority DESC, m.id
 async def claim(
     conn: Connection, wanted: MailFilter, limit: int, lease: timedelta, token: UUID
 ) -> list[Mail]:
-    """The first unread messages that nobody holds, held from now on for the lease."""
+    """The first unread messages that nobody else holds, held from now on for the lease."""
     parameters: dict[str, str | int | timedelta | UUID | None] = {
         "channel": wanted.channel,
         "sender": wanted.sender,

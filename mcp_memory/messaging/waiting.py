@@ -10,13 +10,14 @@ import anyio
 
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.database import Database
-from mcp_memory.errors import McpMemoryError
+from mcp_memory.errors import DatabaseError, McpMemoryError
 from mcp_memory.messaging import store
 from mcp_memory.messaging.bells import Bell, Bells, mail_channel
 from mcp_memory.messaging.models import Claimed, Mail, MailFilter
 
 # A bell may be broken: whoever waits looks this often without one.
 _LOOK_SECONDS = 15.0
+_AWAY_SECONDS = 1.0
 _GIVE_BACK_SECONDS = 5.0
 
 Idle = Callable[[float], Awaitable[None]]
@@ -61,19 +62,33 @@ async def _wait(
     async with bells.listening(database, agent) as bell:
         while (waited := anyio.current_time() - begun) < wait.timeout_seconds:
             await idle(waited)
-            await _pause(bell, wait.timeout_seconds - waited, claimed.next_lease_seconds)
-            claimed = await _claim(database, agent, wait, token)
+            left = wait.timeout_seconds - waited
+            await _pause(bell, left, claimed.next_look_seconds)
+            claimed = await _claim_if_possible(database, agent, wait, token)
             if claimed.messages:
                 break
+    if claimed.problem is not None:
+        raise claimed.problem
     return claimed.messages
 
 
-async def _pause(bell: Bell, left: float, next_lease: float | None) -> None:
-    """Until the bell rings, somebody else's lease runs out, or it is time to look."""
+async def _pause(bell: Bell, left: float, next_look: float | None) -> None:
+    """Until the bell rings, something else may have come free, or it is time to look."""
     pauses = [left, _LOOK_SECONDS]
-    if next_lease is not None:
-        pauses.append(next_lease)
+    if next_look is not None:
+        pauses.append(next_look)
     await bell.rung(min(pauses))
+
+
+async def _claim_if_possible(database: Database, agent: str, wait: Wait, token: UUID) -> Claimed:
+    """What is there now; a database that restarts ends no wait, unless it stays away.
+
+    Whatever a claim took whose end nobody heard of, the next one under the same token has again.
+    """
+    try:
+        return await _claim(database, agent, wait, token)
+    except DatabaseError as exc:
+        return Claimed([], _AWAY_SECONDS, exc)
 
 
 async def _claim(database: Database, agent: str, wait: Wait, token: UUID) -> Claimed:
