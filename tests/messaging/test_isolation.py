@@ -75,7 +75,8 @@ async def test_the_recipient_does_not_change_what_was_written(app: App) -> None:
             "carol",
             (
                 "INSERT INTO messages (agent_id, recipients, is_public, thread_id, subject,"
-                " content, type, channel, priority) VALUES ('alice', '{bob}', false, 1, '', 'x', 'm', '', 5)"
+                " content, type, channel, priority)"
+                " VALUES ('alice', '{bob}', false, 1, '', 'x', 'm', '', 5)"
             ),
         ),
         ("carol", "INSERT INTO channel_subscriptions (agent_id, channel) VALUES ('bob', 'x')"),
