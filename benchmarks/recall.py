@@ -1,11 +1,13 @@
 """Recall of evidence on LoCoMo and BEAM, through the public tools.
 
-    python -m benchmarks.recall FILE… [--provider minilm] [--limit-questions N]
+    python -m benchmarks.recall FILE… [--provider minilm …] [--alone] [--limit-questions N]
 
 Each conversation is appended as transcripts into a database of its own; each question is asked by
 `transcript(action="search")`. Recall at k is the share of a question's evidence among the first k
-messages. The shipped weights have seen the conversations they were learned on:
-`benchmarks.learn_ranking` prints the cross-validated figures.
+messages, recall in T the share inside the first T tokens of text that comes back. In the same run
+the same questions are ranked in other ways (`benchmarks.rankings`), unless `--alone`. The shipped
+weights have seen the conversations they were learned on: `benchmarks.learn_ranking` prints the
+cross-validated figures, and what each feature is worth.
 """
 
 import argparse
@@ -17,18 +19,26 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TypedDict, cast
 
 import anyio
 from mcp.client import Client
+from rich.console import Console
+from rich.table import Table
 
 from benchmarks.conversations import Conversation, Question, load
+from benchmarks.rankings import RANKINGS, Found, ranked
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
 from mcp_memory.server.build import build_server
+from mcp_memory.text.tokens import TokenCounter
 
 DEPTHS = (5, 10, 20)
+BUDGETS = (500, 1000, 2000)
+_PRODUCT = "product"
+_TOKENS = TokenCounter()
 _BATCH = 100
 # The tests' model folder, when they have installed one there.
 _MODELS = (
@@ -41,21 +51,33 @@ _AGENT = "benchmark"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question and the ids of the messages that came back, best first."""
+    """A question, who ranked, and the messages that came back, best first."""
 
     conversation: Conversation
     question: Question
-    found: list[str]
+    ranking: str
+    found: list[Found]
 
     def recall(self, depth: int) -> float:
         """The share of the evidence among the first `depth` messages."""
         evidence = self.question.evidence
-        return len(evidence & set(self.found[:depth])) / len(evidence)
+        return len(evidence & {each.id for each in self.found[:depth]}) / len(evidence)
+
+    def recall_within(self, tokens: int) -> float:
+        """The share of the evidence in the messages that fit into so many tokens, in order."""
+        within, spent = 0, 0
+        for each in self.found:
+            spent += _TOKENS.count(each.text)
+            if spent > tokens:
+                break
+            within += each.id in self.question.evidence
+        return within / len(self.question.evidence)
 
     @property
     def reciprocal_rank(self) -> float:
         """One over the place of the first evidence; 0 when none was found."""
-        places = [n for n, each in enumerate(self.found, 1) if each in self.question.evidence]
+        evidence = self.question.evidence
+        places = [place for place, each in enumerate(self.found, 1) if each.id in evidence]
         return 1 / places[0] if places else 0.0
 
 
@@ -126,10 +148,38 @@ async def ask(app: App, conversation: Conversation, questions: Sequence[Question
                     "database": database_of(conversation),
                 },
             )
-            found = cast("Mapping[str, list[dict[str, list[str]]]]", answer.structured_content)
-            ids = [each for result in found["results"] for each in result["message_ids"]]
-            asked.append(Asked(conversation, question, list(dict.fromkeys(ids))))
+            content = cast("Mapping[str, list[_Result]]", answer.structured_content)
+            found = [
+                Found(id, each["text"]) for each in content["results"] for id in each["message_ids"]
+            ]
+            asked.append(Asked(conversation, question, _PRODUCT, _once(found)))
     return asked
+
+
+class _Result(TypedDict):
+    message_ids: list[str]
+    text: str
+
+
+def _once(found: Sequence[Found]) -> list[Found]:
+    return list({each.id: each for each in found}.values())
+
+
+async def compare(
+    app: App, conversation: Conversation, questions: Sequence[Question]
+) -> list[Asked]:
+    """Every question as the other rankings answer it."""
+    database = database_of(conversation)
+    return [
+        Asked(
+            conversation,
+            question,
+            name,
+            await ranked(app, _AGENT, question.text, ranking, database=database, most=DEPTHS[-1]),
+        )
+        for name, ranking in RANKINGS.items()
+        for question in questions
+    ]
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
@@ -139,22 +189,34 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return means[25], means[974]
 
 
-def report(asked: Sequence[Asked]) -> None:
-    """Print a line for each kind of conversation and for each category in it."""
-    print(f"{'':32}{'n':>5}  R@5    R@10   R@20   MRR    R@10 95 %")
+def report(title: str, asked: Sequence[Asked]) -> None:
+    """Print a table: a row for each ranking of each kind, then for each category of the product."""
     groups: dict[str, list[Asked]] = defaultdict(list)
     for each in asked:
-        groups[each.conversation.kind].append(each)
-        groups[f"{each.conversation.kind} · {each.question.category}"].append(each)
-    for name, members in sorted(groups.items()):
-        recalls = [statistics.fmean(each.recall(depth) for each in members) for depth in DEPTHS]
-        rank = statistics.fmean(each.reciprocal_rank for each in members)
-        low, high = interval([each.recall(10) for each in members])
-        figures = "  ".join(f"{value:.3f}" for value in (*recalls, rank))
-        print(f"{name:32}{len(members):5}  {figures}  {low:.3f}-{high:.3f}")
+        groups[f"{each.conversation.kind}: {each.ranking}"].append(each)
+    for each in asked:
+        if each.ranking == _PRODUCT:
+            groups[f"{each.conversation.kind}, {each.question.category}"].append(each)
+    columns = [f"R@{depth}" for depth in DEPTHS] + ["95 % of R@10", "MRR"]
+    table = Table(title=title, title_justify="left")
+    for column in ("", "n", *columns, *(f"in {budget}" for budget in BUDGETS)):
+        table.add_column(column, justify="right" if column else "left")
+    for name, members in groups.items():
+        table.add_row(name, str(len(members)), *_figures(members))
+    Console(width=130).print(table)
 
 
-async def run(paths: Sequence[Path], provider: str, limit: int | None) -> None:
+def _figures(members: Sequence[Asked]) -> list[str]:
+    """The cells of one row, as the columns have them."""
+    recalls = [statistics.fmean(each.recall(depth) for each in members) for depth in DEPTHS]
+    low, high = interval([each.recall(10) for each in members])
+    rank = statistics.fmean(each.reciprocal_rank for each in members)
+    within = [statistics.fmean(each.recall_within(most) for each in members) for most in BUDGETS]
+    cells = [f"{value:.3f}" for value in (*recalls, rank, *within)]
+    return [*cells[:3], f"{low:.3f}-{high:.3f}", *cells[3:]]
+
+
+async def run(paths: Sequence[Path], provider: str, limit: int | None, *, alone: bool) -> None:
     """Fill, ask and report."""
     asked: list[Asked] = []
     with tempfile.TemporaryDirectory(prefix="mcpm-", dir="/tmp") as folder:
@@ -162,18 +224,23 @@ async def run(paths: Sequence[Path], provider: str, limit: int | None) -> None:
         async with open_benchmark_app(provider, Path(folder)) as app:
             for conversation in (each for path in paths for each in load(path)):
                 await fill(app, conversation)
-                asked += await ask(app, conversation, conversation.questions[:limit])
-    report(asked)
+                questions = conversation.questions[:limit]
+                asked += await ask(app, conversation, questions)
+                asked += [] if alone else await compare(app, conversation, questions)
+    report(f"recall of evidence, {provider}", asked)
 
 
 def main() -> None:
     """Read the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
-    parser.add_argument("--provider", default="minilm", choices=["minilm", "hashing"])
+    parser.add_argument("--provider", nargs="+", default=["minilm"], choices=["minilm", "hashing"])
+    parser.add_argument("--alone", action="store_true", help="leave out the other rankings")
     parser.add_argument("--limit-questions", type=int, help="ask only the first N of each")
     arguments = parser.parse_args()
-    anyio.run(run, arguments.files, arguments.provider, arguments.limit_questions)
+    for provider in arguments.provider:
+        work = partial(run, arguments.files, provider, arguments.limit_questions)
+        anyio.run(partial(work, alone=arguments.alone))
 
 
 if __name__ == "__main__":

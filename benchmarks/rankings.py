@@ -1,0 +1,113 @@
+"""Other ways to rank the same messages, to compare the product's with: each a list of messages.
+
+Vectors alone, full text alone and their 0.7/0.3 mix are what other memory servers ship; the
+product with one of its routes taken away shows what that route is worth.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from mcp_memory.app import App
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.recall import routes
+from mcp_memory.recall.candidates import Asked, best_candidates
+from mcp_memory.recall.models import Hit, Narrowing
+from mcp_memory.recall.question import read
+from mcp_memory.spaces.service import QueryVector
+from mcp_memory.transcripts import store
+
+_HITS = 400
+_NARROWING = Narrowing(sources=["transcripts"])
+_OF_VECTORS, _OF_WORDS = 0.7, 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message that came back, with the text it would cost."""
+
+    id: str
+    text: str
+
+
+Ranking = Callable[[Connection, Asked], Awaitable[list[int]]]
+
+
+async def vectors_alone(conn: Connection, asked: Asked) -> list[int]:
+    """Chunks by their cosine."""
+    return [hit.chunk_id for hit in await routes.semantic(conn, asked.vector, _NARROWING, _HITS)]
+
+
+_FULL_TEXT = """
+SELECT id
+FROM chunks
+WHERE lexemes @@ as_query(%(lexemes)s)
+ORDER BY ts_rank(lexemes, as_query(%(lexemes)s)) DESC, id DESC
+LIMIT %(limit)s
+"""
+
+
+async def full_text_alone(conn: Connection, asked: Asked) -> list[int]:
+    """Chunks that hold any of the words, by PostgreSQL's own `ts_rank`."""
+    parameters = {"lexemes": asked.question.lexemes, "limit": _HITS}
+    return [int(row[0]) for row in await (await conn.execute(_FULL_TEXT, parameters)).fetchall()]
+
+
+async def mixed(conn: Connection, asked: Asked) -> list[int]:
+    """Chunks by 0.7 of the cosine and 0.3 of BM25, each scaled by the question's best."""
+    lexemes = asked.question.lexemes
+    by_meaning = await routes.semantic(conn, asked.vector, _NARROWING, _HITS)
+    by_words = await routes.lexical(conn, lexemes, _NARROWING, _HITS)
+    scores: dict[int, float] = {}
+    _add(scores, by_meaning, "semantic", _OF_VECTORS)
+    _add(scores, by_words, "lexical", _OF_WORDS)
+    return sorted(scores, key=lambda chunk_id: -scores[chunk_id])
+
+
+def _add(scores: dict[int, float], hits: Sequence[Hit], signal: str, share: float) -> None:
+    best = max((hit.signals[signal] for hit in hits), default=0.0)
+    for hit in hits if best > 0 else ():
+        worth = share * hit.signals[signal] / best
+        scores[hit.chunk_id] = scores.get(hit.chunk_id, 0.0) + worth
+
+
+async def without_vectors(conn: Connection, asked: Asked) -> list[int]:
+    """The product's order without the semantic route."""
+    return await _ranked(conn, replace(asked, vector=QueryVector()))
+
+
+async def without_words(conn: Connection, asked: Asked) -> list[int]:
+    """The product's order without the lexical route and its features."""
+    return await _ranked(conn, replace(asked, question=replace(asked.question, lexemes=[])))
+
+
+async def _ranked(conn: Connection, asked: Asked) -> list[int]:
+    found = await best_candidates(conn, asked, _NARROWING, wanted=_HITS)
+    return [each.chunk_id for each in found]
+
+
+RANKINGS: dict[str, Ranking] = {
+    "vectors alone": vectors_alone,
+    "full text alone (ts_rank)": full_text_alone,
+    "0.7 vectors + 0.3 BM25": mixed,
+    "product without vectors": without_vectors,
+    "product without words": without_words,
+}
+
+
+async def ranked(
+    app: App, agent: str, query: str, ranking: Ranking, *, database: str, most: int
+) -> list[Found]:
+    """The first messages by this ranking, each once, by its best chunk."""
+    chosen = await app.databases.reading(database, agent)
+    vector = await app.spaces.query_vector(chosen, query)
+    asked = Asked(read(query, now=datetime.now(UTC), zone=UTC), vector)
+
+    async def work(conn: Connection) -> list[Found]:
+        chunk_ids = await ranking(conn, asked)
+        messages = await store.of_chunks(conn, chunk_ids)
+        known = [messages[each][1] for each in chunk_ids if each in messages]
+        return [Found(each.id, each.content) for each in known]
+
+    found = await chosen.read(agent, work)
+    return list({each.id: each for each in found}.values())[:most]
