@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 VOCABULARY = 30_000
 WORDS_A_CHUNK = 80
@@ -24,10 +25,8 @@ class Corpus:
 def make_corpus(chunks: int, *, queries: int, seed: int = 7) -> Corpus:
     """So many chunks. A question asks for two common words, two middling ones and a rare one."""
     random = np.random.default_rng(seed)
-    words = np.array([_word(number) for number in range(VOCABULARY)])
-    # Zipf's law as Mandelbrot has it: the frequency of the n-th word is about 1 / (n + 2.7).
-    shares = 1.0 / (np.arange(VOCABULARY) + 2.7)
-    drawn = random.choice(words, size=(chunks, WORDS_A_CHUNK), p=shares / shares.sum())
+    words = np.array(zipf_words())
+    drawn = random.choice(words, size=(chunks, WORDS_A_CHUNK), p=zipf_shares())
     sections = [_section(number, row.tolist()) for number, row in enumerate(drawn)]
     documents = [
         "\n".join(sections[start : start + CHUNKS_A_DOCUMENT])
@@ -36,6 +35,17 @@ def make_corpus(chunks: int, *, queries: int, seed: int = 7) -> Corpus:
     ranks = [(0, 100), (0, 100), (100, 3000), (100, 3000), (3000, VOCABULARY)]
     asked = [" ".join(words[random.integers(*span)] for span in ranks) for _ in range(queries)]
     return Corpus(documents, asked)
+
+
+def zipf_words() -> list[str]:
+    """The vocabulary, the most frequent word first."""
+    return [_word(number) for number in range(VOCABULARY)]
+
+
+def zipf_shares() -> NDArray[np.float64]:
+    """How often each word stands, by Zipf's law as Mandelbrot has it: about 1 / (n + 2.7)."""
+    shares = 1.0 / (np.arange(VOCABULARY) + 2.7)
+    return shares / shares.sum()
 
 
 def _word(number: int) -> str:

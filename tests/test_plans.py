@@ -139,6 +139,15 @@ async def test_meaning_is_found_by_the_index_of_the_space_among_many_rows(
     assert "chunk_embeddings" not in done.whole_tables
 
 
+async def test_that_an_owner_has_many_rows_is_seen_without_reading_them(
+    app: App, db: Database
+) -> None:
+    hits, done = await by_meaning(app, db, "crowd", "kestrel")
+
+    assert "chunks_agent" in done.indexes
+    assert done.chunks_read <= 2 * len(hits)
+
+
 async def test_a_small_owners_vectors_are_compared_one_by_one(app: App, db: Database) -> None:
     hits, done = await by_meaning(app, db, "alice", "kestrel")
 

@@ -8,7 +8,7 @@ LoCoMo and BEAM; `benchmarks/learn_ranking.py` learns the weights.
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from mcp_memory.recall.question import Period, Question
@@ -89,17 +89,39 @@ class _Asked:
     total: float
     names: list[int]
     named: set[str]
+    # Asked for several times of each chunk, reckoned once.
+    _lexical: dict[int, float] = field(default_factory=dict[int, float])
+    _held: dict[int, int] = field(default_factory=dict[int, int])
+    _shares: dict[int, float] = field(default_factory=dict[int, float])
 
     def lexical(self, chunk: Evidence) -> float:
         """BM25 over the words that are no names."""
-        length = 1 - _LENGTH_SHARE + _LENGTH_SHARE * chunk.tokens / _USUAL_TOKENS
-        return sum(weight * chunk.hits[place] for place, weight in self.content) / length
+        known = self._lexical.get(chunk.chunk_id)
+        if known is None:
+            hits = chunk.hits
+            length = 1 - _LENGTH_SHARE + _LENGTH_SHARE * chunk.tokens / _USUAL_TOKENS
+            known = sum([weight * hits[place] for place, weight in self.content]) / length
+            self._lexical[chunk.chunk_id] = known
+        return known
 
-    def coverage(self, hits: Iterable[Sequence[float]]) -> float:
+    def coverage(self, chunks: Iterable[Evidence]) -> float:
         """The share of the words' rarity that these chunks hold together."""
-        rows = list(hits)
-        held = sum(w for place, w in self.content if any(row[place] > 0 for row in rows))
-        return held / self.total
+        held = 0
+        for chunk in chunks:
+            held |= self._words_in(chunk)
+        share = self._shares.get(held)
+        if share is None:
+            weights = [weight for place, weight in self.content if held >> place & 1]
+            share = self._shares[held] = sum(weights) / self.total
+        return share
+
+    def _words_in(self, chunk: Evidence) -> int:
+        """Which of the question's words the chunk holds, a bit for each."""
+        held = self._held.get(chunk.chunk_id)
+        if held is None:
+            held = sum([1 << place for place, hit in enumerate(chunk.hits) if hit > 0])
+            self._held[chunk.chunk_id] = held
+        return held
 
 
 def describe(
@@ -134,19 +156,19 @@ class _Crowd:
     ) -> "_Crowd":
         lexical: dict[str, float] = defaultdict(float)
         cosine: dict[str, float] = defaultdict(float)
-        rows: dict[str, list[list[float]]] = defaultdict(list)
+        chunks: dict[str, list[Evidence]] = defaultdict(list)
         for key in wanted:
             for chunk in messages[key]:
                 lexical[chunk.thread] = max(lexical[chunk.thread], asked.lexical(chunk))
                 cosine[chunk.thread] = max(cosine[chunk.thread], chunk.cosine or 0.0)
-                rows[chunk.thread].append(chunk.hits)
+                chunks[chunk.thread].append(chunk)
         best = max(lexical.values(), default=0.0) or 1.0
         return cls(
             best,
             _lopsided([chunk for key in wanted for chunk in messages[key]]),
             {thread: value / best for thread, value in lexical.items()},
             cosine,
-            {thread: asked.coverage(found) for thread, found in rows.items()},
+            {thread: asked.coverage(found) for thread, found in chunks.items()},
         )
 
 
@@ -189,8 +211,8 @@ def _by_words(asked: _Asked, crowd: _Crowd, chunks: Sequence[Evidence]) -> dict[
     thread = chunks[0].thread
     return {
         "lexical": max(map(asked.lexical, chunks)) / crowd.best_lexical,
-        "coverage": max(asked.coverage([chunk.hits]) for chunk in chunks),
-        "cosine": max(chunk.cosine or 0.0 for chunk in chunks),
+        "coverage": max([asked.coverage([chunk]) for chunk in chunks]),
+        "cosine": max([chunk.cosine or 0.0 for chunk in chunks]),
         "substance": 1 - math.exp(-_longest(chunks) / _SUBSTANTIAL_TOKENS),
         "thread_lexical": crowd.thread_lexical[thread],
         "thread_coverage": crowd.thread_coverage[thread],
@@ -236,7 +258,7 @@ def _by_neighbours(
         "asks": short * any(chunk.asks for chunk in chunks),
         "answers": answers,
         "answers_lexical": answers * asked_of,
-        "next_coverage": short * asked.coverage([chunk.hits for chunk in after]),
+        "next_coverage": short * asked.coverage(after),
     }
 
 

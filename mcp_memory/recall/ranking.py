@@ -54,17 +54,18 @@ def order(
     """
     routes = _routes_of(found)
     chunks = _chunks_of(evidence)
-    ranked = sorted(described, key=lambda each: (-_rank(each, weights), -each.chunk_id))
+    ranks = [(_rank(each, weights), each) for each in described]
+    ranks.sort(key=lambda ranked: (-ranked[0], -ranked[1].chunk_id))
     return [
         Candidate(
             chunk_id=each.chunk_id,
             routes=_routes_to(chunks[each.message], routes),
             signals=each.features,
             score=probability(each.features, weights),
-            rank=_rank(each, weights),
+            rank=rank,
             chunk_ids=chunks[each.message],
         )
-        for each in ranked
+        for rank, each in ranks
     ]
 
 
@@ -82,7 +83,8 @@ def by_meaning(hits: Sequence[Hit], weights: Weights) -> list[Candidate]:
 
 
 def _rank(described: Described, weights: Weights) -> float:
-    return sum(weights.features[name] * value for name, value in described.features.items())
+    features = weights.features
+    return sum([features[name] * value for name, value in described.features.items()])
 
 
 def probability(signals: Mapping[str, float], weights: Weights) -> float:
