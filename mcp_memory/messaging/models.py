@@ -31,6 +31,16 @@ class SendMessage:
     expires_in: timedelta | None = None
     idempotency_key: str = ""
 
+    @property
+    def is_to_everybody(self) -> bool:
+        """Whether every known agent gets it."""
+        return EVERYBODY in self.to
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it goes to everybody, or to a whole channel."""
+        return self.is_to_everybody or (not self.to and bool(self.channel))
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:

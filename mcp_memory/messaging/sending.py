@@ -11,7 +11,7 @@ from mcp_memory.errors import Conflict, MailNotFound, RecipientUnknown
 from mcp_memory.messaging import store
 from mcp_memory.messaging.bells import BROADCAST, mail_channel
 from mcp_memory.messaging.directory import store as directory
-from mcp_memory.messaging.models import EVERYBODY, Mail, SendMessage, Sent
+from mcp_memory.messaging.models import Mail, SendMessage, Sent
 from mcp_memory.messaging.taking import message_id
 
 
@@ -29,13 +29,8 @@ async def send(conn: Connection, sender: str, request: SendMessage) -> Sent:
 async def _send(conn: Connection, sender: str, request: SendMessage) -> Sent:
     parent = await _parent(conn, request)
     recipients = await _recipients(conn, sender, request, parent)
-    is_public = EVERYBODY in request.to or (not request.to and bool(request.channel))
-    number, thread = await store.add(
-        conn, sender, request, recipients, is_public=is_public, parent=parent
-    )
-    await store.deliver(conn, number)
-    bells = [BROADCAST] if EVERYBODY in request.to else [mail_channel(each) for each in recipients]
-    await store.ring(conn, bells, number)
+    bells = [BROADCAST] if request.is_to_everybody else [mail_channel(each) for each in recipients]
+    number, thread = await store.send(conn, sender, request, recipients, bells, parent=parent)
     await audit.record(conn, Event(sender, "send", "message", str(number)))
     return Sent(str(number), str(thread), list(recipients))
 
@@ -54,7 +49,7 @@ async def _recipients(
     conn: Connection, sender: str, request: SendMessage, parent: Mail | None
 ) -> Sequence[str]:
     """Each once; a message that would reach nobody is refused."""
-    if EVERYBODY in request.to:
+    if request.is_to_everybody:
         everybody = [name for name in await directory.known(conn) if name != sender]
         if not everybody:
             raise Conflict("Nobody but you is known yet: nothing was sent.")

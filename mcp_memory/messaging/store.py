@@ -21,36 +21,46 @@ from mcp_memory.messaging.models import (
 
 _FIRST_PLACE: Place = (11, 0)
 
-_ADD = """
+# One statement, so that a message to many costs no more round trips than one to a single agent.
+_SEND = """
 WITH fresh AS (
     SELECT nextval(pg_get_serial_sequence('messages', 'id')) AS id
+), message AS (
+    INSERT INTO messages (
+        id, agent_id, recipients, is_public, thread_id, reply_to, subject, content, type, channel,
+        priority, expires_at
+    )
+    SELECT id, %(sender)s, %(recipients)s, %(is_public)s, coalesce(%(thread_id)s::bigint, id),
+           %(reply_to)s::bigint, %(subject)s, %(content)s, %(type)s, %(channel)s, %(priority)s,
+           now() + %(expires_in)s::interval
+    FROM fresh
+    RETURNING id, thread_id, agent_id, priority, expires_at
+), mailboxes AS (
+    INSERT INTO deliveries (agent_id, message_id, sender, priority, expires_at)
+    SELECT recipient, m.id, m.agent_id, m.priority, m.expires_at
+    FROM message m, unnest(%(recipients)s::text[]) recipient
 )
-INSERT INTO messages (
-    id, agent_id, recipients, is_public, thread_id, reply_to, subject, content, type, channel,
-    priority, expires_at
-)
-SELECT id, %(sender)s, %(recipients)s, %(is_public)s, coalesce(%(thread_id)s::bigint, id),
-       %(reply_to)s::bigint, %(subject)s, %(content)s, %(type)s, %(channel)s, %(priority)s,
-       now() + %(expires_in)s::interval
-FROM fresh
-RETURNING id, thread_id
+SELECT id, thread_id,
+       ARRAY(SELECT pg_notify(bell, id::text)::text FROM unnest(%(bells)s::text[]) bell)
+FROM message
 """
 
 
-async def add(
+async def send(
     conn: Connection,
     sender: str,
     request: SendMessage,
     recipients: Sequence[str],
+    bells: Sequence[str],
     *,
-    is_public: bool,
     parent: Mail | None,
 ) -> tuple[int, int]:
-    """The new message's id and its thread's."""
+    """Put the message into each recipient's mailbox and ring; its id and its thread's."""
     parameters: dict[str, str | int | bool | list[str] | timedelta | None] = {
         "sender": sender,
         "recipients": list(recipients),
-        "is_public": is_public,
+        "bells": list(bells),
+        "is_public": request.is_public,
         "thread_id": parent.thread_id if parent else None,
         "reply_to": parent.id if parent else None,
         "subject": request.subject,
@@ -60,22 +70,9 @@ async def add(
         "priority": request.priority,
         "expires_in": request.expires_in,
     }
-    row = await (await conn.execute(_ADD, parameters)).fetchone()
+    row = await (await conn.execute(_SEND, parameters)).fetchone()
     assert row is not None
     return int(row[0]), int(row[1])
-
-
-_DELIVER = """
-INSERT INTO deliveries (agent_id, message_id, sender, priority, expires_at)
-SELECT recipient, m.id, m.agent_id, m.priority, m.expires_at
-FROM messages m, unnest(m.recipients) recipient
-WHERE m.id = %(message_id)s
-"""
-
-
-async def deliver(conn: Connection, message_id: int) -> None:
-    """Put the message into each recipient's mailbox."""
-    await conn.execute(_DELIVER, {"message_id": message_id})
 
 
 _RING = """
@@ -85,7 +82,7 @@ FROM unnest(%(bells)s::text[]) bell
 
 
 async def ring(conn: Connection, bells: Sequence[str], message_id: int) -> None:
-    """Say on these channels that the message is there, once the transaction commits."""
+    """Say again on these channels that the message is there, once the transaction commits."""
     await conn.execute(_RING, {"bells": list(bells), "message_id": message_id})
 
 
