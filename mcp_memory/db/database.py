@@ -13,6 +13,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from mcp_memory.db import vectors
 from mcp_memory.db.cancellation import Connection, Result, claimed, run_cancellable
+from mcp_memory.db.listener import ListenerThread
+from mcp_memory.db.notifications import Notifications
 from mcp_memory.db.provision import Layout, conninfo
 from mcp_memory.db.revival import Revival
 from mcp_memory.db.transaction import ConnectionLost, Identity, Work, transact
@@ -64,8 +66,10 @@ class Database:
         patience: Patience,
         *,
         revive: Callable[[], Awaitable[None]],
+        listener: ListenerThread,
     ) -> None:
         self.address, self.layout = address, layout
+        self.notifications = Notifications(address.name, address.direct_url, listener)
         self._patience = patience
         # Counted when a write is over, however it ended: what was read before it began is old then.
         self.writes = 0
@@ -87,6 +91,7 @@ class Database:
 
     async def close(self) -> None:
         """Give up every connection."""
+        await self.notifications.aclose()
         await self._pool.close()
 
     async def read(self, agent: str, work: Work[Result]) -> Result:

@@ -16,6 +16,7 @@ from mcp_memory.db.addresses import BASE, Addresses
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.database import Address, Database, Patience
 from mcp_memory.db.embedded import EmbeddedCluster
+from mcp_memory.db.listener import ListenerThread
 from mcp_memory.db.names import checked_name, complete_url, database_in
 from mcp_memory.db.translate import translated
 from mcp_memory.errors import Conflict, DatabaseError, UnknownDatabase
@@ -49,6 +50,7 @@ class Databases:
         self._cluster = EmbeddedCluster(config.embedded.data_dir) if own is None else None
         base_url = self._cluster.url(_EMBEDDED_DATABASE) if self._cluster else ""
         self._addresses = Addresses(config, own.reveal() if own else base_url)
+        self._listener = ListenerThread()
         self._open: dict[str, Database] = {}
         # A lock lives as long as somebody holds it or waits: names are agents' words.
         self._locks: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
@@ -190,6 +192,7 @@ class Databases:
         """Close every pool and leave the embedded cluster."""
         for name in [*self._open]:
             await self._close(name)
+        await self._listener.aclose()
         if self._cluster is not None:
             await anyio.to_thread.run_sync(self._cluster.leave)
 
@@ -222,7 +225,13 @@ class Databases:
                 layout = await provision.prepare(conn, name)
         limits = self._config.limits
         patience = Patience(limits.statement_timeout_seconds, limits.pool_timeout_seconds)
-        database = Database(address, layout, patience, revive=lambda: self._revive(address))
+        database = Database(
+            address,
+            layout,
+            patience,
+            revive=lambda: self._revive(address),
+            listener=self._listener,
+        )
         await database.open()
         logger.info("database %s is open at migration %d", name, layout.migration)
         return database

@@ -1,83 +1,71 @@
 """LISTEN on one database: a single connection and reader, dispatch by channel, back after a loss.
 
 The table is the truth and a notification only a hint: after every (re)connection each subscriber is
-told to look for itself.
+told to look for itself. The connection is read in a thread of its own (`ListenerThread`), so that a
+busy loop never delays a wake-up; subscribers are called on the loop they subscribed from.
 """
 
-import logging
-import random
-from collections.abc import Callable
-from contextlib import suppress
+import asyncio
 
 import anyio
-import psycopg
-from psycopg import sql
 
-from mcp_memory.db import provision
-from mcp_memory.db.cancellation import Connection
-from mcp_memory.db.database import Database
+from mcp_memory.db.line import Line
+from mcp_memory.db.listener import ListenerThread
+from mcp_memory.db.subscription import RECONNECTED, Listener, Subscription
 
-# A payload that no sender uses: "you may have missed something".
-RECONNECTED = ""
-_PING_SECONDS = 20.0
-_FIRST_PAUSE_SECONDS = 0.2
-_LONGEST_PAUSE_SECONDS = 30.0
-
-Listener = Callable[[str], None]
-
-logger = logging.getLogger(__name__)
+__all__ = ["RECONNECTED", "Notifications", "Subscription"]
 
 
 class Notifications:
-    """What is notified in one database, while `run` runs.
+    """What is notified in one database; it connects for the first subscriber."""
 
-    Subscribers are called with each payload of their channel, and with `RECONNECTED` whenever the
-    connection is (again) in force. They must not wait.
-    """
+    def __init__(self, name: str, url: str, thread: ListenerThread) -> None:
+        self._name, self._url, self._thread = name, url, thread
+        self._line: Line | None = None
+        self._is_closed = False
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._listeners: dict[str, list[Listener]] = {}
-        self.is_listening = False
+    @property
+    def problem(self) -> str:
+        """Why nothing is heard, in a few words; empty while something is, or nobody asked."""
+        return "" if self._line is None else self._line.problem
 
-    def subscribe(self, channel: str, listener: Listener) -> None:
-        """Call `listener` for this channel; to be said before `run` begins."""
-        self._listeners.setdefault(channel, []).append(listener)
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody has subscribed."""
+        return self._line is not None
 
-    async def run(self) -> None:
-        """Listen until cancelled; a lost connection is made again, later each time it fails."""
-        pause = _FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                async with await provision.connect(self._database.address.direct_url) as conn:
-                    await self._listen(conn)
-                    pause = _FIRST_PAUSE_SECONDS
-                    await self._dispatch(conn)
-            except (psycopg.Error, OSError) as exc:
-                logger.info(
-                    "listening on %s broke off: %s", self._database.name, type(exc).__name__
-                )
-            finally:
-                self.is_listening = False
-            # Many processes lose one server at one instant: they must not all come back at once.
-            await anyio.sleep(pause * random.uniform(0.5, 1.5))
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+    async def subscribe(
+        self, channel: str, listener: Listener, *, presence: str = ""
+    ) -> Subscription:
+        """Call `listener` with each payload of the channel, and first with `RECONNECTED`.
 
-    async def _listen(self, conn: Connection) -> None:
-        for channel in self._listeners:
-            await conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
-        self.is_listening = True
-        for channel in self._listeners:
-            self._tell(channel, RECONNECTED)
+        It is in force when this returns, or the server does not answer: then `is_listening` is
+        false, and becomes true when it is back. While there is a `presence`, the connection holds
+        the shared advisory lock `hashtextextended(presence, 0)`: others can see who listens.
+        """
+        line = self._running()
+        subscription = Subscription(channel, presence, listener, self._leave)
+        try:
+            await asyncio.wrap_future(self._thread.start(line.add, subscription))
+        except BaseException:
+            subscription.close()
+            raise
+        return subscription
 
-    async def _dispatch(self, conn: Connection) -> None:
-        """Pass on what arrives; a silent line is asked now and then whether it is still one."""
-        while True:
-            async for notification in conn.notifies(timeout=_PING_SECONDS):
-                self._tell(notification.channel, notification.payload)
-            await conn.execute("SELECT 1")
+    async def aclose(self) -> None:
+        """Stop listening, for good."""
+        self._is_closed = True
+        line, self._line = self._line, None
+        if line is not None:
+            with anyio.CancelScope(shield=True):
+                await asyncio.wrap_future(self._thread.start(line.stop))
 
-    def _tell(self, channel: str, payload: str) -> None:
-        for listener in self._listeners.get(channel, ()):
-            with suppress(anyio.WouldBlock):
-                listener(payload)
+    def _running(self) -> Line:
+        if self._line is None:
+            self._line = Line(self._name, self._url)
+            self._thread.start(self._line.run)
+        return self._line
+
+    def _leave(self, subscription: Subscription) -> None:
+        if self._line is not None:
+            self._thread.start(self._line.remove, subscription)

@@ -8,7 +8,7 @@ import anyio
 
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
-from mcp_memory.db.notifications import RECONNECTED, Notifications
+from mcp_memory.db.notifications import RECONNECTED, Subscription
 
 CHANNEL = "mcp_memory_epoch"
 EVERYBODY = "*"
@@ -31,7 +31,7 @@ class Epochs:
 
     def current(self, database: Database, agent: str) -> Epoch | None:
         """What an answer must have been read in to be valid now; None when nobody can say."""
-        watch = self._watched.get(database.name)
+        watch = self._watch(database)
         if watch is None:
             if database.name in self._asked:
                 self._wanted.set()
@@ -46,30 +46,34 @@ class Epochs:
                 await self._wanted.wait()
                 self._wanted = anyio.Event()
                 for database in self._databases.opened():
-                    if database.name in self._asked and database.name not in self._watched:
+                    if database.name in self._asked and self._watch(database) is None:
                         watch = self._watched[database.name] = _Watch(database)
-                        listeners.start_soon(watch.run)
+                        listeners.start_soon(watch.begin)
+
+    def _watch(self, database: Database) -> "_Watch | None":
+        """A database that was dropped and made again under its name is another one."""
+        watch = self._watched.get(database.name)
+        return watch if watch is not None and watch.database is database else None
 
 
 class _Watch:
     """One database's epochs."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
         self._own: dict[str, int] = {}
         self._shared = 0
         self._connections = 0
-        self._notifications = Notifications(database)
-        self._notifications.subscribe(CHANNEL, self._hear)
+        self._subscription: Subscription | None = None
 
-    async def run(self) -> None:
-        await self._notifications.run()
+    async def begin(self) -> None:
+        self._subscription = await self.database.notifications.subscribe(CHANNEL, self._hear)
 
     def epoch(self, agent: str) -> Epoch | None:
-        if not self._notifications.is_listening:
+        if self._subscription is None or not self._subscription.is_listening:
             return None
         own = self._own.get(agent, 0)
-        return (self._connections, self._database.writes, self._shared, own)
+        return (self._connections, self.database.writes, self._shared, own)
 
     def _hear(self, payload: str) -> None:
         if payload == RECONNECTED:
