@@ -19,6 +19,10 @@ INTERRUPTED = 130
 COMMANDS = {
     "demo": Lazy("mcp_memory.cli.demo:demo", "See the main job done, end to end."),
     "serve": Lazy("mcp_memory.cli.serve:serve", "Serve the memory to MCP clients."),
+    "bridge": Lazy(
+        "mcp_memory.cli.bridge:bridge",
+        "Wake a program when its agent has mail, and call tools for it.",
+    ),
     "doctor": Lazy("mcp_memory.cli.doctor:doctor", "Check everything the memory depends on."),
     "index": Lazy("mcp_memory.cli.index:index", "Write Markdown and text files into the memory."),
     "search": Lazy("mcp_memory.cli.search:search", "Search the memory."),

@@ -5,14 +5,14 @@ while looks too. `Bells` is what the rest of messaging asks for; how it is rung 
 """
 
 import hashlib
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from typing import Protocol
 
 import anyio
 
 from mcp_memory.db.database import Database
-from mcp_memory.db.notifications import Notifications
+from mcp_memory.db.notifications import RECONNECTED, Subscription
 
 # Rung for mail to everybody, beside the recipients' own channels. The payload of both is the
 # message's id, a decimal number.
@@ -69,17 +69,35 @@ class _Bell:
 
 
 class NotifiedBells:
-    """Bells on one connection for each that listens."""
+    """Bells on the one connection that listens to each database."""
 
     @asynccontextmanager
     async def listening(self, database: Database, agent: str) -> AsyncGenerator[Bell]:
         """Hear that agent's mail arrive in this database until the block ends."""
-        bell, notifications = _Bell(), Notifications(database)
-        notifications.subscribe(mail_channel(agent), bell.ring)
-        notifications.subscribe(BROADCAST, bell.ring)
-        async with anyio.create_task_group() as listeners:
-            listeners.start_soon(notifications.run)
-            try:
-                yield bell
-            finally:
-                listeners.cancel_scope.cancel()
+        bell = _Bell()
+        async with hearing(database, agent, bell.ring):
+            yield bell
+
+
+@asynccontextmanager
+async def hearing(
+    database: Database, agent: str, listener: Callable[[str], None]
+) -> AsyncGenerator[Subscription]:
+    """Call `listener` with the id of each message that may be the agent's, until the block ends.
+
+    It is called with `RECONNECTED` when listening comes into force, and whenever it does again.
+    Meanwhile the directory shows that the agent listens.
+    """
+
+    def hear_broadcast(payload: str) -> None:
+        # Both channels come into force together, and that is told once.
+        if payload != RECONNECTED:
+            listener(payload)
+
+    notifications = database.notifications
+    with closing(await notifications.subscribe(BROADCAST, hear_broadcast)):
+        own = await notifications.subscribe(
+            mail_channel(agent), listener, presence=f"listening/{agent}"
+        )
+        with closing(own):
+            yield own

@@ -182,11 +182,11 @@ class Messages:
         return [mail for mail in found if mail.state != "sent"]
 
     async def unread_ids(
-        self, agent: str, *, limit: int = 10_000, database: str | None = None
+        self, agent: str, *, after: int = 0, limit: int = 10_000, database: str | None = None
     ) -> list[int]:
-        """The oldest messages that the agent has not acknowledged, by id."""
+        """The oldest messages after that one that the agent has not acknowledged, by id."""
         chosen = await self._reading(database, agent)
-        return await chosen.read(agent, lambda conn: store.unread_ids(conn, limit))
+        return await chosen.read(agent, lambda conn: store.unread_ids(conn, limit, after))
 
     async def run_worker(self) -> None:
         """Mark, until cancelled, what expired in the open databases. Readers need not wait for it:

@@ -325,6 +325,7 @@ _UNREAD_IDS = """
 SELECT message_id
 FROM deliveries
 WHERE agent_id = current_agent()
+  AND message_id > %(after)s
   AND state IN ('queued', 'delivered')
   AND (expires_at IS NULL OR expires_at > now())
 ORDER BY message_id
@@ -332,9 +333,10 @@ LIMIT %(limit)s
 """
 
 
-async def unread_ids(conn: Connection, limit: int) -> list[int]:
-    """The oldest messages that the caller has not acknowledged, in the order they were sent."""
-    rows = await (await conn.execute(_UNREAD_IDS, {"limit": limit})).fetchall()
+async def unread_ids(conn: Connection, limit: int, after: int) -> list[int]:
+    """The oldest messages after that one that the caller has not acknowledged, by id."""
+    parameters = {"limit": limit, "after": after}
+    rows = await (await conn.execute(_UNREAD_IDS, parameters)).fetchall()
     return [int(row[0]) for row in rows]
 
 

@@ -1,7 +1,8 @@
-"""Standard input as lines, for a reader that can be stopped while it waits."""
+"""Standard input as lines, for a reader that can be stopped while it waits; stdout for it alone."""
 
 import codecs
 import os
+import sys
 from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 
@@ -15,23 +16,29 @@ class Lines:
     """The lines of a descriptor.
 
     The SDK reads in a thread, which nothing can interrupt: a SIGTERM would wait for the client's
-    next line.
+    next line. What is no UTF-8 is decoded as `errors` says. Of a line longer than `longest` comes
+    no more than that and one character, whatever follows.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(
+        self, descriptor: int, *, errors: str = "replace", longest: int | None = None
+    ) -> None:
         self._descriptor = descriptor
+        self._errors, self._longest = errors, longest
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        begun: list[str] = []
+        decode = codecs.getincrementaldecoder("utf-8")(self._errors).decode
+        line = _Line(self._longest)
         while chunk := await self._chunk():
             first, *others = decode(chunk).split("\n")
-            begun.append(first)
+            line.add(first)
             for other in others:
-                yield "".join(begun)
-                begun = [other]
-        if rest := "".join(begun) + decode(b"", final=True):
-            yield rest
+                yield line.text
+                line = _Line(self._longest)
+                line.add(other)
+        line.add(decode(b"", final=True))
+        if line.text:
+            yield line.text
 
     async def _chunk(self) -> bytes:
         try:
@@ -42,15 +49,53 @@ class Lines:
         return os.read(self._descriptor, _CHUNK)
 
 
+class _Line:
+    """A line in the making; what goes beyond the longest is not kept."""
+
+    def __init__(self, longest: int | None) -> None:
+        self._room = sys.maxsize if longest is None else longest + 1
+        self._parts: list[str] = []
+
+    def add(self, part: str) -> None:
+        part = part[: self._room]
+        self._room -= len(part)
+        self._parts.append(part)
+
+    @property
+    def text(self) -> str:
+        return "".join(self._parts)
+
+
 @contextmanager
-def private_stdin() -> Generator[Lines]:
+def private_stdin(*, errors: str = "replace", longest: int | None = None) -> Generator[Lines]:
     """Standard input for the protocol alone; everything else in the process finds it empty."""
-    own = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     try:
-        os.dup2(nothing, 0)
-        yield Lines(own)
+        with _diverted(0, nothing) as own:
+            yield Lines(own, errors=errors, longest=longest)
     finally:
-        os.dup2(own, 0)
         os.close(nothing)
+
+
+@contextmanager
+def private_stdout() -> Generator[int]:
+    """Standard output for the protocol alone, as a descriptor; whatever else is printed goes to
+    stderr."""
+    sys.stdout.flush()
+    with _diverted(1, 2) as own:
+        try:
+            yield own
+        finally:
+            sys.stdout.flush()
+
+
+@contextmanager
+def _diverted(descriptor: int, elsewhere: int) -> Generator[int]:
+    """A descriptor of one's own for what the standard one was, which leads elsewhere meanwhile."""
+    own = os.dup(descriptor)
+    try:
+        os.dup2(elsewhere, descriptor)
+        yield own
+    finally:
+        os.dup2(own, descriptor)
         os.close(own)

@@ -1,7 +1,5 @@
 """The server over standard input and output, for the one client that started it."""
 
-import logging
-import signal
 from typing import cast
 
 import anyio
@@ -12,8 +10,7 @@ from mcp_memory.server.build import build_server
 from mcp_memory.server.lines import private_stdin
 from mcp_memory.server.logs import log_to_stderr
 from mcp_memory.server.lowlevel import lowlevel
-
-logger = logging.getLogger(__name__)
+from mcp_memory.server.signals import at_signal
 
 
 async def run_stdio(app: App) -> None:
@@ -25,17 +22,9 @@ async def run_stdio(app: App) -> None:
     server = lowlevel(build_server(app))
     with private_stdin() as lines:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_stop_at_signal, tasks.cancel_scope)
+            tasks.start_soon(at_signal, tasks.cancel_scope.cancel)
             # The SDK only iterates over it.
             stdin = cast("anyio.AsyncFile[str]", lines)
             async with stdio_server(stdin=stdin) as (read_stream, write_stream):
                 await server.run(read_stream, write_stream, server.create_initialization_options())
             tasks.cancel_scope.cancel()
-
-
-async def _stop_at_signal(scope: anyio.CancelScope) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for received in signals:
-            logger.info("stopping: %s", received.name)
-            scope.cancel()
-            return

@@ -53,6 +53,10 @@ class Answer(BaseModel):
         """The answer made of the attributes of that name; a service may know more."""
         return cls.model_validate(facts)
 
+    def facts(self) -> dict[str, JsonValue]:
+        """The answer as JSON, without what is None."""
+        return cast("dict[str, JsonValue]", self.model_dump(mode="json", exclude_none=True))
+
 
 def usual_databases(caller: Caller, arguments: Arguments) -> Sequence[str]:
     """The one that the call names, or the caller's default."""
@@ -118,17 +122,21 @@ class MemoryTool(Tool):
     ) -> CallToolResult | Answer:
         """The answer to one call; a mistake, a refusal and a failure are all a `ToolError`."""
         try:
-            values = checked_arguments(self.fn_metadata.arg_model, self.parameters, arguments)
-            caller = self._permitted_caller(values)
-            await self.note_caller(caller)
             with reporting_through(context):
-                answer = cast("Answer", await self.fn(caller, **values))
+                answer = await self.answer(arguments)
         except McpMemoryError as exc:
             raise ToolError(readable(exc)) from exc
         # A bug's text may hold SQL, paths or secrets: the SDK logs it, the caller never sees it.
         except Exception as exc:
             raise UnexpectedToolError(self._failure()) from exc
         return _result(answer) if convert_result else answer
+
+    async def answer(self, arguments: Mapping[str, JsonValue]) -> Answer:
+        """The answer to one call over any protocol; `McpMemoryError` for a mistake or refusal."""
+        values = checked_arguments(self.fn_metadata.arg_model, self.parameters, arguments)
+        caller = self._permitted_caller(values)
+        await self.note_caller(caller)
+        return cast("Answer", await self.fn(caller, **values))
 
     def _permitted_caller(self, arguments: Arguments) -> Caller:
         caller = self.resolve_caller()
@@ -155,7 +163,7 @@ def _unwrapped(docstring: str) -> str:
 
 def _result(answer: Answer) -> CallToolResult:
     """The same facts twice: some clients show the model the structure, others the text alone."""
-    structured = cast("dict[str, JsonValue]", answer.model_dump(mode="json", exclude_none=True))
+    structured = answer.facts()
     text = to_json(structured).decode()
     return CallToolResult(
         content=[TextContent(type="text", text=text)], structured_content=structured

@@ -32,8 +32,13 @@ def refusal(
     return JSONResponse(body, status, {**extra, **(headers or {})})
 
 
+def word_of(status: int) -> str:
+    """The word for a status, by which a program tells one refusal from another."""
+    return _WORDS.get(status, "error")
+
+
 def _plain(status: int, message: str) -> dict[str, object]:
-    return {"error": _WORDS.get(status, "error"), "message": message, "status": status}
+    return {"error": word_of(status), "message": message, "status": status}
 
 
 def _for_mcp(status: int, message: str) -> dict[str, object]:

@@ -40,6 +40,11 @@ class Directory:
         page, more = found[:limit], len(found) > limit
         return page, to_cursor(_CHANNELS, page[-1].channel) if more else ""
 
+    async def heard(self, agent: str, *, database: str | None = None) -> Sequence[str]:
+        """The channels that the agent hears, by name."""
+        chosen = await self._databases.reading(self._name(database), agent)
+        return await chosen.read(agent, store.heard)
+
     async def subscribe(self, agent: str, channel: str, *, database: str | None = None) -> bool:
         """Hear a channel from now on, restarts included; whether one did not before."""
         taking.checked_channel(channel)

@@ -107,6 +107,19 @@ async def subscribers(conn: Connection, channel: str) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
+_HEARD = """
+SELECT channel
+FROM channel_subscriptions
+WHERE agent_id = current_agent()
+ORDER BY channel
+"""
+
+
+async def heard(conn: Connection) -> list[str]:
+    """The channels that the caller hears, by name."""
+    return [str(row[0]) for row in await (await conn.execute(_HEARD)).fetchall()]
+
+
 _CHANNELS = """
 SELECT channel, count(*)::integer AS subscribers,
        bool_or(agent_id = current_agent()) AS subscribed

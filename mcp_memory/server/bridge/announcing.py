@@ -1,0 +1,129 @@
+"""Events of mail: each message once, in the order it came, whatever happens to the connection.
+
+A notification names a message, which is announced as it comes. What may have been missed is found
+in the table: after every (re)connection, and now and then when nothing was heard.
+"""
+
+import logging
+from collections.abc import Sequence
+
+import anyio
+from anyio.abc import TaskStatus
+
+from mcp_memory import __version__
+from mcp_memory.app import App
+from mcp_memory.db.notifications import RECONNECTED
+from mcp_memory.errors import DatabaseError, DatabaseUnavailable
+from mcp_memory.messaging.bells import hearing
+from mcp_memory.messaging.models import Mail
+from mcp_memory.server.bridge import wire
+from mcp_memory.server.bridge.output import Output
+from mcp_memory.server.bridge.seen import Seen
+from mcp_memory.server.tools.message_answers import MailAnswer
+
+_LOOK_SECONDS = 15.0
+_AGAIN_SECONDS = 1.0
+_PAGE = 100
+# Hints beyond these are dropped, and the table is read instead.
+_MOST_HINTS = 10_000
+_TOLD = {"id", "sender", "to", "type", "subject", "channel", "priority", "thread_id"}
+
+logger = logging.getLogger(__name__)
+
+
+class Announcer:
+    """Tells an agent's mail as events; what is unread when it begins comes first."""
+
+    def __init__(self, app: App, output: Output) -> None:
+        self._app, self._output = app, output
+        self._agent = app.config.agent
+        self._seen = Seen()
+        self._hints: list[int] = []
+        self._must_look = False
+        self._connections = 0
+        self._told_connections = 1
+        self._stirred = anyio.Event()
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Announce until cancelled, `ready` first; it has started when that is said.
+
+        `DatabaseUnavailable` when listening cannot begin.
+        """
+        mail = self._app.databases.configured_default
+        await self._app.presence.note(self._agent)
+        database = await self._app.databases.writing(mail, self._agent)
+        async with hearing(database, self._agent, self._hear) as heard:
+            if not heard.is_listening:
+                raise DatabaseUnavailable(mail, f"LISTEN: {database.notifications.problem}")
+            channels = await self._app.directory.heard(self._agent)
+            await self._say(
+                "ready",
+                protocol=wire.PROTOCOL,
+                version=__version__,
+                agent=self._agent,
+                channels=channels,
+            )
+            task_status.started()
+            while True:
+                await self._announce()
+
+    def _hear(self, payload: str) -> None:
+        if payload.isdecimal() and len(self._hints) < _MOST_HINTS:
+            self._hints.append(int(payload))
+        else:
+            self._must_look = True
+            self._connections += payload == RECONNECTED
+        self._stirred.set()
+
+    async def _announce(self) -> None:
+        """Wait until there may be something new, and tell it."""
+        with anyio.move_on_after(_LOOK_SECONDS) as quiet:
+            await self._stirred.wait()
+        self._stirred = anyio.Event()
+        must_look = self._must_look or quiet.cancelled_caught
+        hints, self._hints, self._must_look = self._hints, [], False
+        try:
+            if must_look:
+                await self._look()
+            await self._tell([id for id in hints if id not in self._seen])
+        except DatabaseError as exc:
+            logger.warning("what mail there is cannot be seen: %s", exc)
+            self._must_look = True
+            await anyio.sleep(_AGAIN_SECONDS)
+            self._stirred.set()
+
+    async def _look(self) -> None:
+        """Tell what is unread and was not told; after a reconnection, how much that is."""
+        connections = self._connections
+        unread = await self._unread()
+        missed = [id for id in unread if id not in self._seen]
+        if connections > self._told_connections:
+            await self._say("reconnected", missed=len(missed))
+            self._told_connections = connections
+        await self._tell(missed)
+        self._seen.forget_all_but(set(unread))
+
+    async def _unread(self) -> list[int]:
+        unread: list[int] = []
+        while page := await self._app.messages.unread_ids(
+            self._agent, after=unread[-1] if unread else 0
+        ):
+            unread += page
+        return unread
+
+    async def _tell(self, ids: Sequence[int]) -> None:
+        for start in range(0, len(ids), _PAGE):
+            page = ids[start : start + _PAGE]
+            arrived = await self._app.messages.arrivals(self._agent, page)
+            by_id = {mail.id: mail for mail in arrived if mail.state != "expired"}
+            for id in page:
+                if id in by_id and id not in self._seen:
+                    await self._say("new_message", data=_told(by_id[id]))
+                    self._seen.add(id)
+
+    async def _say(self, name: str, **facts: object) -> None:
+        await self._output.send(wire.event(name, **facts))
+
+
+def _told(mail: Mail) -> dict[str, object]:
+    return MailAnswer.of_mail(mail).model_dump(mode="json", include=_TOLD)

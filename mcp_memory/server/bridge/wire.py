@@ -1,0 +1,104 @@
+"""The bridge's protocol as text: lines into requests, answers and events into lines."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn, TypeAlias, cast
+
+from pydantic import JsonValue
+
+PROTOCOL = 1
+
+RequestId: TypeAlias = str | int
+Params: TypeAlias = dict[str, JsonValue]
+
+# Clients that speak JSON-RPC elsewhere send its version along.
+_KEYS = {"id", "method", "params", "jsonrpc"}
+_LONGEST_ID = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing to be done; the answer carries the same id."""
+
+    id: RequestId
+    method: str
+    params: Params = field(default_factory=Params)
+
+
+class RequestRefused(Exception):
+    """A line or a request that cannot be carried out; `id` None: whose it is cannot be said."""
+
+    def __init__(self, code: str, message: str, id: RequestId | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.id = code, message, id
+
+
+def parse(line: str) -> Request:
+    """The request that a line is; `RequestRefused` with the code `bad_line` when it is none."""
+    try:
+        # Bytes that are no UTF-8 were read as half surrogates, which nothing can encode.
+        line.encode()
+        said = cast("JsonValue", json.loads(line, parse_constant=_no_number))
+    except UnicodeEncodeError:
+        raise RequestRefused("bad_line", "The line is not UTF-8.") from None
+    except RecursionError:
+        raise RequestRefused("bad_line", "The line is nested too deeply.") from None
+    except ValueError:
+        raise RequestRefused("bad_line", "The line is not JSON.") from None
+    if not isinstance(said, dict):
+        raise RequestRefused("bad_line", "The line is not a JSON object.")
+    return _request(said, _id(said))
+
+
+def answer(id: RequestId, result: Mapping[str, object]) -> str:
+    """The line of an answer."""
+    return _line({"id": id, "result": result})
+
+
+def refusal(refused: RequestRefused) -> str:
+    """The line of a refusal."""
+    error = {"code": refused.code, "message": refused.message}
+    return _line({"id": refused.id, "error": error})
+
+
+def event(name: str, **facts: object) -> str:
+    """The line of an event."""
+    return _line({"event": name, **facts})
+
+
+def _id(said: Mapping[str, JsonValue]) -> RequestId:
+    match said.get("id"):
+        case bool():
+            pass
+        case int() as number if -(2**63) <= number < 2**63:
+            return number
+        case str() as text if 0 < len(text) <= _LONGEST_ID:
+            return text
+        case _:
+            pass
+    problem = f"id is required: a whole number, or a text of at most {_LONGEST_ID} characters."
+    raise RequestRefused("bad_line", problem)
+
+
+def _request(said: Mapping[str, JsonValue], id: RequestId) -> Request:
+    if unknown := sorted(said.keys() - _KEYS):
+        problem = f"{unknown[0][:60]!r} is unknown here; a request has id, method and params."
+        raise RequestRefused("bad_request", problem, id)
+    method, params = said.get("method"), said.get("params")
+    if not isinstance(method, str) or not method:
+        raise RequestRefused("bad_request", "method is required: the name of a tool.", id)
+    if params is None:
+        params = {}
+    if not isinstance(params, dict):
+        raise RequestRefused("bad_request", "params must be an object.", id)
+    return Request(id, method, params)
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(word)
+
+
+def _line(record: Mapping[str, object]) -> str:
+    """ASCII alone: some readers of lines take U+2028 for the end of one."""
+    return json.dumps(record, separators=(",", ":"), allow_nan=False) + "\n"
