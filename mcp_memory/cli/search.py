@@ -8,6 +8,7 @@ from functools import partial
 import click
 
 from mcp_memory.app import App
+from mcp_memory.cli.explained import print_features, print_query
 from mcp_memory.cli.invocation import Invocation, pass_invocation
 from mcp_memory.cli.options import agent_option, database_option, json_option
 from mcp_memory.cli.output import print_json, printable
@@ -38,7 +39,9 @@ from mcp_memory.text.dates import parse_instant
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only with this tag; repeatable.")
 @click.option("--since", metavar="WHEN", help="Not before: 2026-03-01, 7d, '2 weeks'.")
 @click.option("--until", metavar="WHEN", help="Not after: 2026-03-31, 24h.")
-@click.option("--explain", is_flag=True, help="Show which routes found it, and each score.")
+@click.option(
+    "--explain", is_flag=True, help="Show how it was read and ranked."
+)
 @agent_option
 @database_option
 @json_option
@@ -104,8 +107,9 @@ def _instant(
 
 def _as_json(answer: SearchAnswer) -> dict[str, object]:
     """The answer as memory_search gives it: what says nothing is left out."""
-    document = _without_empty(asdict(answer), ("degraded", "next_cursor"))
-    document["results"] = [_without_empty(asdict(result), ("scores",)) for result in answer.results]
+    document = _without_empty(asdict(answer), ("degraded", "next_cursor", "query"))
+    explained = ("scores", "shares")
+    document["results"] = [_without_empty(asdict(result), explained) for result in answer.results]
     return document
 
 
@@ -116,6 +120,8 @@ def _without_empty(document: Mapping[str, object], optional: Sequence[str]) -> d
 def _print(answer: SearchAnswer, agent: str) -> None:
     for reason in answer.degraded:
         click.echo(f"mcp-memory: degraded: {reason}", err=True)
+    if answer.query:
+        print_query(answer.query)
     if not answer.results:
         click.echo("Nothing in the memory answers that.", err=True)
     for number, result in enumerate(answer.results, start=1):
@@ -129,7 +135,6 @@ def _print_result(number: int, result: SearchResult, agent: str) -> None:
     place = click.style(printable(result.citation), bold=True)
     click.echo(f"{number}. {place}  {result.score:.2f}  {result.occurred_at:%Y-%m-%d}{owner}")
     if result.scores:
-        scores = " ".join(f"{name}={value:g}" for name, value in result.scores.items())
-        click.echo(f"   found by {', '.join(result.routes)}: {scores}")
+        print_features(result)
     for line in printable(result.text).strip("\n").split("\n"):
         click.echo(f"   {line}".rstrip())

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mcp_memory.db.cancellation import Connection
-from mcp_memory.recall import features, ranking, routes
+from mcp_memory.recall import anchors, features, ranking, routes
 from mcp_memory.recall.bands import ordered
 from mcp_memory.recall.features import Described, Evidence
 from mcp_memory.recall.models import Candidate, Hit, Narrowing
@@ -19,10 +19,11 @@ _SEEDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question with its vector, if it has one."""
+    """A question with its vector, if it has one, and the anchors that were given with it."""
 
     question: Question
     vector: QueryVector
+    anchors: tuple[tuple[str, str], ...] = ()
 
 
 async def best_candidates(
@@ -34,13 +35,23 @@ async def best_candidates(
     the plain order of the routes. So a later page moves nothing that an earlier one has shown.
     """
     found = await _hits(conn, asked, narrowing, RANKED_HITS)
-    first = await _ranked(conn, asked, narrowing, found)
-    if len(first) >= wanted or all(len(hits) < RANKED_HITS for hits in found.values()):
+    marked = await _anchored(conn, asked, narrowing)
+    ranked = await _ranked(conn, asked, narrowing, found | {anchors.ROUTE: marked})
+    first = anchors.lifted(ranked, marked)
+    is_all = anchors.are_given(marked) or all(len(hits) < RANKED_HITS for hits in found.values())
+    if is_all or len(first) >= wanted:
         return first
     deeper = await _hits(conn, asked, narrowing, _reaching(wanted))
     known = {chunk_id for candidate in first for chunk_id in candidate.chunk_ids}
     rest = ordered(deeper, floor=0.0, first=RANKED_HITS)
     return [*first, *(each for each in rest if each.chunk_id not in known)]
+
+
+async def _anchored(conn: Connection, asked: Asked, narrowing: Narrowing) -> list[Hit]:
+    text, given = asked.question.text, dict(asked.anchors)
+    if not (given or anchors.may_name(text)):
+        return []
+    return await routes.anchored(conn, text, given, narrowing, RANKED_HITS)
 
 
 def _reaching(wanted: int) -> int:

@@ -21,6 +21,7 @@ class SearchRequest:
     tags: tuple[str, ...] | None = None
     since: datetime | None = None
     until: datetime | None = None
+    anchors: tuple[tuple[str, str], ...] = ()
     max_tokens: int | None = None
     explain: bool = False
     cursor: str = ""
@@ -95,8 +96,26 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class ParsedQuery:
+    """How a query was read: its words with their rarity, the anchors and the time it names.
+
+    `asks` is what kind of answer it wants; `vectors` whose vectors took part, empty for none.
+    """
+
+    words: dict[str, float]
+    anchors: list[str]
+    period: dict[str, str]
+    asks: list[str]
+    vectors: str
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
-    """A passage that answers. `score` is absolute, 0 to 1; lines are 1-based and inclusive."""
+    """A passage that answers. `score` is absolute, 0 to 1; lines are 1-based and inclusive.
+
+    Only an explained one has `scores`, each feature's value, and `shares`, what each adds to the
+    number it is ranked by.
+    """
 
     id: str
     source: Source
@@ -110,6 +129,7 @@ class SearchResult:
     owner: str
     routes: list[str]
     scores: dict[str, float]
+    shares: dict[str, float]
     citation: str
 
 
@@ -122,3 +142,4 @@ class SearchAnswer:
     tier: Tier
     degraded: list[str] = field(default_factory=list[str])
     next_cursor: str = ""
+    query: ParsedQuery | None = None

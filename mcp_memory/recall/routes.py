@@ -1,7 +1,7 @@
 """The ways a chunk can be found: one statement each, every filter inside it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -90,6 +90,49 @@ async def phrase(
     parameters = {"phrase": phrase, "lexemes": list(lexemes) or None, "limit": limit}
     found = await conn.execute(_PHRASE, parameters | _parameters(narrowing))
     return [Hit(int(row[0]), {"exact": 1.0}) for row in await found.fetchall()]
+
+
+_ANCHORED = """
+SELECT chunk_id, is_given
+FROM match_anchors(
+    %(text)s,
+    %(given)s,
+    jsonb_populate_record(NULL::narrowing, %(narrowing)s),
+    %(limit)s
+)
+"""
+
+
+async def anchored(
+    conn: Connection, text: str, given: Mapping[str, str], narrowing: Narrowing, limit: int
+) -> list[Hit]:
+    """Chunks about a pull request, file, branch, session or folder, newest first.
+
+    `given` is 1 for what carries an anchor that was given, `named` for what carries one that the
+    text names, which are looked for where the given ones are nowhere.
+    """
+    parameters = {"text": text, "given": Jsonb(dict(given)), "limit": limit}
+    found = await conn.execute(_ANCHORED, parameters | _parameters(narrowing))
+    rows = await found.fetchall()
+    return [Hit(int(row[0]), {"given" if row[1] else "named": 1.0}) for row in rows]
+
+
+_ANCHORS_IN = """
+SELECT DISTINCT substr(mark, 2)
+FROM (
+    SELECT unnest(anchors_in(%(text)s)) AS mark
+    UNION ALL
+    SELECT anchor_mark(key, value) FROM jsonb_each_text(%(given)s)
+) named
+WHERE mark IS NOT NULL
+ORDER BY 1
+"""
+
+
+async def anchors_in(conn: Connection, text: str, given: Mapping[str, str]) -> list[str]:
+    """The anchors that are given or that the text names, such as `pr:42`."""
+    found = await conn.execute(_ANCHORS_IN, {"text": text, "given": Jsonb(dict(given))})
+    return [str(row[0]) for row in await found.fetchall()]
 
 
 def _parameters(narrowing: Narrowing) -> dict[str, object]:

@@ -11,22 +11,28 @@ from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput
 from mcp_memory.paging import from_cursor, to_cursor
 from mcp_memory.recall import routes
+from mcp_memory.recall.anchors import ROUTE
 from mcp_memory.recall.cache import AnswerCache
 from mcp_memory.recall.candidates import Asked, best_candidates
 from mcp_memory.recall.epochs import Epochs
+from mcp_memory.recall.explaining import parsed, scores_of, shares_of
 from mcp_memory.recall.models import (
     Candidate,
     Narrowing,
+    ParsedQuery,
     Passage,
     SearchAnswer,
     SearchRequest,
     SearchResult,
 )
 from mcp_memory.recall.question import read
+from mcp_memory.recall.weights import Weights, weights_for
 from mcp_memory.spaces.service import Spaces
 from mcp_memory.text.snippets import fit
 from mcp_memory.text.storable import is_storable
 from mcp_memory.text.tokens import TokenCounter
+
+_Looked = tuple[Sequence[Candidate], dict[int, Passage], ParsedQuery | None]
 
 _CURSOR = "search"
 _BESIDE_A_GOOD_ONE = 0.6
@@ -69,24 +75,26 @@ class Recall:
     async def _answer(self, agent: str, request: SearchRequest, chosen: Database) -> SearchAnswer:
         skip = _skipped(request.cursor)
         query = await self._spaces.query_vector(chosen, request.query)
-        asked = Asked(read(request.query, now=datetime.now(UTC), zone=self._zone), query)
+        question = read(request.query, now=datetime.now(UTC), zone=self._zone)
+        asked = Asked(question, query, request.anchors)
 
-        async def work(conn: Connection) -> tuple[Sequence[Candidate], dict[int, Passage]]:
+        async def work(conn: Connection) -> _Looked:
             wanted = skip + request.max_results + 1
             ranked = await best_candidates(conn, asked, _narrowing(request), wanted=wanted)
             page = self._relevant(ranked, request.min_score)[skip:wanted]
-            return page, await routes.passages(conn, [c.chunk_id for c in page])
+            passages = await routes.passages(conn, [c.chunk_id for c in page])
+            return page, passages, await parsed(conn, asked) if request.explain else None
 
-        page, passages = await chosen.read(agent, work)
-        lexemes = asked.question.lexemes
-        results = self._packed(page[: request.max_results], passages, lexemes, request)
+        page, passages, how = await chosen.read(agent, work)
+        results = self._packed(page[: request.max_results], passages, asked, request)
         more = len(page) > len(results)
         return SearchAnswer(
             results=results,
             tokens=sum(self._tokens.count(result.text) for result in results),
-            tier="T2_hybrid",
+            tier="T2_anchor" if page and ROUTE in page[0].routes else "T2_hybrid",
             degraded=[query.problem] if query.problem else [],
             next_cursor=to_cursor(_CURSOR, skip + len(results)) if more and results else "",
+            query=how,
         )
 
     def _check(self, request: SearchRequest) -> None:
@@ -114,19 +122,20 @@ class Recall:
         self,
         page: Sequence[Candidate],
         passages: dict[int, Passage],
-        lexemes: Sequence[str],
+        asked: Asked,
         request: SearchRequest,
     ) -> list[SearchResult]:
         """Results in order while the budget lasts; the first too large is cut to what is left."""
         results: list[SearchResult] = []
         left = request.max_tokens
+        weights = weights_for(asked.vector.provider) if request.explain else None
         for candidate in page:
             passage = passages.get(candidate.chunk_id)
             if passage is None:
                 continue
-            result = _result(candidate, passage, explain=request.explain)
+            result = _result(candidate, passage, weights)
             if left is not None:
-                result = self._cut(result, left, lexemes)
+                result = self._cut(result, left, asked.question.lexemes)
                 left -= self._tokens.count(result.text)
             if result.text:
                 results.append(result)
@@ -149,7 +158,8 @@ class Recall:
         )
 
 
-def _result(candidate: Candidate, passage: Passage, *, explain: bool) -> SearchResult:
+def _result(candidate: Candidate, passage: Passage, weights: Weights | None) -> SearchResult:
+    """The result, explained by these weights if there are any."""
     return SearchResult(
         id=str(passage.id),
         source=passage.source,
@@ -162,9 +172,8 @@ def _result(candidate: Candidate, passage: Passage, *, explain: bool) -> SearchR
         occurred_at=passage.occurred_at,
         owner=passage.agent_id,
         routes=list(candidate.routes),
-        scores={name: round(value, 4) for name, value in candidate.signals.items()}
-        if explain
-        else {},
+        scores=scores_of(candidate.signals) if weights else {},
+        shares=shares_of(candidate.signals, weights) if weights else {},
         citation=_citation(passage.path, passage.start_line, passage.end_line)
         if passage.seq is None
         else f"{passage.path}#{passage.seq}",

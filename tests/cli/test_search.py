@@ -1,9 +1,11 @@
 """`search`: what agents find, printed for people and for programs."""
 
+import json
 from typing import cast
 
 import pytest
 
+from mcp_memory.recall.features import NAMES
 from tests.cli.program import Program
 
 
@@ -29,8 +31,21 @@ def test_json_has_the_shape_of_the_tools_answer(remembered: Program) -> None:
     assert "scores" not in result
 
 
-def test_explain_tells_routes_and_scores(remembered: Program) -> None:
-    assert "   found by lexical" in remembered.run("search", "zebras", "--explain").stdout
+def test_explain_tells_the_words_the_routes_and_each_feature(remembered: Program) -> None:
+    lines = remembered.run("search", "zebras", "--explain").stdout.splitlines()
+
+    assert lines[0].startswith("words:    zebra (")
+    assert any(line.startswith("   found by lexical") for line in lines)
+    heading = lines.index("feature\tvalue\tshare")
+    name, value, share = lines[heading + 1].split("\t")
+    assert (name in NAMES, float(value) > 0, share[0]) == (True, True, "+")
+
+
+def test_explain_in_json_holds_the_query_and_the_shares(remembered: Program) -> None:
+    answer = json.loads(remembered.run("search", "zebras", "--explain", "--json").stdout)
+
+    assert list(answer["query"]["words"]) == ["zebra"]
+    assert answer["results"][0]["shares"].keys() == answer["results"][0]["scores"].keys()
 
 
 def test_nothing_found_is_no_error_and_no_output(remembered: Program) -> None:

@@ -11,6 +11,7 @@ from mcp_memory.documents.models import WriteDocument
 from mcp_memory.errors import InvalidInput
 from mcp_memory.paging import to_cursor
 from mcp_memory.recall.models import SearchAnswer, SearchRequest, SearchResult
+from mcp_memory.recall.weights import weights_for
 from mcp_memory.text.tokens import estimate_tokens
 from tests.documents.looking import until_embedded
 
@@ -412,8 +413,37 @@ async def test_signals_are_shown_only_when_asked_for(app: App) -> None:
     (explained,) = (await search(app, "kestrel", explain=True)).results
 
     assert plain.scores == {}
-    assert replace(explained, scores={}) == plain
+    assert replace(explained, scores={}, shares={}) == plain
     assert {"lexical", "cosine", "coverage"} <= explained.scores.keys()
+
+
+async def test_an_explained_result_ranks_by_the_sum_of_its_shares(app: App) -> None:
+    for number in range(4):
+        await write(app, f"{number}.md", "kestrel " * (number + 1) + "meadow")
+
+    answer = await search(app, "kestrel over the field", min_score=0.0, explain=True)
+
+    sums = [sum(result.shares.values()) for result in answer.results]
+    assert len(sums) == 4
+    assert sums == sorted(sums, reverse=True)
+    weights = weights_for("hashing").features
+    for result in answer.results:
+        assert result.shares.keys() == result.scores.keys() == weights.keys()
+
+
+async def test_an_explained_search_says_how_the_query_was_read(app: App) -> None:
+    await write(app, "a.md", "The kestrel of PR 42.")
+    plain = await search(app, "nothing of the kind")
+
+    answer = await search(app, "When did you merge PR 42 in March 2026?", explain=True)
+
+    assert plain.query is None
+    assert answer.query is not None
+    assert answer.query.anchors == ["pr:42"]
+    assert answer.query.asks[0] == "when"
+    assert {"merg", "pr", "42"} <= answer.query.words.keys()
+    assert answer.query.period
+    assert answer.query.vectors == "hashing"
 
 
 async def test_a_result_says_where_it_is_from(app: App) -> None:

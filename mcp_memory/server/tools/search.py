@@ -7,14 +7,13 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from mcp_memory.app import App
-from mcp_memory.errors import InvalidInput, nearest
+from mcp_memory.errors import InvalidInput
+from mcp_memory.recall.anchors import checked
 from mcp_memory.recall.models import SearchAnswer, SearchRequest, SearchResult, Source
 from mcp_memory.server.caller import Caller, caller_of
 from mcp_memory.server.instants import instant
 from mcp_memory.server.parameters import Count, Cursor, DatabaseName, Tags
 from mcp_memory.server.toolset import READS, Answer, MemoryTool
-
-_ANCHORS = ("pr", "file", "branch", "session", "cwd")
 
 Query = Annotated[str, Field(description="What to look for: a question, words or identifiers")]
 MaxResults = Annotated[int | None, Field(ge=1, le=100, description="Default: 6")]
@@ -28,7 +27,9 @@ Anchors = Annotated[
     Field(description="What you are working on; keys: pr, file, branch, session, cwd"),
 ]
 MaxTokens = Annotated[Count | None, Field(description="Budget for the texts of all results")]
-Explain = Annotated[bool, Field(description="Add each route's scores")]
+Explain = Annotated[
+    bool, Field(description="Add how the query was read, what ranked each result")
+]
 
 
 class FoundPassage(Answer):
@@ -46,7 +47,18 @@ class FoundPassage(Answer):
     owner: str
     routes: list[str]
     scores: dict[str, float] | None
+    shares: dict[str, float] | None
     citation: str
+
+
+class ReadQuery(Answer):
+    """How a query was read."""
+
+    words: dict[str, float]
+    anchors: list[str]
+    period: dict[str, str]
+    asks: list[str]
+    vectors: str
 
 
 class Found(Answer):
@@ -57,6 +69,7 @@ class Found(Answer):
     tier: str
     degraded: list[str] | None
     next_cursor: str | None
+    query: ReadQuery | None = None
 
 
 class SearchTools:
@@ -88,8 +101,10 @@ class SearchTools:
         Returns passages with path, lines and a score from 0 to 1; nothing relevant gives an empty
         list. memory_get with a result's id reads around it.
         """
+        given = checked(anchors or {})
         request = SearchRequest(
-            query=_with_anchors(query, anchors or {}),
+            query=_with_anchors(query, dict(given)),
+            anchors=given,
             max_results=max_results or self._config.search.max_results,
             min_score=min_score,
             sources=_selected(sources),
@@ -115,10 +130,6 @@ def _selected(sources: Sequence[Source]) -> tuple[Source, ...]:
 
 def _with_anchors(query: str, anchors: Mapping[str, str]) -> str:
     """The query and the words of its anchors; a query of anchors alone is still empty."""
-    for name in anchors:
-        if name not in _ANCHORS:
-            hint = nearest(name, _ANCHORS) or f" Known: {', '.join(_ANCHORS)}."
-            raise InvalidInput("anchors", f"{name[:60]!r} is not an anchor.{hint}")
     return " ".join([query, *anchors.values()]) if query.strip() else ""
 
 
@@ -129,12 +140,13 @@ def _found(answer: SearchAnswer, *, explain: bool) -> Found:
         tier=answer.tier,
         degraded=answer.degraded or None,
         next_cursor=answer.next_cursor or None,
+        query=ReadQuery.of(answer.query) if answer.query else None,
     )
 
 
 def _passage(result: SearchResult, *, explain: bool) -> FoundPassage:
     passage = FoundPassage.of(result)
-    return passage if explain else passage.model_copy(update={"scores": None})
+    return passage if explain else passage.model_copy(update={"scores": None, "shares": None})
 
 
 def search_tools(app: App) -> Sequence[MemoryTool]:
