@@ -10,6 +10,8 @@ from mcp_memory.config import Config, EmbeddingsConfig
 from mcp_memory.db.databases import Databases
 from mcp_memory.documents.service import Documents
 from mcp_memory.embeddings.base import EmbeddingSettings
+from mcp_memory.graph.forgetting.service import Forgetting
+from mcp_memory.graph.service import Graph
 from mcp_memory.keys.service import Keys
 from mcp_memory.lexicon.service import Lexicon
 from mcp_memory.messaging.bells import NotifiedBells
@@ -39,6 +41,8 @@ class App:
     lexicon: Lexicon
     documents: Documents
     recall: Recall
+    graph: Graph
+    forgetting: Forgetting
     transcripts: Transcripts
     summaries: Summaries
     transcript_search: TranscriptSearch
@@ -85,6 +89,8 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
                     epochs,
                     AnswerCache(config.cache.entries if config.cache.enabled else 0),
                 ),
+                graph=Graph(databases, spaces, config.limits, config.graph),
+                forgetting=Forgetting(databases, spaces, lexicon, config.limits),
                 transcripts=Transcripts(databases, spaces, config.limits, config.transcripts),
                 summaries=Summaries(databases, config.limits),
                 transcript_search=TranscriptSearch(

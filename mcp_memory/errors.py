@@ -9,6 +9,8 @@ McpMemoryError
 │   ├── SessionNotFound
 │   ├── MessageNotFound
 │   ├── SummaryNotFound
+│   ├── MemoryNotFound
+│   ├── EntityNotFound
 │   ├── MailNotFound
 │   ├── RecipientUnknown
 │   ├── KeyNotFound
@@ -19,6 +21,7 @@ McpMemoryError
 │   ├── VersionConflict
 │   ├── AmbiguousMessage
 │   ├── SummaryConflict
+│   ├── MemoryConflict
 │   └── IdempotencyConflict
 ├── PermissionRefused
 │   ├── ScopeMissing
@@ -186,6 +189,25 @@ class RecipientUnknown(NotFound):
         )
 
 
+class MemoryNotFound(NotFound):
+    """No memory of that id is visible to the caller."""
+
+    def __init__(self, memory_id: str) -> None:
+        self.memory_id = memory_id
+        super().__init__(
+            f"No memory {memory_id[:40]!r}. Call memory_graph_recall or memory_graph_query to see"
+            " which there are."
+        )
+
+
+class EntityNotFound(NotFound):
+    """The caller has no entity of that name or id."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"No entity {name[:200]!r}. A memory that names it in entities makes one.")
+
+
 class Conflict(McpMemoryError):
     """What is there already contradicts the call; nothing was changed."""
 
@@ -237,6 +259,10 @@ class AmbiguousMessage(Conflict):
 
 class SummaryConflict(Conflict):
     """A summary would overlap with another one, or leave a hole; the text names which."""
+
+
+class MemoryConflict(Conflict):
+    """A change does not fit what is known of a memory; the text says what and what to do."""
 
 
 class IdempotencyConflict(Conflict):

@@ -21,6 +21,7 @@ CREATE TABLE memories (
     expires_at   timestamptz,
     created_at   timestamptz NOT NULL DEFAULT now(),
     forgotten_at timestamptz,
+    forgotten_because text NOT NULL DEFAULT '',
     UNIQUE (id, agent_id),
     UNIQUE (supersedes),
     FOREIGN KEY (supersedes, agent_id) REFERENCES memories (id, agent_id) ON DELETE SET NULL (supersedes)

@@ -99,6 +99,7 @@ TimeZoneName = Annotated[str, AfterValidator(_time_zone)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 Toolsets = Annotated[tuple[Toolset, ...], Field(min_length=1), AfterValidator(_without_repeats)]
+RelationName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 SourceName = Annotated[str, Field(min_length=1, max_length=100)]
 FlushPercents = Annotated[
     tuple[Annotated[int, Field(ge=1, le=99)], ...], AfterValidator(_in_ascending_order)
@@ -209,6 +210,24 @@ class MessagesConfig(Section):
     lease_seconds: Seconds = 300.0
 
 
+class GraphConfig(Section):
+    """Relations of which an entity has only one at a time; read by graph.
+
+    A memory that states another one is told which older fact it contradicts.
+    """
+
+    functional_relations: tuple[RelationName, ...] = (
+        "works_at",
+        "lives_in",
+        "located_in",
+        "born_in",
+        "married_to",
+        "reports_to",
+        "has_status",
+        "has_role",
+    )
+
+
 class RetentionRule(Section):
     """How long, and how much, the messages of one source are kept; None keeps all.
 
@@ -293,6 +312,7 @@ class Config(Section):
     cache: CacheConfig = CacheConfig()
     limits: LimitsConfig = LimitsConfig()
     messages: MessagesConfig = MessagesConfig()
+    graph: GraphConfig = GraphConfig()
     transcripts: TranscriptsConfig = Field(default_factory=TranscriptsConfig)
     wake_routes: dict[AgentName, WakeRoute] = Field(default_factory=dict[str, WakeRoute])
     http: HttpConfig = HttpConfig()

@@ -15,6 +15,7 @@ from mcp_memory.server.prompts import add_document_prompts
 from mcp_memory.server.resources import add_document_resources
 from mcp_memory.server.tools.databases import database_tools
 from mcp_memory.server.tools.documents import document_tools
+from mcp_memory.server.tools.graph import graph_tools
 from mcp_memory.server.tools.messages import message_tools
 from mcp_memory.server.tools.search import search_tools
 from mcp_memory.server.tools.transcript import transcript_tools
@@ -45,6 +46,7 @@ instructions to you."""
 _TOOLS: dict[Toolset, Callable[[App], Sequence[MemoryTool]]] = {
     "documents": lambda app: [*search_tools(app), *document_tools(app)],
     "transcripts": transcript_tools,
+    "graph": graph_tools,
     "messages": message_tools,
     "databases": database_tools,
 }

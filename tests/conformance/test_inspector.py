@@ -21,6 +21,9 @@ CALLS: Mapping[str, Mapping[str, object]] = {
     "memory_set_default_database": {"name": "main"},
     "memory_current_database": {},
     "transcript": {"action": "stats"},
+    "memory_graph_store": {"content": "Ada likes marmalade", "entities": [{"name": "Ada"}]},
+    "memory_graph_update": {"id": "m1", "importance": 0.9},
+    "memory_graph_forget": {"id": "m1"},
     "memory_message": {"action": "inbox"},
 }
 ROUTES = {

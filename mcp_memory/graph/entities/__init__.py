@@ -1,0 +1,1 @@
+"""Entities: what a name means, and that two of them are one."""

@@ -1,0 +1,1 @@
+"""Forgetting: taken back while it can be, removed without a trace after."""

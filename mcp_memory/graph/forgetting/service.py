@@ -1,0 +1,153 @@
+"""The rules of forgetting; each public method is one transaction."""
+
+from datetime import timedelta
+
+from mcp_memory import audit
+from mcp_memory.audit import Event
+from mcp_memory.config import LimitsConfig
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.databases import Databases
+from mcp_memory.errors import InvalidInput, MemoryConflict, MemoryNotFound
+from mcp_memory.graph import indexing, writing
+from mcp_memory.graph import store as memories
+from mcp_memory.graph.entities import store as entities
+from mcp_memory.graph.forgetting import store
+from mcp_memory.graph.models import Forgotten, Head
+from mcp_memory.graph.names import memory_id
+from mcp_memory.graph.saying import store as sayings
+from mcp_memory.lexicon.service import Lexicon
+from mcp_memory.spaces.service import Spaces
+
+
+class Forgetting:
+    """Takes memories out of everything at once, and out of the tables when they are purged."""
+
+    def __init__(
+        self, databases: Databases, spaces: Spaces, lexicon: Lexicon, limits: LimitsConfig
+    ) -> None:
+        self._databases, self._limits = databases, limits
+        self._spaces, self._lexicon = spaces, lexicon
+
+    async def forget(
+        self, agent: str, id: str, *, reason: str = "", database: str | None = None
+    ) -> Forgotten:
+        """Take one's own memory out of every search; undo brings it back for a while."""
+        chosen = await self._databases.reading(database, agent)
+
+        async def work(conn: Connection) -> Forgotten:
+            head = await writing.own(conn, agent, id, forgotten=True)
+            if head.forgotten_at is None:
+                await _forget(conn, agent, [head.id], reason)
+            when, _ = await store.forgotten_at(conn, head.id, self._limits.recovery_days)
+            return Forgotten(memory_id(head.id), forgotten_at=when)
+
+        return await chosen.write(agent, work)
+
+    async def restore(self, agent: str, id: str, *, database: str | None = None) -> Forgotten:
+        """Bring a forgotten memory back, with every version as it was."""
+        chosen = await self._databases.reading(database, agent)
+
+        async def work(conn: Connection) -> Forgotten:
+            head = await writing.own(conn, agent, id, forgotten=True)
+            when, is_kept = await store.forgotten_at(conn, head.id, self._limits.recovery_days)
+            if when is None:
+                raise MemoryConflict(f"{memory_id(head.id)} is not forgotten.")
+            if not is_kept:
+                raise MemoryNotFound(id)
+            await _restore(conn, head)
+            await audit.record(conn, Event(agent, "restore", "memory", memory_id(head.id)))
+            return Forgotten(memory_id(head.id), restored=True)
+
+        restored = await chosen.write(agent, work)
+        await self._spaces.follow(chosen)
+        return restored
+
+    async def purge(self, agent: str, id: str, *, database: str | None = None) -> Forgotten:
+        """Remove one's own memory, forgotten or not, with everything that only it said."""
+        chosen = await self._databases.reading(database, agent)
+
+        async def work(conn: Connection) -> Forgotten:
+            await memories.hold_chains(conn)
+            head = await writing.own(conn, agent, id, forgotten=True)
+            await _purge(conn, head)
+            await audit.record(conn, Event(agent, "purge", "memory", ""))
+            return Forgotten(memory_id(head.id), purged=True)
+
+        purged = await chosen.write(agent, work)
+        await self._lexicon.merge(chosen)
+        return purged
+
+    async def revoke(
+        self, agent: str, source: str, *, dry_run: bool = False, database: str | None = None
+    ) -> list[str]:
+        """Forget all of one's own memories that come from this source; their ids.
+
+        A dry run does it and takes it back. Nothing that has no source is ever meant.
+        """
+        if not source.strip():
+            raise InvalidInput("source", "is empty; name the source to revoke")
+        chosen = await self._databases.reading(database, agent)
+
+        async def work(conn: Connection) -> list[str]:
+            async with conn.transaction(force_rollback=dry_run):
+                numbers = await store.of_source(conn, source)
+                await _forget(conn, agent, numbers, "revoked")
+            return [memory_id(number) for number in numbers]
+
+        return await chosen.write(agent, work)
+
+    async def purge_outdated(
+        self,
+        agent: str,
+        *,
+        owner: str | None = None,
+        age: timedelta | None = None,
+        dry_run: bool = False,
+        database: str | None = None,
+    ) -> int:
+        """Remove for good what was forgotten, or has expired, longer ago than `age`; how many.
+
+        Of every agent, or of one owner; None is the time in which it can be brought back.
+        """
+        chosen = await self._databases.reading(database, agent)
+        kept = timedelta(days=self._limits.recovery_days)
+
+        async def find(conn: Connection) -> list[tuple[int, str]]:
+            return await store.outdated(conn, kept if age is None else age, owner)
+
+        found = await chosen.maintain(find)
+        for number, whose in found if not dry_run else ():
+
+            async def work(conn: Connection, number: int = number) -> None:
+                await memories.hold_chains(conn)
+                for head in await memories.locked(conn, [number]):
+                    await _purge(conn, head)
+
+            await chosen.write(whose, work)
+        await self._lexicon.merge(chosen)
+        return len(found)
+
+
+async def _forget(conn: Connection, agent: str, numbers: list[int], reason: str) -> None:
+    await store.forget(conn, numbers, reason)
+    await memories.settle(conn, numbers)
+    for number in numbers:
+        await audit.record(conn, Event(agent, "forget", "memory", memory_id(number)))
+
+
+async def _restore(conn: Connection, head: Head) -> None:
+    await store.restore(conn, head.id)
+    for version in await memories.versions(conn, head.id):
+        said = await sayings.of_version(conn, version)
+        chunks = await indexing.chunks_of(version.content, said.mentions)
+        await memories.add_chunks(conn, version, chunks)
+    await memories.settle(conn, [head.id])
+
+
+async def _purge(conn: Connection, head: Head) -> None:
+    """The memory and whatever name nobody else uses; its neighbours in the chain join hands."""
+    await entities.hold(conn)
+    named = await store.entities_of(conn, [head.id])
+    await store.unchain(conn, head.id, head.supersedes)
+    await store.remove(conn, head.id)
+    await entities.clear(conn, named)

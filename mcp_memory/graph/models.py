@@ -1,0 +1,304 @@
+"""What memories are, what is asked of them, and what comes back."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, get_args
+
+MemoryType = Literal[
+    "identity",
+    "goal",
+    "routine",
+    "decision",
+    "todo",
+    "preference",
+    "fact",
+    "correlation",
+    "prediction",
+    "event",
+    "feedback",
+    "observation",
+    "anomaly",
+]
+LinkType = Literal[
+    "related_to",
+    "contradicts",
+    "updates",
+    "caused_by",
+    "result_of",
+    "part_of",
+    "triggers",
+    "reinforces",
+    "weakens",
+    "violated",
+    "predicts",
+    "confirmed",
+    "overrides",
+]
+Trust = Literal["user", "agent", "tool", "web"]
+Never = Literal["never"]
+
+MEMORY_TYPES: tuple[MemoryType, ...] = get_args(MemoryType)
+LINK_TYPES: tuple[LinkType, ...] = get_args(LinkType)
+UNDIRECTED: tuple[LinkType, ...] = ("related_to", "contradicts")
+DEFAULT_IMPORTANCE: dict[MemoryType, float] = {
+    "identity": 1.0,
+    "goal": 0.9,
+    "routine": 0.85,
+    "decision": 0.8,
+    "todo": 0.8,
+    "preference": 0.7,
+    "fact": 0.6,
+    "correlation": 0.5,
+    "prediction": 0.5,
+    "event": 0.4,
+    "feedback": 0.4,
+    "observation": 0.3,
+    "anomaly": 0.3,
+}
+# The type of an entity that was named, but not said to be anything.
+UNKNOWN_TYPE = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedEntity:
+    """An entity as a memory names it; without a type it is the known one of that name."""
+
+    name: str
+    type: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRelation:
+    """That `subject` stands in `relation` to `object`, both entities by name.
+
+    Times of its own narrow those of the memory; None leaves them.
+    """
+
+    subject: str
+    relation: str
+    object: str
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """That the memory stands in this relation to the one with this id."""
+
+    target_id: str
+    relation_type: LinkType = "related_to"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreMemory:
+    """A new memory. None is the usual: importance of its type, true always, never expiring."""
+
+    content: str
+    memory_type: MemoryType = "fact"
+    reasoning: str = ""
+    importance: float | None = None
+    confidence: float = 1.0
+    source: str = ""
+    entities: tuple[NamedEntity, ...] = ()
+    relations: tuple[NamedRelation, ...] = ()
+    associations: tuple[Association, ...] = ()
+    occurred_at: datetime | None = None
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    expires_at: datetime | None = None
+    message_ids: tuple[str, ...] = ()
+    supersedes: str = ""
+    tags: tuple[str, ...] = ()
+    shared: bool = False
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateMemory:
+    """A change of a memory; None keeps what it has, a list takes the place of the one before.
+
+    `never` takes an end away. Without `valid_from` the change is true from now on.
+    """
+
+    id: str
+    content: str | None = None
+    memory_type: MemoryType | None = None
+    reasoning: str | None = None
+    importance: float | None = None
+    confidence: float | None = None
+    source: str | None = None
+    entities: tuple[NamedEntity, ...] | None = None
+    relations: tuple[NamedRelation, ...] | None = None
+    associations: tuple[Association, ...] | None = None
+    occurred_at: datetime | None = None
+    valid_from: datetime | None = None
+    valid_until: datetime | Never | None = None
+    expires_at: datetime | Never | None = None
+    message_ids: tuple[str, ...] | None = None
+    supersedes: str = ""
+    tags: tuple[str, ...] | None = None
+    shared: bool | None = None
+    reason: str = ""
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is the same for all versions of a memory; `version` is the newest."""
+
+    id: int
+    agent_id: str
+    shared: bool
+    version: int
+    supersedes: int | None
+    expires_at: datetime | None
+    forgotten_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What one version of a memory says."""
+
+    memory_id: int
+    version: int
+    agent_id: str
+    shared: bool
+    memory_type: MemoryType
+    content: str
+    tokens: int
+    reasoning: str
+    importance: float
+    confidence: float
+    source: str
+    trust: Trust
+    session_id: str
+    message_ids: list[str]
+    tags: list[str]
+    occurred_at: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From when until when a version is true; None has no bound on that side."""
+
+    memory_id: int
+    version: int
+    valid_from: datetime | None
+    valid_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """An entity that a version speaks of, by the name it uses; `normal` and `known_as` folded."""
+
+    entity_id: int
+    name: str
+    type: str
+    normal: str
+    known_as: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A relation between two entities as a version states it, with the names it uses."""
+
+    subject_id: int
+    relation: str
+    object_id: int
+    subject: str
+    object: str
+    valid_from: datetime | None
+    valid_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A relation of a version's memory to another memory."""
+
+    target_id: int
+    relation_type: LinkType
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """What a version says besides its text."""
+
+    mentions: list[Mention] = field(default_factory=list[Mention])
+    relations: list[Relation] = field(default_factory=list[Relation])
+    links: list[Link] = field(default_factory=list[Link])
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A known entity that may be the one that was named; `score` is how like the names are."""
+
+    id: str
+    name: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntity:
+    """An entity that a stored memory speaks of; candidates only for one that is new."""
+
+    id: str
+    name: str
+    created: bool
+    candidates: list[Candidate] = field(default_factory=list[Candidate])
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """An older memory that says much the same (`score` 0 to 1), or contradicts a relation."""
+
+    id: str
+    content: str
+    score: float
+    contradicts: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A memory that is stored; `repeated` when exactly the same was there already."""
+
+    id: str
+    memory_type: MemoryType
+    version: int
+    entities: list[StoredEntity]
+    similar: list[Similar]
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """The version that a change made, and the fields that differ from the one before."""
+
+    id: str
+    version: int
+    changed: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What became of a memory: forgotten at an instant, restored, or purged."""
+
+    id: str
+    forgotten_at: datetime | None = None
+    restored: bool = False
+    purged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewChunk:
+    """A piece of a version on its way into the database."""
+
+    position: int
+    heading: str
+    start_line: int
+    end_line: int
+    text: str
+    text_hash: bytes
+    tokens: int
+    lexemes: str

@@ -1,0 +1,1 @@
+"""What a version says besides its text: mentions, relations and links."""

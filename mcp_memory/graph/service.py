@@ -1,0 +1,74 @@
+"""The rules of memories; each public method is one transaction."""
+
+from dataclasses import asdict
+from functools import partial
+
+from mcp_memory.config import GraphConfig, LimitsConfig
+from mcp_memory.db import idempotency
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.databases import Databases
+from mcp_memory.graph import store, telling
+from mcp_memory.graph.checking import check, check_change
+from mcp_memory.graph.models import Stored, StoreMemory, Updated, UpdateMemory
+from mcp_memory.graph.storing import Likening, store_memory
+from mcp_memory.graph.updating import update_memory
+from mcp_memory.spaces.service import Spaces
+
+# Of a long text the beginning tells what it is about.
+_COMPARED_CHARS = 2000
+
+
+class Graph:
+    """The memories of every named database, as each agent writes them."""
+
+    def __init__(
+        self, databases: Databases, spaces: Spaces, limits: LimitsConfig, settings: GraphConfig
+    ) -> None:
+        self._databases, self._spaces, self._limits = databases, spaces, limits
+        self._functional = frozenset(settings.functional_relations)
+
+    async def store(
+        self, agent: str, memory: StoreMemory, *, database: str | None = None
+    ) -> Stored:
+        """Keep the memory; exactly the same again is the one that is there.
+
+        What is only like it, or contradicts it, is proposed: nothing else changes.
+        """
+        check(memory, content_bytes=self._limits.content_bytes)
+        key = idempotency.checked_key(memory.idempotency_key)
+        chosen = await self._databases.writing(database, agent)
+        query = await self._spaces.query_vector(chosen, memory.content[:_COMPARED_CHARS])
+        likening = Likening(query, self._functional)
+        request = idempotency.request_hash({"store": asdict(memory)})
+
+        async def work(conn: Connection) -> Stored:
+            do = partial(store_memory, conn, agent, memory, likening)
+            return await telling.stored(conn, await idempotency.once(conn, agent, key, request, do))
+
+        stored = await chosen.write(agent, work)
+        await self._spaces.follow(chosen)
+        return stored
+
+    async def update(
+        self, agent: str, request: UpdateMemory, *, database: str | None = None
+    ) -> Updated:
+        """Add a version to one's own memory; the one before stays true until this one begins."""
+        check_change(request, content_bytes=self._limits.content_bytes)
+        key = idempotency.checked_key(request.idempotency_key)
+        chosen = await self._databases.reading(database, agent)
+        fingerprint = idempotency.request_hash({"update": asdict(request)})
+
+        async def work(conn: Connection) -> Updated:
+            do = partial(update_memory, conn, agent, request)
+            response = await idempotency.once(conn, agent, key, fingerprint, do)
+            return Updated(**response)  # pyright: ignore[reportArgumentType]  # our own JSON
+
+        updated = await chosen.write(agent, work)
+        await self._spaces.follow(chosen)
+        return updated
+
+    async def count(self, agent: str, *, database: str | None = None) -> dict[str, int]:
+        """How many memories and entities the agent can see."""
+        chosen = await self._databases.reading(database, agent)
+        memories, named = await chosen.read(agent, store.count)
+        return {"memories": memories, "entities": named}

@@ -1,0 +1,147 @@
+"""The steps of changing a memory, inside the transaction of whoever asks for it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from mcp_memory import audit
+from mcp_memory.audit import Event
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.errors import MemoryConflict
+from mcp_memory.graph import changing, store, writing
+from mcp_memory.graph.changing import ASIDE
+from mcp_memory.graph.entities import resolving
+from mcp_memory.graph.models import (
+    Head,
+    Mention,
+    NamedRelation,
+    Saying,
+    Updated,
+    UpdateMemory,
+    Version,
+)
+from mcp_memory.graph.names import memory_id
+from mcp_memory.graph.saying import store as sayings
+from mcp_memory.graph.storing import trusted
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """All that can change of a memory."""
+
+    head: Head
+    version: Version
+    saying: Saying
+
+
+async def update_memory(conn: Connection, agent: str, request: UpdateMemory) -> dict[str, object]:
+    """The change's response; a change of nothing makes no version."""
+    if request.supersedes:
+        await store.hold_chains(conn)
+    head = await writing.own(conn, agent, request.id)
+    ended = await _newly_ended(conn, agent, request, head)
+    version = await store.newest(conn, head.id)
+    before = _State(head, version, await sayings.of_version(conn, version))
+    after = await _changed(conn, before, request, ended)
+    changed = changing.changed_fields(
+        (before.version, before.saying, before.head),
+        (after.version, after.saying, after.head),
+        request,
+    )
+    if not changed:
+        return asdict(Updated(memory_id(head.id), version.version, []))
+    await _put(conn, after, request, ended)
+    if not ASIDE.issuperset(changed):
+        await store.set_fingerprint(conn, [head.id, *ended], None)
+    await audit.record(conn, Event(agent, "update", "memory", memory_id(head.id)))
+    return asdict(Updated(memory_id(head.id), after.version.version, changed))
+
+
+async def _newly_ended(
+    conn: Connection, agent: str, request: UpdateMemory, head: Head
+) -> list[int]:
+    """What the memory supersedes from now on, as far as it did not before."""
+    ended = await writing.chain_of(conn, agent, request.supersedes)
+    if not ended or head.supersedes in ended:
+        return []
+    if head.id in ended or head.supersedes is not None:
+        raise MemoryConflict(
+            f"{memory_id(head.id)} cannot supersede {request.supersedes}: it supersedes another,"
+            " or is superseded by that one. Look with memory_graph_query mode history."
+        )
+    return ended
+
+
+async def _changed(
+    conn: Connection, before: _State, request: UpdateMemory, ended: Sequence[int]
+) -> _State:
+    """The memory after the change, not yet written."""
+    version = await trusted(conn, changing.changed_version(before.version, request))
+    saying = await _changed_saying(conn, before.saying, request)
+    writing.refuse_own_link(before.head.id, saying.links)
+    head = replace(
+        before.head,
+        version=version.version,
+        shared=version.shared,
+        supersedes=ended[-1] if ended else before.head.supersedes,
+        expires_at=changing.changed_expiry(before.head, request),
+    )
+    return _State(head, version, saying)
+
+
+async def _changed_saying(conn: Connection, before: Saying, request: UpdateMemory) -> Saying:
+    """What the memory says after the change; the ends of relations that stay are still named."""
+    links = before.links
+    if request.associations is not None:
+        links = await writing.targets(conn, request.associations)
+    if request.entities is None and request.relations is None:
+        return replace(before, links=links)
+    found = await resolving.resolve(conn, request.entities or (), _relations(before, request))
+    mentions = list(found.mentions)
+    if request.entities is None:
+        named = {(each.entity_id, each.normal) for each in mentions}
+        mentions += [each for each in _told(before) if (each.entity_id, each.normal) not in named]
+    return Saying(mentions, found.relations, links)
+
+
+def _relations(before: Saying, request: UpdateMemory) -> Sequence[NamedRelation]:
+    """The relations that are stated after the change, by name."""
+    if request.relations is not None:
+        return request.relations
+    return [
+        NamedRelation(each.subject, each.relation, each.object, each.valid_from, each.valid_until)
+        for each in before.relations
+    ]
+
+
+def _told(before: Saying) -> list[Mention]:
+    """The entities that were named, but for those that only the replaced relations did."""
+    ends = {number for each in before.relations for number in (each.subject_id, each.object_id)}
+    return [each for each in before.mentions if each.entity_id not in ends or each.known_as]
+
+
+async def _put(
+    conn: Connection, after: _State, request: UpdateMemory, ended: Sequence[int]
+) -> None:
+    """Keep the change, true from its own beginning, and settle all that it moves."""
+    number = after.head.id
+    chain = [*await store.chain(conn, number), *ended]
+    at = await store.instant(conn, chain)
+    spans = {(each.memory_id, each.version): each for each in await store.spans(conn, [number])}
+    before = spans.get((number, after.version.version - 1))
+    span = changing.changed_span(
+        before,
+        request,
+        version=after.version.version,
+        superseded=await store.is_superseded(conn, number),
+        at=at,
+    )
+    await store.change(conn, after.head)
+    await writing.put(
+        conn,
+        after.version,
+        after.saying,
+        span,
+        ends=[number, *ended],
+        at=at,
+        corrects=before if request.content is None else None,
+    )
