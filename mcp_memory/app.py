@@ -22,6 +22,7 @@ from mcp_memory.recall.cache import AnswerCache
 from mcp_memory.recall.epochs import Epochs
 from mcp_memory.recall.service import Recall
 from mcp_memory.recall.transcripts import TranscriptSearch
+from mcp_memory.recall.usage.service import Usage
 from mcp_memory.spaces.embedders import Embedders
 from mcp_memory.spaces.service import Spaces
 from mcp_memory.text.tokens import TokenCounter
@@ -43,6 +44,7 @@ class App:
     recall: Recall
     graph: Graph
     forgetting: Forgetting
+    usage: Usage
     transcripts: Transcripts
     summaries: Summaries
     transcript_search: TranscriptSearch
@@ -64,6 +66,7 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
     spaces = Spaces(databases, embedders, batch_size=config.embeddings.batch_size)
     lexicon = Lexicon(databases)
     epochs = Epochs(databases)
+    usage = Usage(databases)
     presence = Presence(databases)
     messages = Messages(databases, presence, NotifiedBells(), config.limits, config.messages)
     try:
@@ -71,6 +74,7 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
             background.start_soon(spaces.run_worker)
             background.start_soon(lexicon.run_worker)
             background.start_soon(epochs.run)
+            background.start_soon(usage.run_worker)
             background.start_soon(presence.run_worker)
             background.start_soon(messages.run_worker)
             yield App(
@@ -88,9 +92,11 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
                     config.zone(),
                     epochs,
                     AnswerCache(config.cache.entries if config.cache.enabled else 0),
+                    usage,
                 ),
                 graph=Graph(databases, spaces, config.limits, config.graph),
                 forgetting=Forgetting(databases, spaces, lexicon, config.limits),
+                usage=usage,
                 transcripts=Transcripts(databases, spaces, config.limits, config.transcripts),
                 summaries=Summaries(databases, config.limits),
                 transcript_search=TranscriptSearch(

@@ -39,9 +39,7 @@ from mcp_memory.text.dates import parse_instant
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only with this tag; repeatable.")
 @click.option("--since", metavar="WHEN", help="Not before: 2026-03-01, 7d, '2 weeks'.")
 @click.option("--until", metavar="WHEN", help="Not after: 2026-03-31, 24h.")
-@click.option(
-    "--explain", is_flag=True, help="Show how it was read and ranked."
-)
+@click.option("--explain", is_flag=True, help="Show how it was read and ranked.")
 @agent_option
 @database_option
 @json_option
@@ -108,7 +106,7 @@ def _instant(
 def _as_json(answer: SearchAnswer) -> dict[str, object]:
     """The answer as memory_search gives it: what says nothing is left out."""
     document = _without_empty(asdict(answer), ("degraded", "next_cursor", "query"))
-    explained = ("scores", "shares")
+    explained = ("scores", "shares", "used")
     document["results"] = [_without_empty(asdict(result), explained) for result in answer.results]
     return document
 

@@ -1,18 +1,33 @@
 """What `explain` tells: how the query was read, and what each feature was worth."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.recall import routes
 from mcp_memory.recall.candidates import Asked
 from mcp_memory.recall.models import ParsedQuery
+from mcp_memory.recall.usage import store
+from mcp_memory.recall.usage.models import Uses
 from mcp_memory.recall.weights import Weights
 
 _DIGITS = 4
 
 
-async def parsed(conn: Connection, asked: Asked) -> ParsedQuery:
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What is told beside an answer: the query as it was read, and what was used before."""
+
+    query: ParsedQuery
+    used: Mapping[int, Uses]
+
+
+async def explanation(conn: Connection, asked: Asked, ids: Sequence[int]) -> Explanation:
+    """What there is to tell of a query and of these chunks."""
+    return Explanation(await _parsed(conn, asked), await store.of(conn, ids))
+
+
+async def _parsed(conn: Connection, asked: Asked) -> ParsedQuery:
     """How the query was read; rarities are those among what the caller can see."""
     question = asked.question
     rarity = await routes.rarity(conn, question.lexemes)
@@ -24,6 +39,11 @@ async def parsed(conn: Connection, asked: Asked) -> ParsedQuery:
         asks=[kind for kind, is_asked in asks.items() if is_asked],
         vectors=asked.vector.provider,
     )
+
+
+def used_of(uses: Uses | None) -> dict[str, int]:
+    """How often the caller was given a result, and read around it; as far as it is written."""
+    return asdict(uses or Uses())
 
 
 def scores_of(signals: Mapping[str, float]) -> dict[str, float]:

@@ -113,8 +113,8 @@ class ParsedQuery:
 class SearchResult:
     """A passage that answers. `score` is absolute, 0 to 1; lines are 1-based and inclusive.
 
-    Only an explained one has `scores`, each feature's value, and `shares`, what each adds to the
-    number it is ranked by.
+    Only an explained one has `scores`, each feature's value, `shares`, what each adds to the
+    number it is ranked by, and `used`, how often the caller was given it before.
     """
 
     id: str
@@ -130,6 +130,7 @@ class SearchResult:
     routes: list[str]
     scores: dict[str, float]
     shares: dict[str, float]
+    used: dict[str, int]
     citation: str
 
 

@@ -15,24 +15,25 @@ from mcp_memory.recall.anchors import ROUTE
 from mcp_memory.recall.cache import AnswerCache
 from mcp_memory.recall.candidates import Asked, best_candidates
 from mcp_memory.recall.epochs import Epochs
-from mcp_memory.recall.explaining import parsed, scores_of, shares_of
+from mcp_memory.recall.explaining import Explanation, explanation, scores_of, shares_of, used_of
 from mcp_memory.recall.models import (
     Candidate,
     Narrowing,
-    ParsedQuery,
     Passage,
     SearchAnswer,
     SearchRequest,
     SearchResult,
 )
 from mcp_memory.recall.question import read
+from mcp_memory.recall.usage.models import Uses
+from mcp_memory.recall.usage.service import Usage
 from mcp_memory.recall.weights import Weights, weights_for
 from mcp_memory.spaces.service import Spaces
 from mcp_memory.text.snippets import fit
 from mcp_memory.text.storable import is_storable
 from mcp_memory.text.tokens import TokenCounter
 
-_Looked = tuple[Sequence[Candidate], dict[int, Passage], ParsedQuery | None]
+_Looked = tuple[Sequence[Candidate], dict[int, Passage], Explanation | None]
 
 _CURSOR = "search"
 _BESIDE_A_GOOD_ONE = 0.6
@@ -51,10 +52,11 @@ class Recall:
         zone: tzinfo,
         epochs: Epochs,
         cache: AnswerCache[SearchAnswer],
+        usage: Usage,
     ) -> None:
         self._databases, self._spaces, self._tokens = databases, spaces, tokens
         self._settings, self._limits, self._zone = settings, limits, zone
-        self._epochs, self._cache = epochs, cache
+        self._epochs, self._cache, self._usage = epochs, cache, usage
 
     async def search(
         self, agent: str, request: SearchRequest, *, database: str | None = None
@@ -66,10 +68,13 @@ class Recall:
         epoch = self._epochs.current(chosen, agent)
         key = (chosen.name, agent, request)
         if (known := self._cache.get(key, epoch)) is not None:
-            return replace(known, tier="T0")
-        answer = await self._answer(agent, request, chosen)
-        if answer.results and not answer.degraded:
-            self._cache.put(key, epoch, answer)
+            answer = replace(known, tier="T0")
+        else:
+            answer = await self._answer(agent, request, chosen)
+            if answer.results and not answer.degraded:
+                self._cache.put(key, epoch, answer)
+        ids = (int(result.id) for result in answer.results)
+        self._usage.count(chosen, agent, ids, Uses(returned=1))
         return answer
 
     async def _answer(self, agent: str, request: SearchRequest, chosen: Database) -> SearchAnswer:
@@ -82,11 +87,16 @@ class Recall:
             wanted = skip + request.max_results + 1
             ranked = await best_candidates(conn, asked, _narrowing(request), wanted=wanted)
             page = self._relevant(ranked, request.min_score)[skip:wanted]
-            passages = await routes.passages(conn, [c.chunk_id for c in page])
-            return page, passages, await parsed(conn, asked) if request.explain else None
+            ids = [candidate.chunk_id for candidate in page]
+            passages = await routes.passages(conn, ids)
+            return page, passages, await explanation(conn, asked, ids) if request.explain else None
 
-        page, passages, how = await chosen.read(agent, work)
+        page, passages, told = await chosen.read(agent, work)
         results = self._packed(page[: request.max_results], passages, asked, request)
+        if told:
+            weights = weights_for(query.provider)
+            by_id = {candidate.chunk_id: candidate for candidate in page}
+            results = [_explained(each, by_id[int(each.id)], weights, told) for each in results]
         more = len(page) > len(results)
         return SearchAnswer(
             results=results,
@@ -94,7 +104,7 @@ class Recall:
             tier="T2_anchor" if page and ROUTE in page[0].routes else "T2_hybrid",
             degraded=[query.problem] if query.problem else [],
             next_cursor=to_cursor(_CURSOR, skip + len(results)) if more and results else "",
-            query=how,
+            query=told.query if told else None,
         )
 
     def _check(self, request: SearchRequest) -> None:
@@ -128,12 +138,11 @@ class Recall:
         """Results in order while the budget lasts; the first too large is cut to what is left."""
         results: list[SearchResult] = []
         left = request.max_tokens
-        weights = weights_for(asked.vector.provider) if request.explain else None
         for candidate in page:
             passage = passages.get(candidate.chunk_id)
             if passage is None:
                 continue
-            result = _result(candidate, passage, weights)
+            result = _result(candidate, passage)
             if left is not None:
                 result = self._cut(result, left, asked.question.lexemes)
                 left -= self._tokens.count(result.text)
@@ -158,8 +167,18 @@ class Recall:
         )
 
 
-def _result(candidate: Candidate, passage: Passage, weights: Weights | None) -> SearchResult:
-    """The result, explained by these weights if there are any."""
+def _explained(
+    result: SearchResult, candidate: Candidate, weights: Weights, told: Explanation
+) -> SearchResult:
+    return replace(
+        result,
+        scores=scores_of(candidate.signals),
+        shares=shares_of(candidate.signals, weights),
+        used=used_of(told.used.get(candidate.chunk_id)),
+    )
+
+
+def _result(candidate: Candidate, passage: Passage) -> SearchResult:
     return SearchResult(
         id=str(passage.id),
         source=passage.source,
@@ -172,8 +191,9 @@ def _result(candidate: Candidate, passage: Passage, weights: Weights | None) -> 
         occurred_at=passage.occurred_at,
         owner=passage.agent_id,
         routes=list(candidate.routes),
-        scores=scores_of(candidate.signals) if weights else {},
-        shares=shares_of(candidate.signals, weights) if weights else {},
+        scores={},
+        shares={},
+        used={},
         citation=_citation(passage.path, passage.start_line, passage.end_line)
         if passage.seq is None
         else f"{passage.path}#{passage.seq}",

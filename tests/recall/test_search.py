@@ -413,7 +413,7 @@ async def test_signals_are_shown_only_when_asked_for(app: App) -> None:
     (explained,) = (await search(app, "kestrel", explain=True)).results
 
     assert plain.scores == {}
-    assert replace(explained, scores={}, shares={}) == plain
+    assert replace(explained, scores={}, shares={}, used={}) == plain
     assert {"lexical", "cosine", "coverage"} <= explained.scores.keys()
 
 

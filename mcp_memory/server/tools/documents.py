@@ -96,7 +96,7 @@ class DocumentTools:
     """The functions behind the tools; each docstring is what a model reads."""
 
     def __init__(self, app: App) -> None:
-        self._documents, self._config = app.documents, app.config
+        self._documents, self._usage, self._config = app.documents, app.usage, app.config
 
     async def memory_get(
         self,
@@ -126,6 +126,7 @@ class DocumentTools:
             raise InvalidInput("id", "takes no lines, version or owner; read by path for those")
         else:
             excerpt = await self._documents.get_chunk(caller.agent, id, database=database or None)
+            await self._usage.fetched(caller.agent, id, database=database or None)
         return Excerpt.of(excerpt)
 
     async def memory_write(

@@ -27,9 +27,7 @@ Anchors = Annotated[
     Field(description="What you are working on; keys: pr, file, branch, session, cwd"),
 ]
 MaxTokens = Annotated[Count | None, Field(description="Budget for the texts of all results")]
-Explain = Annotated[
-    bool, Field(description="Add how the query was read, what ranked each result")
-]
+Explain = Annotated[bool, Field(description="Add how the query was read, what ranked each result")]
 
 
 class FoundPassage(Answer):
@@ -48,6 +46,7 @@ class FoundPassage(Answer):
     routes: list[str]
     scores: dict[str, float] | None
     shares: dict[str, float] | None
+    used: dict[str, int] | None
     citation: str
 
 
@@ -146,7 +145,11 @@ def _found(answer: SearchAnswer, *, explain: bool) -> Found:
 
 def _passage(result: SearchResult, *, explain: bool) -> FoundPassage:
     passage = FoundPassage.of(result)
-    return passage if explain else passage.model_copy(update={"scores": None, "shares": None})
+    return (
+        passage
+        if explain
+        else passage.model_copy(update={"scores": None, "shares": None, "used": None})
+    )
 
 
 def search_tools(app: App) -> Sequence[MemoryTool]:

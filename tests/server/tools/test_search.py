@@ -100,7 +100,7 @@ async def test_a_result_says_where_it_is_and_how_it_was_found(alice: Client) -> 
 
     (explained,) = rows(await ask(alice, "memory_search", query="zebra", explain=True), "results")
     assert isinstance(explained["scores"], dict)
-    assert set(explained) - set(result) == {"scores", "shares"}
+    assert set(explained) - set(result) == {"scores", "shares", "used"}
 
 
 async def _zoo(client: Client) -> None:
