@@ -1,12 +1,13 @@
 """From a question to ranked candidates: bounded routes, evidence, features, one order."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.recall import anchors, features, ranking, routes
 from mcp_memory.recall.bands import ordered
 from mcp_memory.recall.features import Described, Evidence
+from mcp_memory.recall.mending import weighed
 from mcp_memory.recall.models import Candidate, Hit, Narrowing
 from mcp_memory.recall.question import Question
 from mcp_memory.recall.weights import weights_for
@@ -19,11 +20,15 @@ _SEEDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question with its vector, if it has one, and the anchors that were given with it."""
+    """A question with its vector, if it has one, and the anchors that were given with it.
+
+    `weights` are of its lexemes, once the database was asked.
+    """
 
     question: Question
     vector: QueryVector
     anchors: tuple[tuple[str, str], ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 async def best_candidates(
@@ -34,6 +39,7 @@ async def best_candidates(
     The first are ranked with all their evidence, whatever is wanted; what lies deeper follows in
     the plain order of the routes. So a later page moves nothing that an earlier one has shown.
     """
+    asked = await _weighed(conn, asked)
     found = await _hits(conn, asked, narrowing, RANKED_HITS)
     marked = await _anchored(conn, asked, narrowing)
     ranked = await _ranked(conn, asked, narrowing, found | {anchors.ROUTE: marked})
@@ -45,6 +51,11 @@ async def best_candidates(
     known = {chunk_id for candidate in first for chunk_id in candidate.chunk_ids}
     rest = ordered(deeper, floor=0.0, first=RANKED_HITS)
     return [*first, *(each for each in rest if each.chunk_id not in known)]
+
+
+async def _weighed(conn: Connection, asked: Asked) -> Asked:
+    read = await weighed(conn, asked.question)
+    return replace(asked, question=read.question, weights=read.weights)
 
 
 async def _anchored(conn: Connection, asked: Asked, narrowing: Narrowing) -> list[Hit]:
@@ -76,6 +87,7 @@ async def described_candidates(
     conn: Connection, asked: Asked, narrowing: Narrowing
 ) -> list[Described]:
     """The candidates that are ranked with all their evidence, in no order."""
+    asked = await _weighed(conn, asked)
     found = await _hits(conn, asked, narrowing, RANKED_HITS)
     return (await _described(conn, asked, narrowing, found))[0]
 
@@ -98,10 +110,10 @@ async def _described(
     evidence = await routes.evidence(
         conn,
         chunk_ids,
-        [candidate.chunk_id for candidate in ranking.fuse(found)[:_SEEDS]],
+        # Only messages stand beside others.
+        ranking.foremost(found, _SEEDS) if "transcripts" in narrowing.sources else [],
         narrowing=narrowing,
         lexemes=lexemes,
         query=asked.vector,
     )
-    rarity = await routes.rarity(conn, lexemes)
-    return features.describe(asked.question, rarity, evidence), evidence
+    return features.describe(asked.question, asked.weights, evidence), evidence

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.recall import routes
 from mcp_memory.recall.candidates import Asked
+from mcp_memory.recall.mending import weighed
 from mcp_memory.recall.models import ParsedQuery
 from mcp_memory.recall.usage import store
 from mcp_memory.recall.usage.models import Uses
@@ -29,11 +30,11 @@ async def explanation(conn: Connection, asked: Asked, ids: Sequence[int]) -> Exp
 
 async def _parsed(conn: Connection, asked: Asked) -> ParsedQuery:
     """How the query was read; rarities are those among what the caller can see."""
-    question = asked.question
-    rarity = await routes.rarity(conn, question.lexemes)
+    read = await weighed(conn, asked.question)
+    question = read.question
     asks = {"when": question.asks_when, "you": question.asks_you}
     return ParsedQuery(
-        words=_rounded({word: rarity.get(word, 0.0) for word in question.lexemes}),
+        words=_rounded({word: read.weights[word] for word in question.lexemes}),
         anchors=await routes.anchors_in(conn, question.text, dict(asked.anchors)),
         period={name: str(value) for name, value in asdict(question.period).items() if value},
         asks=[kind for kind, is_asked in asks.items() if is_asked],

@@ -18,18 +18,9 @@ def fuse(found: Mapping[str, Sequence[Hit]]) -> list[Candidate]:
     The order is by the sum of the two signals, each scaled by the query's best hit (plain rank
     fusion loses to that); the score reported is absolute.
     """
-    signals: dict[int, dict[str, float]] = {}
-    routes: dict[int, list[str]] = {}
-    for route, hits in found.items():
-        for hit in hits:
-            signals.setdefault(hit.chunk_id, {}).update(hit.signals)
-            routes.setdefault(hit.chunk_id, []).append(route)
+    signals = _signals_of(found)
+    routes = _routes_of(found)
     best_lexical = _best(signals, "lexical")
-    best_semantic = _best(signals, "semantic")
-    ranks = {
-        chunk_id: _share(each, "lexical", best_lexical) + _share(each, "semantic", best_semantic)
-        for chunk_id, each in signals.items()
-    }
     return [
         Candidate(
             chunk_id,
@@ -37,8 +28,30 @@ def fuse(found: Mapping[str, Sequence[Hit]]) -> list[Candidate]:
             signals[chunk_id],
             _relevance(signals[chunk_id], best_lexical),
         )
-        for chunk_id in sorted(signals, key=lambda chunk_id: (-ranks[chunk_id], -chunk_id))
+        for chunk_id in _fused(signals)
     ]
+
+
+def foremost(found: Mapping[str, Sequence[Hit]], most: int) -> list[int]:
+    """The ids that `fuse` puts first."""
+    return _fused(_signals_of(found))[:most]
+
+
+def _signals_of(found: Mapping[str, Sequence[Hit]]) -> dict[int, dict[str, float]]:
+    signals: dict[int, dict[str, float]] = {}
+    for hits in found.values():
+        for hit in hits:
+            signals.setdefault(hit.chunk_id, {}).update(hit.signals)
+    return signals
+
+
+def _fused(signals: Mapping[int, Mapping[str, float]]) -> list[int]:
+    lexical, semantic = _best(signals, "lexical"), _best(signals, "semantic")
+    ranks = {
+        chunk_id: _share(each, "lexical", lexical) + _share(each, "semantic", semantic)
+        for chunk_id, each in signals.items()
+    }
+    return sorted(ranks, key=lambda chunk_id: (-ranks[chunk_id], -chunk_id))
 
 
 def order(

@@ -147,16 +147,36 @@ def _instant(value: datetime) -> str:
     return value.isoformat()
 
 
+@dataclass(frozen=True, slots=True)
+class Rarity:
+    """How much a lexeme weighs: its inverse document frequency among what is visible.
+
+    Nothing is counted to hold an `is_unknown` one; counts may lag behind.
+    """
+
+    weight: float
+    is_unknown: bool
+
+
 _RARITY = """
-SELECT lexeme, weight
+SELECT lexeme, weight, chunks = 0
 FROM weigh_lexemes(%(lexemes)s)
 """
 
 
-async def rarity(conn: Connection, lexemes: Sequence[str]) -> dict[str, float]:
-    """How much each lexeme weighs: its inverse document frequency among what is visible."""
+async def rarity(conn: Connection, lexemes: Sequence[str]) -> dict[str, Rarity]:
+    """How rare each lexeme is."""
     found = await conn.execute(_RARITY, {"lexemes": list(lexemes)})
-    return {str(row[0]): float(row[1]) for row in await found.fetchall()}
+    return {str(row[0]): Rarity(float(row[1]), bool(row[2])) for row in await found.fetchall()}
+
+
+async def mended(conn: Connection, lexeme: str, near: Sequence[str]) -> str | None:
+    """The most common of the near spellings, if nothing visible holds the lexeme itself."""
+    found = await conn.execute(
+        "SELECT mend_lexeme(%(word)s, %(near)s)", {"word": lexeme, "near": list(near)}
+    )
+    row = await found.fetchone()
+    return None if row is None or row[0] is None else str(row[0])
 
 
 _GATHER = """

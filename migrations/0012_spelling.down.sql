@@ -1,0 +1,1 @@
+DROP FUNCTION mend_lexeme(text, text[]);
