@@ -15,6 +15,7 @@ from mcp_memory.db.database import Database
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.recall import routes
 from mcp_memory.recall.models import Hit, Narrowing
+from mcp_memory.text.spelling import spellings
 from tests.documents.looking import until_embedded
 from tests.recall.crowd import Crowd, config_of, crowded
 
@@ -156,6 +157,31 @@ async def test_a_small_owners_vectors_are_compared_one_by_one(app: App, db: Data
     assert {"chunk_embeddings_pkey", "chunks_agent"} <= done.indexes
     assert done.whole_tables == frozenset()
     assert done.chunks_read <= 100
+
+
+async def test_an_anchor_is_found_by_the_index_of_words(app: App, db: Database) -> None:
+    await app.documents.write("crowd", WriteDocument("pr.md", "PR #4242 is open."))
+
+    async def work(conn: Connection) -> tuple[list[Hit], Scans]:
+        return await routes.anchored(conn, "what of PR 4242", {}, ALL, 200), await scans(conn)
+
+    hits, done = await db.read("crowd", work)
+
+    assert len(hits) == 1
+    assert "chunks_lexemes" in done.indexes
+    assert done.whole_tables == frozenset()
+    assert done.chunks_read <= 10
+
+
+async def test_a_slip_is_mended_by_indexes_alone(db: Database) -> None:
+    async def work(conn: Connection) -> tuple[str | None, Scans]:
+        return await routes.mended(conn, "kestrl", spellings("kestrl")), await scans(conn)
+
+    word, done = await db.read("crowd", work)
+
+    assert word == "kestrel"
+    assert done.whole_tables == frozenset()
+    assert done.chunks_read <= 10
 
 
 _NAIVE = """
