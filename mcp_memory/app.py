@@ -18,6 +18,7 @@ from mcp_memory.messaging.bells import NotifiedBells
 from mcp_memory.messaging.directory.presence import Presence
 from mcp_memory.messaging.directory.service import Directory
 from mcp_memory.messaging.service import Messages
+from mcp_memory.messaging.wake.service import Wake
 from mcp_memory.recall.cache import AnswerCache
 from mcp_memory.recall.epochs import Epochs
 from mcp_memory.recall.service import Recall
@@ -53,6 +54,7 @@ class App:
     presence: Presence
     directory: Directory
     messages: Messages
+    wake: Wake
     keys: Keys
 
 
@@ -69,6 +71,7 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
     usage = Usage(databases)
     presence = Presence(databases)
     messages = Messages(databases, presence, NotifiedBells(), config.limits, config.messages)
+    wake = Wake(databases, config)
     try:
         async with anyio.create_task_group() as background:
             background.start_soon(spaces.run_worker)
@@ -107,6 +110,7 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
                 presence=presence,
                 directory=Directory(databases, presence),
                 messages=messages,
+                wake=wake,
                 keys=Keys(databases),
             )
             background.cancel_scope.cancel()
@@ -114,6 +118,7 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
         with anyio.CancelScope(shield=True):
             await databases.close()
             await embedders.aclose()
+            await wake.aclose()
 
 
 def _embedding_settings(section: EmbeddingsConfig) -> EmbeddingSettings:

@@ -13,6 +13,7 @@ McpMemoryError
 │   ├── EntityNotFound
 │   ├── MailNotFound
 │   ├── RecipientUnknown
+│   ├── RouteNotFound
 │   ├── KeyNotFound
 │   └── SpaceNotFound
 ├── Conflict
@@ -25,7 +26,8 @@ McpMemoryError
 │   └── IdempotencyConflict
 ├── PermissionRefused
 │   ├── ScopeMissing
-│   └── DatabaseRefused
+│   ├── DatabaseRefused
+│   └── TargetRefused
 ├── DatabaseError
 │   ├── UnknownDatabase
 │   ├── InvalidDatabaseName
@@ -208,6 +210,17 @@ class EntityNotFound(NotFound):
         super().__init__(f"No entity {name[:200]!r}. A memory that names it in entities makes one.")
 
 
+class RouteNotFound(NotFound):
+    """No route is known that this agent is woken by."""
+
+    def __init__(self, agent: str, known: Sequence[str]) -> None:
+        self.agent, self.known = agent, list(known)
+        super().__init__(
+            f"No usable wake route of agent {agent!r}.{nearest(agent, known)}"
+            f" Known: {', '.join(known) or 'none'}. `mcp-memory wake add` adds one."
+        )
+
+
 class Conflict(McpMemoryError):
     """What is there already contradicts the call; nothing was changed."""
 
@@ -300,6 +313,14 @@ class DatabaseRefused(PermissionRefused):
         super().__init__(
             f"Your key is not for database {name[:80]!r}. Pass database: {' or '.join(allowed)}."
         )
+
+
+class TargetRefused(PermissionRefused):
+    """A wake route leads where none may lead."""
+
+    def __init__(self, target: str, reason: str) -> None:
+        self.target, self.reason = target, reason
+        super().__init__(f"Nobody is woken through {target!r}: {reason}.")
 
 
 class DatabaseError(McpMemoryError):

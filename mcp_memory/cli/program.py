@@ -38,6 +38,9 @@ COMMANDS = {
     "keys": Lazy(
         "mcp_memory.cli.keys:keys", "Make, list and revoke the keys that clients over HTTP need."
     ),
+    "wake": Lazy(
+        "mcp_memory.cli.wake:wake", "Wake agents whose client is not listening when mail arrives."
+    ),
     "install": Lazy(
         "mcp_memory.cli.install:install",
         "Tell an MCP client of this memory, in the client's own file.",

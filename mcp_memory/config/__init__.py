@@ -19,11 +19,13 @@ from mcp_memory.config.models import (
     SearchConfig,
     Toolset,
     TranscriptsConfig,
+    WakeConfig,
     WakeRoute,
     is_agent_name,
     nearest_database_name,
 )
 from mcp_memory.config.outline import setting_keys
+from mcp_memory.config.quiet import is_quiet
 from mcp_memory.config.secret import DatabaseUrl, Secret, WebUrl, mask_url
 
 __all__ = [
@@ -46,9 +48,11 @@ __all__ = [
     "Setting",
     "Toolset",
     "TranscriptsConfig",
+    "WakeConfig",
     "WakeRoute",
     "WebUrl",
     "is_agent_name",
+    "is_quiet",
     "load",
     "mask_url",
     "nearest_database_name",

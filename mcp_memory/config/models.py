@@ -16,14 +16,16 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    ValidationError,
     ValidationInfo,
     model_validator,
 )
 
 from mcp_memory.config.described import Setting, described
+from mcp_memory.config.quiet import checked_quiet_hours
 from mcp_memory.config.secret import DatabaseUrl, Secret, WebUrl
-from mcp_memory.config.sources import Key, Sources, expand
-from mcp_memory.errors import nearest
+from mcp_memory.config.sources import Sources, expand
+from mcp_memory.errors import ConfigError, nearest
 
 Toolset = Literal["documents", "transcripts", "graph", "messages", "databases"]
 ALL_TOOLSETS: tuple[Toolset, ...] = ("documents", "transcripts", "graph", "messages", "databases")
@@ -105,6 +107,7 @@ FlushPercents = Annotated[
     tuple[Annotated[int, Field(ge=1, le=99)], ...], AfterValidator(_in_ascending_order)
 ]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+QuietHours = Annotated[str, AfterValidator(checked_quiet_hours)]
 
 
 class Section(BaseModel):
@@ -249,18 +252,44 @@ class TranscriptsConfig(Section):
     retention: dict[SourceName, RetentionRule] = Field(default_factory=dict[str, RetentionRule])
 
 
+class WakeConfig(Section):
+    """Where routes may lead that were added by command, and how fast agents are woken.
+
+    Read by messaging.wake. An allowed target is a host, `host:port`, an address, a network or the
+    absolute path of a program; what the configuration's own routes name is allowed by that. A
+    ring gathers what comes within `gather_seconds`; the next one follows after `pause_seconds` at
+    the earliest. The first repetition follows after `retry_seconds`, later ones after more and
+    more; a ring that fails for `give_up_hours` is given up.
+    """
+
+    allowed_targets: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    gather_seconds: float = Field(default=0.25, ge=0, le=60)
+    pause_seconds: float = Field(default=5.0, ge=0, le=3600)
+    retry_seconds: float = Field(default=1.0, gt=0, le=3600)
+    give_up_hours: float = Field(default=24.0, gt=0, le=720)
+
+
 class WakeRoute(Section):
     """How one agent is woken when mail arrives; read by messaging.wake.
 
     `command` is the program and its arguments, for the kind of that name; every other kind
-    posts to `url`. Messages below `min_priority` wake nobody.
+    posts to `url`. `agent_id` and `session_key` are OpenClaw's own names. Messages below
+    `min_priority` wake nobody, and those below `urgent_priority` nobody in `quiet_hours`, which
+    are in `timezone`. What messages say is told only with `allow_text`.
     """
 
     kind: Literal["openclaw-wake", "openclaw-agent", "webhook", "command"]
     url: WebUrl | None = None
     token: Secret | None = None
-    command: tuple[str, ...] = ()
+    command: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    agent_id: str = Field(default="", max_length=200)
+    session_key: str = Field(default="", max_length=500)
     min_priority: int = Field(default=0, ge=0, le=10)
+    quiet_hours: QuietHours = ""
+    urgent_priority: int = Field(default=9, ge=0, le=10)
+    when_listening: bool = False
+    allow_text: bool = False
+    timeout_seconds: float = Field(default=20.0, gt=0, le=300)
 
     @model_validator(mode="after")
     def _has_its_target(self) -> Self:
@@ -314,17 +343,30 @@ class Config(Section):
     messages: MessagesConfig = MessagesConfig()
     graph: GraphConfig = GraphConfig()
     transcripts: TranscriptsConfig = Field(default_factory=TranscriptsConfig)
+    wake: WakeConfig = WakeConfig()
     wake_routes: dict[AgentName, WakeRoute] = Field(default_factory=dict[str, WakeRoute])
     http: HttpConfig = HttpConfig()
     toolsets: Toolsets = ALL_TOOLSETS
     audit: AuditConfig = AuditConfig()
 
-    _origins: dict[Key, str] = PrivateAttr(default_factory=dict[Key, str])
+    _sources: Sources = PrivateAttr(default_factory=Sources)
 
     def model_post_init(self, context: object, /) -> None:
         """Remember who set what, when `load` is the one that asks."""
         if isinstance(context, Sources):
-            self._origins = dict(context.origins)
+            self._sources = context
+
+    def wake_route(self, document: object) -> WakeRoute:
+        """A route that is written like those of `wake_routes` but kept elsewhere.
+
+        Its secrets come from where this configuration's did. `ConfigError` when it cannot be used.
+        """
+        try:
+            return WakeRoute.model_validate(document, context=self._sources)
+        except ValidationError as exc:
+            first = exc.errors(include_input=False, include_url=False)[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise ConfigError(first["msg"].removeprefix("Value error, "), key=key) from exc
 
     def zone(self) -> ZoneInfo:
         """The time zone that naive dates are in."""
@@ -332,4 +374,6 @@ class Config(Section):
 
     def describe(self) -> list[Setting]:
         """Every value with its origin, secrets masked; safe to print."""
-        return described(cast("dict[str, object]", self.model_dump(mode="json")), self._origins)
+        return described(
+            cast("dict[str, object]", self.model_dump(mode="json")), self._sources.origins
+        )

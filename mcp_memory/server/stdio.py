@@ -23,6 +23,7 @@ async def run_stdio(app: App) -> None:
     with private_stdin() as lines:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(at_signal, tasks.cancel_scope.cancel)
+            tasks.start_soon(app.wake.run)
             # The SDK only iterates over it.
             stdin = cast("anyio.AsyncFile[str]", lines)
             async with stdio_server(stdin=stdin) as (read_stream, write_stream):

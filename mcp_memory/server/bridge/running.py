@@ -35,6 +35,7 @@ async def run_bridge(app: App) -> None:
                 session.stop()
 
             tasks.start_soon(at_signal, stop)
+            tasks.start_soon(app.wake.run)
             with starting:
                 await tasks.start(Announcer(app, output).run)
                 tasks.start_soon(beat, output, HEARTBEAT_SECONDS)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from mcp_memory.messaging.models import DeliveryState, Mail, MailPage
+from mcp_memory.messaging.wake.models import BellState
 from mcp_memory.server.toolset import Answer
 
 
@@ -80,15 +81,25 @@ class AcknowledgedAnswer(Answer):
     acknowledged: list[str]
 
 
+class BellAnswer(Answer):
+    """How a recipient was woken: waiting, trying, rung, given_up or not_needed, by which kind."""
+
+    state: str
+    kind: str | None
+    attempts: int
+    problem: str | None
+    changed_at: AwareDatetime
+
+
 class RecipientAnswer(Answer):
-    """What became of a message at one recipient; `bells` are the ways he was woken by."""
+    """What became of a message at one recipient; `bells` say how he was woken for it."""
 
     agent: str
     state: str
     note: str | None
     delivered_at: AwareDatetime | None
     acknowledged_at: AwareDatetime | None
-    bells: list[str]
+    bells: list[BellAnswer]
 
 
 class StatusAnswer(Answer):
@@ -98,7 +109,9 @@ class StatusAnswer(Answer):
     recipients: list[RecipientAnswer]
 
     @classmethod
-    def of_states(cls, message_id: str, states: Sequence[DeliveryState]) -> "StatusAnswer":
+    def of_states(
+        cls, message_id: str, states: Sequence[DeliveryState], bells: Sequence[BellState]
+    ) -> "StatusAnswer":
         """The states as they are told."""
         recipients = [
             RecipientAnswer(
@@ -107,11 +120,21 @@ class StatusAnswer(Answer):
                 note=each.note or None,
                 delivered_at=each.delivered_at,
                 acknowledged_at=each.acknowledged_at,
-                bells=[],
+                bells=[_bell(bell) for bell in bells if bell.agent == each.agent],
             )
             for each in states
         ]
         return cls(message_id=message_id, recipients=recipients)
+
+
+def _bell(bell: BellState) -> BellAnswer:
+    return BellAnswer(
+        state=bell.state,
+        kind=bell.kind or None,
+        attempts=bell.attempts,
+        problem=bell.problem or None,
+        changed_at=bell.changed_at,
+    )
 
 
 class SubscriptionAnswer(Answer):

@@ -205,7 +205,8 @@ class MessageTools:
     async def _status(self, agent: str, given: Arguments) -> Answer:
         message_id = given.required("message_id")
         states = await self._app.messages.status(agent, message_id, database=given.chosen_database)
-        return answers.StatusAnswer.of_states(message_id, states)
+        bells = await self._app.wake.bells(agent, message_id, database=given.chosen_database)
+        return answers.StatusAnswer.of_states(message_id, states, bells)
 
     async def _history(self, agent: str, given: Arguments) -> Answer:
         wanted = HistoryFilter(

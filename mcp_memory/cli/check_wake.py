@@ -1,0 +1,51 @@
+"""What `doctor` looks at in the wake routes: each door is tried without ringing."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+from mcp_memory.app import App
+from mcp_memory.cli.findings import Finding, ok, problem, warning
+from mcp_memory.db.diagnosis import Diagnosis
+from mcp_memory.db.migrate import shipped
+from mcp_memory.messaging.wake.models import ListedRoute
+
+_LONG = timedelta(hours=1)
+_CORRECT = "correct its route, or see that what it leads to runs; `mcp-memory wake test {}` rings"
+_SERVE = "start a server that has its route, or run `mcp-memory wake remove {}`"
+
+
+async def check_wake(app: App, database: str, diagnosis: Diagnosis) -> AsyncIterator[Finding]:
+    """One finding for each route, and one for each outbox in which something is stuck.
+
+    Nothing is migrated for it: what lies in the database is looked at where that is ready.
+    """
+    is_ready = diagnosis.inside is not None and len(diagnosis.applied) == len(shipped())
+    routes = await app.wake.list(database=database) if is_ready else app.wake.configured()
+    for listed in routes:
+        if listed.route is not None or listed.unusable:
+            yield await _door(app, listed)
+        if (stuck := _stuck(listed)) is not None:
+            yield stuck
+
+
+async def _door(app: App, listed: ListedRoute) -> Finding:
+    attempt = await app.wake.try_dry(listed)
+    check = f"wake {listed.agent}"
+    if attempt.is_rung:
+        return ok(check, f"{listed.document.get('kind')}, from {listed.origin}: the door opens")
+    return problem(check, attempt.problem, _CORRECT.format(listed.agent))
+
+
+def _stuck(listed: ListedRoute) -> Finding | None:
+    """What was given up, or waits for long, in the agent's outbox."""
+    bell, check = listed.doorbell, f"bells {listed.agent}"
+    if bell is None:
+        return None
+    if bell.given_up:
+        what = f"{bell.given_up} rings were given up in the last seven days: {bell.problem}"
+        return warning(check, what.rstrip(": "), _CORRECT.format(listed.agent))
+    since = bell.waiting_since
+    if since is not None and datetime.now(UTC) - since > _LONG:
+        what = f"{bell.waiting} messages wait to be rung for since {since:%Y-%m-%d %H:%M} UTC"
+        return warning(check, what, _SERVE.format(listed.agent))
+    return None

@@ -1,0 +1,120 @@
+"""What waking is about: routes, bells, rings, what became of an attempt."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from mcp_memory.config import WakeRoute
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRoute:
+    """A route that was added by command, as it was written: its secret is a reference."""
+
+    agent: str
+    document: Mapping[str, object]
+    added_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A route that this process can ring; `floor` is the least priority that rings just now."""
+
+    agent: str
+    route: WakeRoute
+    is_stored: bool
+    floor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message that a ring is for."""
+
+    message_id: int
+    sender: str
+    priority: int
+    subject: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """One ring: `id` is the same at every attempt, `lease` says whose attempt this is.
+
+    `failures` are those of the agent's route before this attempt, one after another.
+    """
+
+    id: UUID
+    agent: str
+    attempt: int
+    failures: int
+    lease: UUID
+    letters: Sequence[Letter]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a look at the outbox gave: a ring, or the seconds until something is due, if known."""
+
+    ring: Ring | None
+    next_due_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How an attempt ended; without a problem, the agent was rung.
+
+    The problem is for the sender to read too: it never holds an address, a secret or what an
+    endpoint said. A refusal is one that the same attempt will meet again.
+    """
+
+    problem: str = ""
+    is_refusal: bool = False
+    retry_after_seconds: float | None = None
+
+    @property
+    def is_rung(self) -> bool:
+        """Whether it worked."""
+        return not self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class BellState:
+    """How one recipient of a message was woken for it.
+
+    `waiting` (nobody has rung yet), `trying` (at least one attempt), `rung`, `given_up`, or
+    `not_needed`: he had read it, or it had expired.
+    """
+
+    agent: str
+    kind: str
+    state: str
+    attempts: int
+    problem: str
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Doorbell:
+    """The outbox of one agent: what waits, since when, and how its route does."""
+
+    agent: str
+    waiting: int
+    waiting_since: datetime | None
+    given_up: int
+    failures: int
+    problem: str
+    next_try_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRoute:
+    """A route, or an agent whose route only other servers have (`route` None), and its outbox."""
+
+    agent: str
+    origin: str
+    document: Mapping[str, object]
+    route: WakeRoute | None
+    unusable: str
+    doorbell: Doorbell | None

@@ -1,0 +1,24 @@
+"""How long a ring that failed waits; pure."""
+
+from mcp_memory.messaging.wake.models import Attempt
+
+LONGEST_PAUSE_SECONDS = 900.0
+REFUSED_PAUSE_SECONDS = 60.0
+LONGEST_RETRY_AFTER_SECONDS = 86_400.0
+# From here on the route counts as broken: single attempts, a quarter of an hour apart.
+BROKEN_AFTER = 8
+
+
+def pause_seconds(attempt: Attempt, failures: int, *, first: float, jitter: float) -> float:
+    """Doubles with each failure (from 1), spread over its upper half by `jitter` in [0, 1).
+
+    What the endpoint asks for is a floor, up to a day. A refusal is not repeated soon: whoever
+    refuses needs a person first. A broken route is tried at the longest pause only.
+    """
+    full = min(LONGEST_PAUSE_SECONDS, first * 2.0 ** min(failures - 1, 30))
+    if failures >= BROKEN_AFTER:
+        full = LONGEST_PAUSE_SECONDS
+    elif attempt.is_refusal:
+        full = max(full, min(REFUSED_PAUSE_SECONDS, first * REFUSED_PAUSE_SECONDS))
+    asked = min(attempt.retry_after_seconds or 0.0, LONGEST_RETRY_AFTER_SECONDS)
+    return max(full * (0.5 + jitter / 2), asked)

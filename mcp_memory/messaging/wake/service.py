@@ -1,0 +1,127 @@
+"""The rules of waking: who can be woken and how, and what became of each bell."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from mcp_memory import audit
+from mcp_memory.audit import Event
+from mcp_memory.config import Config
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.database import Database
+from mcp_memory.db.databases import Databases
+from mcp_memory.errors import InvalidInput, RouteNotFound
+from mcp_memory.messaging import taking
+from mcp_memory.messaging.wake import store
+from mcp_memory.messaging.wake.book import RouteBook
+from mcp_memory.messaging.wake.cue import Cue
+from mcp_memory.messaging.wake.doors import Doors
+from mcp_memory.messaging.wake.models import (
+    Attempt,
+    BellState,
+    ListedRoute,
+    Served,
+)
+from mcp_memory.messaging.wake.targets import Targets
+from mcp_memory.messaging.wake.worker import WakeWorker
+
+TEST_KEY = "00000000-0000-0000-0000-000000000000"
+
+
+class Wake:
+    """Routes, and the bells that are rung through them, in the database that mail lies in."""
+
+    def __init__(self, databases: Databases, config: Config) -> None:
+        self._databases, self._config = databases, config
+        self._book, self._doors = RouteBook(config), Doors()
+
+    async def run(self) -> None:
+        """Ring until cancelled; for processes that stay."""
+        await WakeWorker(self._databases, self._book, self._doors, self._config.wake).run()
+
+    async def aclose(self) -> None:
+        """Give up what is open."""
+        await self._doors.aclose()
+
+    async def bells(
+        self, agent: str, message_id: str, *, database: str | None = None
+    ) -> Sequence[BellState]:
+        """How the recipients of one's own message were woken; nothing for anybody else's."""
+        number = taking.message_id(message_id)
+        chosen = await self._databases.reading(self._name(database), agent)
+        return await chosen.read(agent, partial(store.bells_of, message_id=number))
+
+    async def add(
+        self, agent: str, document: Mapping[str, object], *, database: str | None = None
+    ) -> None:
+        """Keep a route, in place of the one that was added before; what is unread is rung for.
+
+        `ConfigError` or `TargetRefused` when it could not be used here; then nothing is kept.
+        """
+        if agent in self._config.wake_routes:
+            raise InvalidInput(
+                "agent", f"the configuration has a route for {agent!r}, which goes first"
+            )
+        if isinstance(document.get("token"), str):
+            raise InvalidInput("token", "name where it is: a variable or a file")
+        route = self._config.wake_route(dict(document))
+        Targets(self._config.wake.allowed_targets).check(route)
+        served = [Served(agent, route, True)]
+
+        async def work(conn: Connection) -> None:
+            await store.add_route(conn, agent, document)
+            await store.announce(conn, served)
+            await audit.record(conn, Event(self._config.agent, "add", "wake route", agent))
+
+        await (await self._writing(database)).maintain(work)
+
+    async def remove(self, agent: str, *, database: str | None = None) -> None:
+        """Wake the agent no more, not for what waits either; `RouteNotFound` without a route."""
+
+        async def work(conn: Connection) -> bool:
+            is_gone = await store.remove_route(conn, agent)
+            await audit.record(conn, Event(self._config.agent, "remove", "wake route", agent))
+            return is_gone
+
+        if agent in self._config.wake_routes:
+            raise InvalidInput("agent", f"{agent!r} has its route in the configuration: edit that")
+        chosen = await self._writing(database)
+        if not await chosen.maintain(work):
+            raise RouteNotFound(agent, await self._agents(chosen))
+
+    def configured(self) -> Sequence[ListedRoute]:
+        """The routes of the configuration, by agent; no database is looked at."""
+        return self._book.configured()
+
+    async def list(self, *, database: str | None = None) -> Sequence[ListedRoute]:
+        """Every route, with its outbox, by agent."""
+        return await self._book.listed(await self._writing(database))
+
+    async def test(self, agent: str, *, database: str | None = None) -> Attempt:
+        """Ring once, really, with a cue that is for no message; one attempt."""
+        served = await self._route(agent, await self._writing(database))
+        targets = self._book.targets(served)
+        cue = Cue(agent, [])
+        return await self._doors.ring(served.route, targets, cue, key=TEST_KEY, attempt=1)
+
+    async def try_dry(self, listed: ListedRoute) -> Attempt:
+        """Whether the door would open, without waking anybody."""
+        if listed.route is None:
+            return Attempt(listed.unusable or "no server that is known here has this route")
+        served = Served(listed.agent, listed.route, listed.agent not in self._config.wake_routes)
+        return await self._doors.try_dry(served.route, self._book.targets(served))
+
+    async def _route(self, agent: str, database: Database) -> Served:
+        for each in await self._book.listed(database):
+            if each.agent == agent and each.route is not None:
+                is_stored = agent not in self._config.wake_routes
+                return Served(agent, each.route, is_stored)
+        raise RouteNotFound(agent, await self._agents(database))
+
+    async def _agents(self, database: Database) -> Sequence[str]:
+        return [each.agent for each in await self._book.listed(database)]
+
+    async def _writing(self, database: str | None) -> Database:
+        return await self._databases.writing(self._name(database), self._config.agent)
+
+    def _name(self, database: str | None) -> str:
+        return database or self._databases.configured_default

@@ -1,0 +1,360 @@
+"""The outbox and its routes, for the worker; `bells_of` alone is run as the sender who asks.
+
+A doorbell's lease makes one process the one who rings for its agent. Every statement of one round
+is in one transaction, so that all of it happens at one instant of the server's clock.
+"""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.messaging.wake.models import BellState, Doorbell, Letter, Ring, Served, StoredRoute
+
+CHANNEL = "mcp_memory_wake"
+
+_ROUTES = """
+SELECT agent_id AS agent, route AS document, added_at
+FROM wake_routes
+ORDER BY agent_id
+"""
+
+
+async def routes(conn: Connection) -> list[StoredRoute]:
+    """Every route that was added by command, by agent."""
+    async with conn.cursor(row_factory=class_row(StoredRoute)) as cursor:
+        return await (await cursor.execute(_ROUTES)).fetchall()
+
+
+_ADD_ROUTE = """
+INSERT INTO wake_routes (agent_id, route)
+VALUES (%(agent)s, %(route)s)
+ON CONFLICT (agent_id) DO UPDATE SET route = excluded.route, added_at = now()
+"""
+
+_SAY_DUE = """
+SELECT pg_notify(%(channel)s, 'due')
+"""
+
+
+async def add_route(conn: Connection, agent: str, document: Mapping[str, object]) -> None:
+    """Keep the agent's route, in place of the one there was."""
+    await conn.execute(_ADD_ROUTE, {"agent": agent, "route": Jsonb(dict(document))})
+    await conn.execute(_SAY_DUE, {"channel": CHANNEL})
+
+
+_REMOVE_ROUTE = """
+WITH gone AS (DELETE FROM wake_routes WHERE agent_id = %(agent)s RETURNING 1),
+     silent AS (DELETE FROM doorbells WHERE agent_id = %(agent)s RETURNING 1)
+SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM silent)
+"""
+
+_FORGET_DUE = """
+WITH ended AS (
+    UPDATE rings SET state = 'not_needed', ended_at = now()
+    WHERE agent_id = %(agent)s AND state = 'trying'
+)
+UPDATE bells SET state = 'not_needed' WHERE agent_id = %(agent)s AND state = 'due'
+"""
+
+
+async def remove_route(conn: Connection, agent: str) -> bool:
+    """Ring no more for the agent, not for what waits either; whether there was anything to end."""
+    row = await (await conn.execute(_REMOVE_ROUTE, {"agent": agent})).fetchone()
+    await conn.execute(_FORGET_DUE, {"agent": agent})
+    return row is not None and int(row[0]) > 0
+
+
+_ANNOUNCE = """
+INSERT INTO doorbells (agent_id, min_priority)
+SELECT agent, priority
+FROM unnest(%(agents)s::text[], %(priorities)s::smallint[]) AS t (agent, priority)
+ORDER BY agent
+ON CONFLICT (agent_id) DO UPDATE
+SET min_priority = excluded.min_priority, announced_at = now()
+"""
+
+# What came before there was a doorbell, or while it was being made.
+_CATCH_UP = """
+INSERT INTO bells (agent_id, message_id, priority)
+SELECT d.agent_id, d.message_id, d.priority
+FROM doorbells b
+JOIN deliveries d ON d.agent_id = b.agent_id AND d.priority >= b.min_priority
+WHERE b.agent_id = ANY(%(agents)s)
+  AND d.state IN ('queued', 'delivered')
+  AND (d.expires_at IS NULL OR d.expires_at > now())
+ON CONFLICT DO NOTHING
+"""
+
+
+async def announce(conn: Connection, served: Sequence[Served]) -> None:
+    """From now on each message to these agents has a bell, and each unread one too."""
+    agents = [each.agent for each in served]
+    priorities = [each.route.min_priority for each in served]
+    await conn.execute(_ANNOUNCE, {"agents": agents, "priorities": priorities})
+    await conn.execute(_CATCH_UP, {"agents": agents})
+
+
+_SETTLE_BELLS = """
+UPDATE bells b
+SET state = 'not_needed'
+FROM deliveries d
+WHERE b.agent_id = ANY(%(agents)s) AND b.state = 'due'
+  AND d.agent_id = b.agent_id AND d.message_id = b.message_id
+  AND (d.state IN ('acknowledged', 'expired') OR d.expires_at <= now())
+"""
+
+# Not while somebody is at it: his attempt says what became of the ring.
+_SETTLE_RINGS = """
+UPDATE rings r
+SET state = 'not_needed', ended_at = now()
+FROM doorbells d
+WHERE r.agent_id = ANY(%(agents)s) AND r.state = 'trying'
+  AND d.agent_id = r.agent_id AND (d.leased_until IS NULL OR d.leased_until <= now())
+  AND NOT EXISTS (SELECT FROM bells b WHERE b.ring = r.id AND b.state = 'due')
+"""
+
+
+async def settle(conn: Connection, agents: Sequence[str]) -> None:
+    """End what needs no ring any more: it was read, or it has expired."""
+    await conn.execute(_SETTLE_BELLS, {"agents": list(agents)})
+    await conn.execute(_SETTLE_RINGS, {"agents": list(agents)})
+
+
+_CLAIM = """
+WITH held AS MATERIALIZED (
+    SELECT (classid::bigint << 32) | objid::bigint AS key
+    FROM pg_locks
+    WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+), next AS (
+    SELECT d.agent_id, s.lease_seconds
+    FROM doorbells d
+    JOIN unnest(
+        %(agents)s::text[], %(floors)s::integer[], %(always)s::boolean[], %(leases)s::float8[]
+    ) AS s (agent, floor, always, lease_seconds) ON s.agent = d.agent_id
+    WHERE d.next_try_at <= now()
+      AND (d.leased_until IS NULL OR d.leased_until <= now())
+      AND (s.always OR listening_key(d.agent_id) NOT IN (SELECT key FROM held))
+      AND EXISTS (
+          SELECT
+          FROM bells b
+          JOIN deliveries m ON m.agent_id = b.agent_id AND m.message_id = b.message_id
+          WHERE b.agent_id = d.agent_id AND b.state = 'due' AND b.priority >= s.floor
+            AND b.queued_at <= now() - make_interval(secs => %(gather)s)
+            AND is_waiting(m.state, m.leased_until, m.expires_at)
+      )
+    ORDER BY d.next_try_at, d.agent_id
+    LIMIT 1
+    FOR UPDATE OF d SKIP LOCKED
+)
+UPDATE doorbells d
+SET lease = %(lease)s, leased_until = now() + make_interval(secs => next.lease_seconds)
+FROM next
+WHERE d.agent_id = next.agent_id
+RETURNING d.agent_id, d.failures
+"""
+
+
+async def claim(
+    conn: Connection,
+    served: Sequence[Served],
+    *,
+    lease: UUID,
+    spare_seconds: float,
+    gather_seconds: float,
+) -> tuple[str, int] | None:
+    """An agent to ring for, held for one attempt and that long, and its failures until now."""
+    parameters: dict[str, object] = {
+        "agents": [each.agent for each in served],
+        "floors": [each.floor for each in served],
+        "always": [each.route.when_listening for each in served],
+        "leases": [each.route.timeout_seconds + spare_seconds for each in served],
+        "lease": lease,
+        "gather": gather_seconds,
+    }
+    row = await (await conn.execute(_CLAIM, parameters)).fetchone()
+    return None if row is None else (str(row[0]), int(row[1]))
+
+
+_AGAIN = """
+UPDATE rings
+SET attempts = attempts + 1, kind = %(kind)s
+WHERE agent_id = %(agent)s AND state = 'trying'
+RETURNING id, attempts
+"""
+
+_BEGIN = """
+INSERT INTO rings (id, agent_id, kind, attempts)
+VALUES (%(ring)s, %(agent)s, %(kind)s, 1)
+"""
+
+_GATHER = """
+UPDATE bells b
+SET ring = %(ring)s
+FROM deliveries d
+WHERE b.agent_id = %(agent)s AND b.state = 'due' AND b.ring IS NULL
+  AND d.agent_id = b.agent_id AND d.message_id = b.message_id
+  AND is_waiting(d.state, d.leased_until, d.expires_at)
+"""
+
+_LETTERS = """
+SELECT m.id AS message_id, m.agent_id AS sender, b.priority, m.subject, m.content
+FROM bells b
+JOIN messages m ON m.id = b.message_id
+WHERE b.ring = %(ring)s
+ORDER BY b.priority DESC, m.id
+"""
+
+
+async def begin(
+    conn: Connection, agent: str, kind: str, *, failures: int, lease: UUID, fresh: UUID
+) -> Ring:
+    """The ring to attempt now: the one that failed before, as it was, else one for all that waits.
+
+    The agent must be held by the lease.
+    """
+    row = await (await conn.execute(_AGAIN, {"agent": agent, "kind": kind})).fetchone()
+    ring, attempt = (fresh, 1) if row is None else (UUID(str(row[0])), int(row[1]))
+    if row is None:
+        await conn.execute(_BEGIN, {"ring": ring, "agent": agent, "kind": kind})
+        await conn.execute(_GATHER, {"ring": ring, "agent": agent})
+    async with conn.cursor(row_factory=class_row(Letter)) as cursor:
+        letters = await (await cursor.execute(_LETTERS, {"ring": ring})).fetchall()
+    return Ring(ring, agent, attempt, failures, lease, letters)
+
+
+# A bell that is due already was passed over for another reason than time.
+_NEXT_DUE = """
+SELECT extract(epoch FROM min(due.at) - now())::float8
+FROM doorbells d
+CROSS JOIN LATERAL (
+    SELECT greatest(
+        d.next_try_at, d.leased_until, min(b.queued_at) + make_interval(secs => %(gather)s)
+    ) AS at
+    FROM bells b
+    WHERE b.agent_id = d.agent_id AND b.state = 'due'
+    HAVING count(*) > 0
+) due
+WHERE d.agent_id = ANY(%(agents)s) AND due.at > now()
+"""
+
+
+async def next_due_seconds(
+    conn: Connection, agents: Sequence[str], gather_seconds: float
+) -> float | None:
+    """How long until something becomes due for one of these agents; None: nothing will by time."""
+    parameters = {"agents": list(agents), "gather": gather_seconds}
+    row = await (await conn.execute(_NEXT_DUE, parameters)).fetchone()
+    return None if row is None or row[0] is None else float(row[0])
+
+
+_RUNG = """
+WITH mine AS (
+    UPDATE doorbells
+    SET lease = NULL, leased_until = NULL, failures = 0, problem = '',
+        next_try_at = now() + make_interval(secs => %(pause)s)
+    WHERE agent_id = %(agent)s AND lease = %(lease)s
+    RETURNING agent_id
+), ended AS (
+    UPDATE rings SET state = 'rung', ended_at = now(), problem = ''
+    WHERE id = %(ring)s AND EXISTS (SELECT FROM mine)
+)
+UPDATE bells SET state = 'rung' WHERE ring = %(ring)s AND EXISTS (SELECT FROM mine)
+"""
+
+
+async def rung(conn: Connection, ring: Ring, pause_seconds: float) -> None:
+    """The ring has worked. Who has lost the lease changes nothing."""
+    parameters = {
+        "agent": ring.agent,
+        "lease": ring.lease,
+        "ring": ring.id,
+        "pause": pause_seconds,
+    }
+    await conn.execute(_RUNG, parameters)
+
+
+_FAILED = """
+UPDATE doorbells
+SET lease = NULL, leased_until = NULL, failures = failures + 1, problem = %(problem)s,
+    next_try_at = now() + make_interval(secs => %(pause)s)
+WHERE agent_id = %(agent)s AND lease = %(lease)s
+RETURNING agent_id
+"""
+
+_SAY_WHY = """
+UPDATE rings SET problem = %(problem)s WHERE id = %(ring)s AND state = 'trying'
+"""
+
+_GIVE_UP = """
+WITH hopeless AS (
+    UPDATE rings SET state = 'given_up', ended_at = now()
+    WHERE id = %(ring)s AND begun_at <= now() - make_interval(secs => %(patience)s)
+    RETURNING id
+)
+UPDATE bells SET state = 'given_up'
+FROM hopeless
+WHERE bells.ring = hopeless.id AND bells.state = 'due'
+"""
+
+
+async def failed(
+    conn: Connection, ring: Ring, problem: str, *, pause_seconds: float, patience_seconds: float
+) -> bool:
+    """The attempt has failed: again after the pause, or never when patience has run out.
+
+    Whether the ring was given up now.
+    """
+    held = {"agent": ring.agent, "lease": ring.lease, "ring": ring.id}
+    parameters: dict[str, object] = {"problem": problem[:500], "pause": pause_seconds, **held}
+    if await (await conn.execute(_FAILED, parameters)).fetchone() is None:
+        return False
+    await conn.execute(_SAY_WHY, parameters)
+    return (await conn.execute(_GIVE_UP, {**held, "patience": patience_seconds})).rowcount > 0
+
+
+_GIVE_BACK = """
+UPDATE doorbells
+SET lease = NULL, leased_until = NULL
+WHERE agent_id = %(agent)s AND lease = %(lease)s
+"""
+
+
+async def give_back(conn: Connection, ring: Ring) -> None:
+    """Let somebody else attempt the ring, at once."""
+    await conn.execute(_GIVE_BACK, {"agent": ring.agent, "lease": ring.lease})
+
+
+_DOORBELLS = """
+SELECT d.agent_id AS agent,
+       (SELECT count(*) FROM bells b WHERE b.agent_id = d.agent_id AND b.state = 'due') AS waiting,
+       (SELECT min(b.queued_at) FROM bells b WHERE b.agent_id = d.agent_id AND b.state = 'due')
+           AS waiting_since,
+       (SELECT count(*) FROM rings r
+        WHERE r.agent_id = d.agent_id AND r.state = 'given_up'
+          AND r.ended_at > now() - interval '7 days') AS given_up,
+       d.failures, d.problem, d.next_try_at
+FROM doorbells d
+ORDER BY d.agent_id
+"""
+
+
+async def doorbells(conn: Connection) -> list[Doorbell]:
+    """The outbox of every agent that can be woken; rings given up are those of seven days."""
+    async with conn.cursor(row_factory=class_row(Doorbell)) as cursor:
+        return await (await cursor.execute(_DOORBELLS)).fetchall()
+
+
+_BELLS_OF = """
+SELECT agent, kind, state, attempts, problem, changed_at
+FROM bells_of(%(message_id)s)
+"""
+
+
+async def bells_of(conn: Connection, message_id: int) -> list[BellState]:
+    """How the recipients of the caller's own message were woken; nothing for anybody else."""
+    async with conn.cursor(row_factory=class_row(BellState)) as cursor:
+        return await (await cursor.execute(_BELLS_OF, {"message_id": message_id})).fetchall()

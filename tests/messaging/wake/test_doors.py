@@ -1,0 +1,127 @@
+"""What each kind of door hears, and a door tried without ringing."""
+
+import time
+
+import pytest
+
+from mcp_memory.config import WakeRoute
+from mcp_memory.messaging.wake.cue import Cue, sentence
+from mcp_memory.messaging.wake.doors import Doors
+from mcp_memory.messaging.wake.models import Attempt, Letter
+from mcp_memory.messaging.wake.signing import is_genuine
+from mcp_memory.messaging.wake.targets import Targets
+from tests.messaging.wake.endpoint import endpoint, status
+
+CUE = Cue("bob", [Letter(4, "alice", 5, "subject", "text")])
+
+
+def route(kind: str, url: str, **more: object) -> WakeRoute:
+    return WakeRoute.model_validate({"kind": kind, "url": url, "token": "s3cret", **more})
+
+
+async def ring(chosen: WakeRoute) -> Attempt:
+    doors = Doors()
+    try:
+        return await doors.ring(chosen, Targets.of_own(chosen), CUE, key="the-key", attempt=2)
+    finally:
+        await doors.aclose()
+
+
+async def try_dry(chosen: WakeRoute) -> Attempt:
+    doors = Doors()
+    try:
+        return await doors.try_dry(chosen, Targets.of_own(chosen))
+    finally:
+        await doors.aclose()
+
+
+@pytest.mark.parametrize("path", ["/hooks/wake", "", "/"])
+async def test_openclaw_wake_is_told_the_cue(path: str) -> None:
+    async with endpoint() as door:
+        url = door.url(path)
+        assert await ring(route("openclaw-wake", url, agent_id="main")) == Attempt()
+        (heard,) = door.heard
+
+    assert heard.path == "/hooks/wake"
+    assert heard.headers["authorization"] == "Bearer s3cret"
+    assert heard.headers["host"] == f"127.0.0.1:{door.port}"
+    assert heard.told == {"text": sentence(CUE), "mode": "now", "agentId": "main"}
+
+
+async def test_openclaw_agent_gets_a_turn_and_the_key() -> None:
+    async with endpoint() as door:
+        chosen = route("openclaw-agent", door.url("/hooks/agent"), session_key="hook:mail")
+        assert await ring(chosen) == Attempt()
+        (heard,) = door.heard
+
+    assert heard.key == "the-key"
+    assert heard.told == {
+        "message": sentence(CUE),
+        "name": "mcp-memory",
+        "deliver": False,
+        "idempotencyKey": "the-key",
+        "sessionKey": "hook:mail",
+    }
+
+
+async def test_a_webhook_is_signed_and_the_secret_not_sent() -> None:
+    async with endpoint() as door:
+        await ring(route("webhook", door.url()))
+        await ring(route("webhook", door.url(), token=None))
+        signed, unsigned = door.heard
+
+    assert is_genuine("s3cret", signed.headers, signed.body, time.time())
+    assert b"s3cret" not in signed.body + str(signed.headers).encode()
+    assert "x-mcp-memory-signature" not in unsigned.headers
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (status(204), Attempt()),
+        (status(302, "Location: http://169.254.169.254/"), None),
+        (status(401), Attempt("HTTP 401", is_refusal=True)),
+        (status(408), Attempt("HTTP 408")),
+        (status(429, "Retry-After: 7"), Attempt("HTTP 429", retry_after_seconds=7)),
+        (status(500), Attempt("HTTP 500")),
+        ("close", Attempt("the connection broke off (RemoteProtocolError)")),
+        ("hang", Attempt("no answer within 0.3 s")),
+    ],
+)
+async def test_how_an_answer_counts(answer: str, expected: Attempt | None) -> None:
+    async with endpoint(answer) as door:
+        attempt = await ring(route("webhook", door.url(), timeout_seconds=0.3))
+
+    refused = Attempt("redirects (HTTP 302), which is not followed", is_refusal=True)
+    assert attempt == (expected or refused)
+
+
+async def test_nobody_there_is_a_failure_that_may_pass() -> None:
+    async with endpoint() as door:
+        pass
+    assert await ring(route("webhook", door.url())) == Attempt("could not connect")
+
+
+async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    async with endpoint() as door:
+        assert await ring(route("webhook", door.url())) == Attempt()
+
+
+async def test_a_door_is_tried_without_waking_anybody() -> None:
+    async with endpoint(status(400), status(401), status(200)) as door:
+        openclaw = route("openclaw-wake", door.url())
+        assert await try_dry(openclaw) == Attempt()
+        assert await try_dry(openclaw) == Attempt("HTTP 401", is_refusal=True)
+        assert await try_dry(route("webhook", door.url())) == Attempt()
+
+    assert [heard.told for heard in door.heard] == [{}, {}, {"event": "ping"}]
+
+
+async def test_a_program_is_looked_for_and_not_run() -> None:
+    there = WakeRoute.model_validate({"kind": "command", "command": ["false"]})
+    gone = WakeRoute.model_validate({"kind": "command", "command": ["/nonexistent"]})
+
+    assert await try_dry(there) == Attempt()
+    assert not (await try_dry(gone)).is_rung

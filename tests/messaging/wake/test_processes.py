@@ -1,0 +1,112 @@
+"""Servers as real processes that share one outbox: killed between attempts, and side by side."""
+
+import json
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio.to_thread
+import pytest
+
+from mcp_memory.app import App
+from tests.cli.program import Program
+from tests.messaging.mail import arrive, send
+from tests.messaging.wake.endpoint import Endpoint, endpoint, status
+from tests.messaging.wake.ringing import QUICK, until_bell, until_problem
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Path:
+    """Where the servers' settings lie; written by `server`."""
+    del database_url
+    return tmp_path / "config.json"
+
+
+@asynccontextmanager
+async def server(settings: Path, url: str, door: Endpoint, **wake: object) -> AsyncGenerator[int]:
+    """The process id of a server by which bob is woken; killed at the end, if it still runs."""
+    process = _started(settings, url, door, wake)
+    try:
+        yield process.pid
+    finally:
+        process.kill()
+        await anyio.to_thread.run_sync(process.communicate)
+
+
+def _started(
+    settings: Path, url: str, door: Endpoint, wake: Mapping[str, object]
+) -> "subprocess.Popen[str]":
+    document = {
+        "database": {"url": url},
+        "embeddings": {"provider": "hashing"},
+        "wake": {**QUICK, **wake},
+        "wake_routes": {"bob": {"kind": "webhook", "url": door.url(), "timeout_seconds": 2}},
+    }
+    settings.write_text(json.dumps(document))
+    program = Program({"HOME": str(settings.parent), "MCP_MEMORY_CONFIG": str(settings)})
+    return program.start("serve", "--transport", "streamable-http", "--port", "0")
+
+
+def accepted(door: Endpoint) -> Counter[str]:
+    """How often each message was rung for, as an endpoint counts that knows keys."""
+    by_key = {heard.key: heard.told["message_ids"] for heard in door.heard}
+    return Counter(number for numbers in by_key.values() for number in numbers)
+
+
+async def test_a_server_killed_between_attempts_is_taken_over_with_the_same_key(
+    app: App, settings: Path, database_url: str
+) -> None:
+    await arrive(app, "alice", "bob")
+    async with endpoint(status(500)) as door:
+        async with server(settings, database_url, door, retry_seconds=3) as pid:
+            number = await send(app, "alice", "bob", "hello")
+            await door.until_heard(1)
+            await until_problem(app, "alice", number)
+            os.kill(pid, signal.SIGKILL)
+        async with server(settings, database_url, door):
+            heard = await door.until_heard(2)
+            await until_bell(app, "alice", number, "rung")
+
+    assert [each.key for each in heard] == [heard[0].key] * 2
+    assert [each.headers["x-mcp-memory-attempt"] for each in heard] == ["1", "2"]
+
+
+async def test_a_server_killed_in_an_attempt_is_taken_over_when_its_lease_ends(
+    app: App, settings: Path, database_url: str
+) -> None:
+    await arrive(app, "alice", "bob")
+    async with endpoint("hang") as door:
+        async with server(settings, database_url, door) as pid:
+            number = await send(app, "alice", "bob", "hello")
+            await door.until_heard(1)
+            os.kill(pid, signal.SIGKILL)
+        async with server(settings, database_url, door):
+            heard = await door.until_heard(2)
+            rung = await until_bell(app, "alice", number, "rung")
+
+    assert rung.attempts == 2
+    assert heard[0].key == heard[1].key
+    assert heard[0].body == heard[1].body
+
+
+async def test_two_servers_ring_for_each_message_once(
+    app: App, settings: Path, database_url: str
+) -> None:
+    await arrive(app, "alice", "bob")
+    answers = [status(200), status(500), "close", status(200), status(429, "Retry-After: 0")]
+    async with (
+        endpoint(*answers * 3) as door,
+        server(settings, database_url, door),
+        server(settings, database_url, door),
+    ):
+        numbers = [await send(app, "alice", "bob", f"{each}") for each in range(25)]
+        for number in numbers:
+            await until_bell(app, "alice", number, "rung")
+
+    assert accepted(door) == Counter(map(str, numbers))

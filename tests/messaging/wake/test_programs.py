@@ -1,0 +1,93 @@
+"""A program that wakes an agent: what it is told, and that none outlives its time."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from mcp_memory.config import WakeRoute
+from mcp_memory.messaging.wake.cue import Cue
+from mcp_memory.messaging.wake.doors import Doors
+from mcp_memory.messaging.wake.models import Attempt, Letter
+from mcp_memory.messaging.wake.targets import Targets
+
+CUE = Cue("bob", [Letter(4, "alice", 5, "", "text")])
+TELL = """
+import json, os, sys
+told = {"stdin": json.load(sys.stdin), "argv": sys.argv[2:]}
+told["environ"] = {n: v for n, v in os.environ.items() if n.startswith("MCP_MEMORY_")}
+print("not for the protocol")
+open(sys.argv[1], "w").write(json.dumps(told))
+"""
+# Its child is in the same group, and would outlive it.
+STAY = """
+import os, subprocess, sys, time
+child = subprocess.Popen(["sleep", "600"])
+open(sys.argv[1], "w").write(f"{os.getpid()} {child.pid}")
+time.sleep(600)
+"""
+
+
+def route(*command: str, seconds: float = 20) -> WakeRoute:
+    document = {"kind": "command", "command": command, "timeout_seconds": seconds}
+    return WakeRoute.model_validate(document)
+
+
+async def ring(chosen: WakeRoute) -> Attempt:
+    return await Doors().ring(chosen, Targets.of_own(chosen), CUE, key="k", attempt=1)
+
+
+async def test_it_is_told_who_has_mail_and_no_shell_reads_its_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MCP_MEMORY_DATABASE_URL", "postgresql://u:password@h/d")
+    file = tmp_path / "told"
+
+    attempt = await ring(route(sys.executable, "-c", TELL, str(file), "$(id)", "; rm -rf x"))
+
+    assert attempt == Attempt()
+    told = json.loads(file.read_text())
+    assert told["argv"] == ["$(id)", "; rm -rf x"]
+    assert told["stdin"]["message_ids"] == ["4"]
+    assert told["environ"] == {
+        "MCP_MEMORY_WAKE_AGENT": "bob",
+        "MCP_MEMORY_WAKE_CUE": told["stdin"]["cue"],
+        "MCP_MEMORY_WAKE_KEY": "k",
+        "MCP_MEMORY_WAKE_MESSAGES": "1",
+    }
+    assert capfd.readouterr().out == ""
+
+
+async def test_one_that_fails_or_does_not_exist_or_does_not_read_is_told_apart() -> None:
+    assert await ring(route(sys.executable, "-c", "raise SystemExit(3)")) == Attempt(
+        "the program ended with code 3"
+    )
+    assert await ring(route("/nonexistent/program")) == Attempt(
+        "the program cannot be started: No such file or directory", is_refusal=True
+    )
+    assert await ring(route("true")) == Attempt()
+
+
+async def test_at_its_time_limit_it_is_killed_with_its_children(tmp_path: Path) -> None:
+    file = tmp_path / "pids"
+
+    attempt = await ring(route(sys.executable, "-c", STAY, str(file), seconds=2))
+
+    assert attempt == Attempt("no answer within 2 s")
+    with anyio.fail_after(10):
+        while True:
+            if not any(is_alive(int(pid)) for pid in file.read_text().split()):
+                break
+            await anyio.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs: one that has ended but was not waited for does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z" and os.path.exists(f"/proc/{pid}")
