@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import httpx2
+from anyio import to_thread
 
 from mcp_memory.embeddings.backoff import may_pass, retry_after_seconds
 from mcp_memory.errors import TargetRefused
@@ -40,14 +41,15 @@ class Poster:
         """The endpoint's answer, read to its end; a failed attempt when there was none."""
         try:
             place = await targets.destination(url)
-            request = self._opened().build_request(
+            client = await self._opened()
+            request = client.build_request(
                 "POST",
                 place.url,
                 content=body,
                 headers={"Host": place.host_header, "Content-Type": "application/json", **headers},
                 extensions={"sni_hostname": place.host},
             )
-            return await self._answer(request)
+            return await _answer(client, request)
         except TargetRefused as exc:
             return Attempt(f"the target is refused: {exc.reason}", is_refusal=True)
         except httpx2.ConnectError:
@@ -55,28 +57,34 @@ class Poster:
         except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
             return Attempt(f"the connection broke off ({type(exc).__name__})")
 
-    async def _answer(self, request: httpx2.Request) -> Answer:
-        response = await self._opened().send(request, stream=True)
-        try:
-            # An answer that breaks off is none: the endpoint may have failed half-way.
-            read = 0
-            async for part in response.aiter_raw():
-                read += len(part)
-                if read > _ANSWER_BYTES:
-                    break
-        finally:
-            await response.aclose()
-        return Answer(response.status_code, response.headers.get("retry-after"))
-
-    def _opened(self) -> httpx2.AsyncClient:
+    async def _opened(self) -> httpx2.AsyncClient:
         if self._client is None:
-            self._client = httpx2.AsyncClient(
-                timeout=None,  # whole attempts are limited by whoever rings
-                follow_redirects=False,
-                trust_env=False,
-                limits=httpx2.Limits(max_keepalive_connections=0),
-            )
+            # Reading the certificates takes long enough to be noticed by others.
+            self._client = await to_thread.run_sync(_client)
         return self._client
+
+
+def _client() -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(
+        timeout=None,  # whole attempts are limited by whoever rings
+        follow_redirects=False,
+        trust_env=False,
+        limits=httpx2.Limits(max_keepalive_connections=0),
+    )
+
+
+async def _answer(client: httpx2.AsyncClient, request: httpx2.Request) -> Answer:
+    response = await client.send(request, stream=True)
+    try:
+        # An answer that breaks off is none: the endpoint may have failed half-way.
+        read = 0
+        async for part in response.aiter_raw():
+            read += len(part)
+            if read > _ANSWER_BYTES:
+                break
+    finally:
+        await response.aclose()
+    return Answer(response.status_code, response.headers.get("retry-after"))
 
 
 def judged(answer: Answer) -> Attempt:
