@@ -72,6 +72,7 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
     presence = Presence(databases)
     messages = Messages(databases, presence, NotifiedBells(), config.limits, config.messages)
     wake = Wake(databases, config)
+    limits, zone = config.limits, config.zone()
     try:
         async with anyio.create_task_group() as background:
             background.start_soon(spaces.run_worker)
@@ -85,27 +86,25 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
                 databases=databases,
                 spaces=spaces,
                 lexicon=lexicon,
-                documents=Documents(databases, spaces, lexicon, config.limits),
+                documents=Documents(databases, spaces, lexicon, limits, zone),
                 recall=Recall(
                     databases,
                     spaces,
                     config.search,
-                    config.limits,
+                    limits,
                     tokens,
-                    config.zone(),
+                    zone,
                     epochs,
                     AnswerCache(config.cache.entries if config.cache.enabled else 0),
                     usage,
                 ),
-                graph=Graph(databases, spaces, config.limits, config.graph),
-                forgetting=Forgetting(databases, spaces, lexicon, config.limits),
+                graph=Graph(databases, spaces, limits, config.graph),
+                forgetting=Forgetting(databases, spaces, lexicon, limits),
                 usage=usage,
-                transcripts=Transcripts(databases, spaces, config.limits, config.transcripts),
-                summaries=Summaries(databases, config.limits),
-                transcript_search=TranscriptSearch(
-                    databases, spaces, config.search, config.limits, config.zone()
-                ),
-                importer=Importer(databases, spaces, config.limits, config.transcripts),
+                transcripts=Transcripts(databases, spaces, limits, config.transcripts, zone),
+                summaries=Summaries(databases, limits),
+                transcript_search=TranscriptSearch(databases, spaces, config.search, limits, zone),
+                importer=Importer(databases, spaces, limits, config.transcripts, zone),
                 retention=Retention(databases, config.transcripts),
                 presence=presence,
                 directory=Directory(databases, presence),

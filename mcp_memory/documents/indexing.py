@@ -2,13 +2,15 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 import anyio.to_thread
 
 from mcp_memory.documents.models import NewChunk
 from mcp_memory.text.chunking import Chunk, chunk_markdown
-from mcp_memory.text.terms import tsvector
+from mcp_memory.text.terms import tsvector, with_marks
+from mcp_memory.text.time_marks import marks_of
 from mcp_memory.text.tokens import estimate_tokens
 
 # Longer texts are analysed in a thread, so that the loop goes on answering.
@@ -47,6 +49,20 @@ def _new_chunk(position: int, chunk: Chunk) -> NewChunk:
         tokens=estimate_tokens(chunk.text),
         lexemes=tsvector(indexed),
     )
+
+
+async def dated(chunks: Sequence[NewChunk], told: date) -> list[NewChunk]:
+    """The chunks, to be found by the days they speak of too; `told` is the day to count from."""
+    if sum(len(chunk.text) for chunk in chunks) <= _INLINE_CHARS:
+        return _dated(chunks, told)
+    return await anyio.to_thread.run_sync(_dated, chunks, told)
+
+
+def _dated(chunks: Sequence[NewChunk], told: date) -> list[NewChunk]:
+    return [
+        replace(chunk, lexemes=with_marks(chunk.lexemes, marks_of(chunk.text, told)))
+        for chunk in chunks
+    ]
 
 
 def plan(existing: Sequence[tuple[int, bytes]], wanted: Sequence[NewChunk]) -> ChunkPlan:

@@ -5,7 +5,7 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import partial
 
 from mcp_memory import audit
@@ -52,9 +52,14 @@ class Documents:
     """Markdown documents of every named database, as each agent sees them."""
 
     def __init__(
-        self, databases: Databases, spaces: Spaces, lexicon: Lexicon, limits: LimitsConfig
+        self,
+        databases: Databases,
+        spaces: Spaces,
+        lexicon: Lexicon,
+        limits: LimitsConfig,
+        zone: tzinfo,
     ) -> None:
-        self._databases, self._limits = databases, limits
+        self._databases, self._limits, self._zone = databases, limits, zone
         self._spaces, self._lexicon = spaces, lexicon
 
     async def write(
@@ -175,7 +180,8 @@ class Documents:
                 raise DocumentNotFound(path, hint=" Nothing of that path can be brought back.")
             await store.restore(conn, document.id)
             text = await store.content(conn, document.id, document.version) or ""
-            await store.add_chunks(conn, document, await indexing.chunks_of(text))
+            chunks = await indexing.dated(await indexing.chunks_of(text), self._told(document))
+            await store.add_chunks(conn, document, chunks)
             await audit.record(conn, Event(agent, "restore", "document", str(document.id)))
             return Deleted(path, restored=True)
 
@@ -272,10 +278,14 @@ class Documents:
             )
         document = await (store.add if before is None else store.change)(conn, wanted)
         await store.add_version(conn, document, text)
-        chunks = await _reindex(conn, document, text)
+        chunks = await _reindex(conn, document, text, self._told(document))
         await audit.record(conn, Event(agent, "write", "document", str(document.id)))
         created = before is None
         return asdict(Written(request.path, document.version, chunks, 0, created, changed=True))
+
+    def _told(self, document: Document) -> date:
+        """The day that `yesterday` in the document is counted from."""
+        return (document.occurred_at or document.updated_at).astimezone(self._zone).date()
 
 
 def _check_expectations(request: WriteDocument, before: Document | None) -> None:
@@ -316,14 +326,14 @@ def _is_same(before: Document, wanted: Document) -> bool:
     return before == wanted
 
 
-async def _reindex(conn: Connection, document: Document, text: str) -> int:
+async def _reindex(conn: Connection, document: Document, text: str, told: date) -> int:
     """Bring the chunks in line with the text; how many there are."""
     wanted = await indexing.chunks_of(text)
     todo = indexing.plan(await store.chunk_hashes(conn, document.id), wanted)
     await store.remove_chunks(conn, todo.removed)
     await store.move_chunks(conn, todo.kept)
     await store.describe_chunks(conn, document)
-    await store.add_chunks(conn, document, todo.added)
+    await store.add_chunks(conn, document, await indexing.dated(todo.added, told))
     return len(wanted)
 
 

@@ -35,7 +35,8 @@ class _State:
 
 async def update_memory(conn: Connection, agent: str, request: UpdateMemory) -> dict[str, object]:
     """The change's response; a change of nothing makes no version."""
-    await store.hold_chains(conn)
+    if request.supersedes:
+        await store.hold_chains(conn)
     head = await writing.own(conn, agent, request.id)
     ended = await _newly_ended(conn, agent, request, head)
     version = await store.newest(conn, head.id)
@@ -121,19 +122,17 @@ def _told(before: Saying) -> list[Mention]:
 async def _put(
     conn: Connection, after: _State, request: UpdateMemory, ended: Sequence[int]
 ) -> None:
-    """Keep the change, true from its own beginning; what it supersedes is not true beside it."""
+    """Keep the change, true from its own beginning, and settle all that it moves."""
     number = after.head.id
-    chain = await store.chain(conn, number)
-    ends = [*chain[: chain.index(number) + 1], *ended]
-    await store.locked(conn, ends)
-    at = await store.instant(conn, ends)
+    chain = [*await store.chain(conn, number), *ended]
+    at = await store.instant(conn, chain)
     spans = {(each.memory_id, each.version): each for each in await store.spans(conn, [number])}
     before = spans.get((number, after.version.version - 1))
     span = changing.changed_span(
         before,
         request,
         version=after.version.version,
-        superseded=chain[-1] != number,
+        superseded=await store.is_superseded(conn, number),
         at=at,
     )
     await store.change(conn, after.head)
@@ -142,7 +141,7 @@ async def _put(
         after.version,
         after.saying,
         span,
-        ends=ends,
+        ends=[number, *ended],
         at=at,
         corrects=before if request.content is None else None,
     )

@@ -86,7 +86,7 @@ async def _prompt(config: Config, database: HookDatabase, event: Event) -> str:
 async def _import(config: Config, database: HookDatabase, event: Event) -> None:
     """Take what the client has written down since; what there is no time for comes next time."""
     path = Path(event.text("transcript_path"))
-    importing = Importing(database, config.agent, config.limits, config.transcripts)
+    importing = Importing(database, config.agent, config.limits, config.transcripts, config.zone())
     # There may be no such file, or none yet.
     with suppress(OSError):
         await importing.take(

@@ -76,11 +76,14 @@ def _reaching(wanted: int) -> int:
 async def _hits(
     conn: Connection, asked: Asked, narrowing: Narrowing, limit: int
 ) -> dict[str, Sequence[Hit]]:
-    lexemes = asked.question.lexemes
-    return {
+    lexemes, marks = asked.question.lexemes, asked.question.marks
+    found: dict[str, Sequence[Hit]] = {
         "lexical": await routes.lexical(conn, lexemes, narrowing, limit),
         "semantic": await routes.semantic(conn, asked.vector, narrowing, limit),
     }
+    if marks:
+        found["time"] = await routes.of_times(conn, marks, lexemes, narrowing, limit)
+    return found
 
 
 async def described_candidates(
@@ -106,7 +109,7 @@ async def _described(
     chunk_ids = list(dict.fromkeys(hit.chunk_id for hits in found.values() for hit in hits))
     if not chunk_ids:
         return [], []
-    lexemes = asked.question.lexemes
+    lexemes = [*asked.question.lexemes, *asked.question.marks]
     evidence = await routes.evidence(
         conn,
         chunk_ids,

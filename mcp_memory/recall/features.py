@@ -89,6 +89,11 @@ class _Asked:
     total: float
     names: list[int]
     named: set[str]
+    # Bits, as in `_words_in`: the marks of the named times, those of days alone, and the words
+    # that name them.
+    marks: int
+    days: int
+    time_words: int
     # Asked for several times of each chunk, reckoned once.
     _lexical: dict[int, float] = field(default_factory=dict[int, float])
     _held: dict[int, int] = field(default_factory=dict[int, int])
@@ -116,12 +121,20 @@ class _Asked:
         return share
 
     def _words_in(self, chunk: Evidence) -> int:
-        """Which of the question's words the chunk holds, a bit for each."""
+        """Which of the question's words and marks the chunk holds, a bit for each.
+
+        What is of a day holds the words that name the day, however it says it.
+        """
         held = self._held.get(chunk.chunk_id)
         if held is None:
             held = sum([1 << place for place, hit in enumerate(chunk.hits) if hit > 0])
+            held |= self.time_words if held & self.marks else 0
             self._held[chunk.chunk_id] = held
         return held
+
+    def is_of(self, times: int, chunks: Iterable[Evidence]) -> bool:
+        """Whether any of the chunks bears one of these marks."""
+        return any(self._words_in(chunk) & times for chunk in chunks)
 
 
 def describe(
@@ -185,7 +198,12 @@ def _asked(
     weighed = [(place, weights.get(word, 0.0)) for place, word in content]
     total = sum(weight for _, weight in weighed) or 1.0
     names = [place for place, word in places if word in all_names]
-    return _Asked(question, weighed, total, names, named)
+    marks, days = (
+        sum(1 << place for place, mark in enumerate(question.marks, len(places)) if start in mark)
+        for start in ("~", "~on:")
+    )
+    time_words = sum(1 << place for place, word in places if word in question.time_words)
+    return _Asked(question, weighed, total, names, named, marks, days, time_words)
 
 
 def _described(
@@ -237,8 +255,8 @@ def _by_time(asked: _Asked, chunks: Sequence[Evidence]) -> dict[str, float]:
     dated = any(chunk.dated for chunk in chunks)
     return {
         "when": float(asked.question.asks_when and dated),
-        "period": float(_is_in(period, occurred_at)),
-        "day": _nearness(period, occurred_at),
+        "period": float(_is_in(period, occurred_at) or asked.is_of(asked.marks, chunks)),
+        "day": 1.0 if asked.is_of(asked.days, chunks) else _nearness(period, occurred_at),
     }
 
 

@@ -20,7 +20,8 @@ async def weighed(conn: Connection, question: Question) -> Weighed:
     """The question with a known word in the place of each unknown one that is a slip away."""
     rarity = await routes.rarity(conn, question.lexemes)
     known: dict[str, str] = {}
-    for lexeme in (each for each in question.lexemes if rarity[each].is_unknown):
+    unknown = [each for each in question.lexemes if rarity[each].is_unknown]
+    for lexeme in (each for each in unknown if each not in question.time_words):
         near = spellings(lexeme)
         if near and (word := await routes.mended(conn, lexeme, near)):
             known[lexeme] = word

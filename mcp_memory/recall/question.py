@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from mcp_memory.text.terms import query_lexemes
+from mcp_memory.text.terms import lexemes, query_lexemes
+from mcp_memory.text.time_marks import question_marks
+from mcp_memory.text.times import readings
 
 _ASKS_WHEN = re.compile(
     r"\bwhen\b|\bwhat (date|day|month|year|time)\b|\bhow long ago\b"
@@ -53,21 +55,32 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A query, read: its lexemes without stop words, and what kind of answer it asks for."""
+    """A query, read: its lexemes without stop words, and what kind of answer it asks for.
+
+    `marks` are the days and months it names, as texts are indexed by them; `time_words` those of
+    its lexemes that name them.
+    """
 
     text: str
     lexemes: list[str]
     period: Period
+    marks: list[str]
+    time_words: frozenset[str]
     asks_when: bool
     asks_you: bool
 
 
 def read(text: str, *, now: datetime, zone: tzinfo) -> Question:
     """The question a query asks; relative times are seen from `now` in `zone`."""
+    times = readings(text, now.astimezone(zone).date())
     return Question(
         text=text,
         lexemes=query_lexemes(text),
         period=_period(text, now.astimezone(zone)),
+        marks=question_marks([each.span for each in times]),
+        time_words=frozenset(
+            lexeme for each in times for lexeme in lexemes(text[each.start : each.end])
+        ),
         asks_when=bool(_ASKS_WHEN.search(text)),
         asks_you=bool(_ASKS_YOU.search(text)),
     )

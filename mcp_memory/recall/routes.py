@@ -49,6 +49,18 @@ async def lexical(
     return [Hit(row.chunk_id, {"lexical": row.score, "coverage": row.coverage}) for row in rows]
 
 
+async def of_times(
+    conn: Connection, marks: Sequence[str], lexemes: Sequence[str], narrowing: Narrowing, limit: int
+) -> list[Hit]:
+    """Chunks of the days and months that the marks name, those that hold its words first.
+
+    `time` is 1 for the best of them.
+    """
+    hits = await lexical(conn, [*marks, *lexemes], narrowing, limit)
+    best = max((hit.signals["lexical"] for hit in hits), default=0.0) or 1.0
+    return [Hit(hit.chunk_id, {"time": hit.signals["lexical"] / best}) for hit in hits]
+
+
 _SEMANTIC = """
 SELECT chunk_id, similarity
 FROM match_embedding(

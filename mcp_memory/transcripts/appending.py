@@ -1,6 +1,7 @@
 """One append, as one transaction of whoever calls: a service, an import, or a hook."""
 
 from collections.abc import Awaitable, Callable
+from datetime import tzinfo
 from typing import Protocol
 
 import anyio.to_thread
@@ -36,10 +37,11 @@ async def append_to(
     agent: str,
     request: AppendMessages,
     settings: TranscriptsConfig,
+    zone: tzinfo,
     progress: Progress | None = None,
 ) -> Appended:
     """Append what was checked already, and with it how far a file has been read."""
-    taken = await _taken(request)
+    taken = await _taken(request, zone)
 
     async def work(conn: Connection) -> Appended:
         if progress is not None:
@@ -49,11 +51,11 @@ async def append_to(
     return await database.write(agent, work)
 
 
-async def _taken(request: AppendMessages) -> Taken:
+async def _taken(request: AppendMessages, zone: tzinfo) -> Taken:
     chars = sum(len(message.content) for message in request.messages)
     if chars <= _INLINE_CHARS:
-        return taking.take(request.messages)
-    return await anyio.to_thread.run_sync(taking.take, request.messages)
+        return taking.take(request.messages, zone)
+    return await anyio.to_thread.run_sync(taking.take, request.messages, zone)
 
 
 async def _append(

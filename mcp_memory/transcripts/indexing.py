@@ -6,17 +6,19 @@ it. So the windows are the same however the messages came: one by one, in bulk, 
 
 import hashlib
 from collections.abc import Container, Iterator, Sequence
+from datetime import date
 
 from mcp_memory.text.chunking import chunk_markdown, chunk_text
 from mcp_memory.text.terms import tsvector
+from mcp_memory.text.time_marks import marks_of
 from mcp_memory.text.tokens import estimate_tokens
 from mcp_memory.transcripts.models import Piece, Role, Spoken
 
 NEIGHBOUR_CHARS = 600
 
 
-def pieces_of(role: Role, content: str) -> list[Piece]:
-    """The pieces of a message, analysed; most messages are one."""
+def pieces_of(role: Role, content: str, told: date) -> list[Piece]:
+    """The pieces of a message said on that day, analysed; most messages are one."""
     chunks = chunk_text(content) if role == "tool" else chunk_markdown(content)
     return [
         Piece(
@@ -26,7 +28,7 @@ def pieces_of(role: Role, content: str) -> list[Piece]:
             end_line=chunk.end_line,
             text=chunk.text,
             tokens=estimate_tokens(chunk.text),
-            lexemes=tsvector(f"{chunk.heading}\n{chunk.text}"),
+            lexemes=tsvector(f"{chunk.heading}\n{chunk.text}", extra=marks_of(chunk.text, told)),
         )
         for position, chunk in enumerate(chunks)
     ]

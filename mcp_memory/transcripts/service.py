@@ -1,6 +1,7 @@
 """The rules of transcripts; each public method is one transaction."""
 
 from collections.abc import Sequence
+from datetime import tzinfo
 from functools import partial
 
 from mcp_memory.config import LimitsConfig, TranscriptsConfig
@@ -35,9 +36,10 @@ class Transcripts:
         spaces: Spaces,
         limits: LimitsConfig,
         settings: TranscriptsConfig,
+        zone: tzinfo,
     ) -> None:
         self._databases, self._spaces = databases, spaces
-        self._limits, self._settings = limits, settings
+        self._limits, self._settings, self._zone = limits, settings, zone
 
     async def append(
         self, agent: str, request: AppendMessages, *, database: str | None = None
@@ -49,7 +51,7 @@ class Transcripts:
         """
         taking.check(request, self._limits)
         chosen = await self._databases.writing(database, agent)
-        appended = await append_to(chosen, agent, request, self._settings)
+        appended = await append_to(chosen, agent, request, self._settings, self._zone)
         if appended.appended:
             await self._spaces.follow_later(chosen)
         return appended

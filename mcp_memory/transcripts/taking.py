@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from uuid import uuid4
 
 from mcp_memory.config import LimitsConfig
@@ -74,8 +74,12 @@ def _check_message(place: str, message: NewMessage, limits: LimitsConfig) -> Non
         raise InvalidInput(f"{place}.created_at", "needs a zone and a year from 1900 on")
 
 
-def take(messages: Sequence[NewMessage]) -> Taken:
-    """What was really said, in the order of its instants, without secrets, analysed."""
+def take(messages: Sequence[NewMessage], zone: tzinfo) -> Taken:
+    """What was really said, in the order of its instants, without secrets, analysed.
+
+    `yesterday` in a message is counted from its day in `zone`.
+    """
+    now = datetime.now(UTC)
     said = [clean for message in messages if (clean := _cleaned(message)).content]
     distinct: dict[str, NewMessage] = {}
     for message in _ordered(said):
@@ -83,7 +87,14 @@ def take(messages: Sequence[NewMessage]) -> Taken:
     kept = list(distinct.values())
     return Taken(
         messages=kept,
-        pieces=[pieces_of(message.role, message.content) for message in kept],
+        pieces=[
+            pieces_of(
+                message.role,
+                message.content,
+                (message.created_at or now).astimezone(zone).date(),
+            )
+            for message in kept
+        ],
         tokens=[estimate_tokens(message.content) for message in kept],
         repeated=len(said) - len(kept),
         ignored=len(messages) - len(said),

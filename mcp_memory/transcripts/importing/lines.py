@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import tzinfo
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -64,6 +65,7 @@ class Importing:
     agent: str
     limits: LimitsConfig
     settings: TranscriptsConfig
+    zone: tzinfo
 
     async def take(
         self,
@@ -109,7 +111,12 @@ class Importing:
         for place, group in enumerate(parsed.groups, start=1):
             is_last = place == len(parsed.groups)
             appended = await append_to(
-                self.database, self.agent, group, self.settings, progress if is_last else None
+                self.database,
+                self.agent,
+                group,
+                self.settings,
+                self.zone,
+                progress if is_last else None,
             )
             imported.count(appended)
         if not parsed.groups:

@@ -1,5 +1,6 @@
 """Importing files into the named databases."""
 
+from datetime import tzinfo
 from pathlib import Path
 
 from mcp_memory.config import LimitsConfig, TranscriptsConfig
@@ -18,9 +19,10 @@ class Importer:
         spaces: Spaces,
         limits: LimitsConfig,
         settings: TranscriptsConfig,
+        zone: tzinfo,
     ) -> None:
         self._databases, self._spaces = databases, spaces
-        self._limits, self._settings = limits, settings
+        self._limits, self._settings, self._zone = limits, settings, zone
 
     async def take(
         self,
@@ -32,7 +34,7 @@ class Importer:
     ) -> Imported:
         """Take everything that the file holds more than the last time; vectors follow."""
         chosen = await self._databases.writing(database, agent)
-        importing = Importing(chosen, agent, self._limits, self._settings)
+        importing = Importing(chosen, agent, self._limits, self._settings, self._zone)
         imported = await importing.take(path, format_name=format_name)
         if imported.appended:
             await self._spaces.follow_later(chosen)

@@ -1,0 +1,65 @@
+"""Spans of days, reckoned from the day something was told."""
+
+import calendar
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From the first day to the last, both included. Without a year it comes back every year."""
+
+    first: date
+    last: date
+    every_year: bool = False
+
+
+def month_span(
+    told: date, month: int, day: int | None, year: int | None, way: int = 0
+) -> Span | None:
+    """The day of the month, or the whole month; None where there is none such.
+
+    Of no year it is the one nearest to `told`; the nearest before it where `way` is -1, after it
+    where it is 1.
+    """
+    if not 1 <= month <= 12:
+        return None
+    years = [year] if year else [told.year - 1, told.year, told.year + 1]
+    spans = [span for each in years if (span := _of_month(each, month, day)) is not None]
+    if way:
+        spans = [each for each in spans if (each.first - told).days * way > 0]
+    if not spans:
+        return None
+    near = min(spans, key=lambda each: abs(each.first - told))
+    return near if year or way else Span(near.first, near.last, every_year=True)
+
+
+def _of_month(year: int, month: int, day: int | None) -> Span | None:
+    days = calendar.monthrange(year, month)[1]
+    if day is None:
+        return Span(date(year, month, 1), date(year, month, days))
+    return Span(date(year, month, day), date(year, month, day)) if 1 <= day <= days else None
+
+
+def shifted(told: date, unit: str, amount: int) -> Span | None:
+    """The day, week (from Monday), month or year so many after the one of `told`, if any."""
+    try:
+        return _shifted(told, unit, amount)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _shifted(told: date, unit: str, amount: int) -> Span:
+    if unit == "day":
+        day = told + timedelta(days=amount)
+        return Span(day, day)
+    if unit == "week":
+        monday = told + timedelta(days=7 * amount - told.weekday())
+        return Span(monday, monday + timedelta(days=6))
+    if unit == "month":
+        years, month = divmod(told.year * 12 + told.month - 1 + amount, 12)
+        return Span(
+            date(years, month + 1, 1),
+            date(years, month + 1, calendar.monthrange(years, month + 1)[1]),
+        )
+    return Span(date(told.year + amount, 1, 1), date(told.year + amount, 12, 31))

@@ -1,0 +1,273 @@
+"""The days, weeks, months and years that a text speaks of, seen from the day it was told."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+
+from mcp_memory.text.date_particles import (
+    AND,
+    BETWEEN,
+    IN,
+    LAST,
+    NEXT,
+    ORDINALS,
+    SMALL,
+    TO,
+)
+from mcp_memory.text.date_words import NUMBER, SPACELESS, DateWords, date_words, tokens_of
+from mcp_memory.text.languages import likely_languages
+from mcp_memory.text.spans import Span, month_span, shifted
+
+# A page of a calendar is not an account of each of its days.
+MOST_TIMES = 24
+
+_FOUR = r"(?P<year>(?:19|20)\d\d)"
+_ISO = re.compile(rf"(?<![\w-]){_FOUR}-(?P<month>\d\d)(?:-(?P<day>\d\d))?(?![\w-])")
+_HAN = re.compile(
+    rf"(?:{_FOUR}\s*[年년]\s*)?(?<!\d)(?P<month>\d{{1,2}})[月월](?:\s*(?P<day>\d{{1,2}})[日号일])?"
+)
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_GAP = re.compile(r"[ \t]{0,2}[.,]?[ \t]{0,2}")
+_DASH = re.compile(r"\s*[-\u2013\u2014至到~]\s*")
+
+Token = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A time, and where in the text it stands."""
+
+    start: int
+    end: int
+    span: Span
+
+
+def times_in(text: str, told: date) -> list[Span]:
+    """The distinct times the text names, in its order, at most `MOST_TIMES`; see `readings`."""
+    return list(dict.fromkeys(each.span for each in readings(text, told)))[:MOST_TIMES]
+
+
+def readings(text: str, told: date) -> list[Reading]:
+    """Every time the text names, in its order, with its place.
+
+    `told` is the day to count from: `last Tuesday` lies before it, `May 7` is the one nearest to
+    it. Two that are joined (`from Monday to Friday`) are one span. Fifteen languages.
+    """
+    tokens = tokens_of(text)
+    found = sorted(_readings(text, tokens, told), key=lambda each: each.start)
+    return list(_joined(text, found))
+
+
+def _readings(text: str, tokens: Sequence[Token], told: date) -> Iterator[Reading]:
+    """What any of the likely languages reads, the numeric dates first; none overlaps another."""
+    taken: list[tuple[int, int]] = []
+    for reading in _all_readings(text, tokens, told):
+        if all(reading.end <= since or until <= reading.start for since, until in taken):
+            taken.append((reading.start, reading.end))
+            yield reading
+
+
+def _all_readings(text: str, tokens: Sequence[Token], told: date) -> Iterator[Reading]:
+    yield from _numeric(text, told)
+    words = {word for word, _, _ in tokens}
+    for language in likely_languages(text, words):
+        known = date_words(language)
+        if language in SPACELESS:
+            yield from _spaceless(text, known, told)
+        elif not words.isdisjoint(known.vocabulary):
+            yield from _Page(text, tokens, known, told).readings()
+    yield from _years(tokens)
+
+
+def _numeric(text: str, told: date) -> Iterator[Reading]:
+    for pattern in (_ISO, _HAN):
+        for match in pattern.finditer(text):
+            day, year = (int(match[part]) if match[part] else None for part in ("day", "year"))
+            span = month_span(told, int(match["month"]), day, year)
+            if span is not None:
+                yield Reading(*match.span(), span)
+
+
+def _years(tokens: Sequence[Token]) -> Iterator[Reading]:
+    for (before, _, _), (word, start, end) in pairwise(tokens):
+        if before in IN and _YEAR.fullmatch(word):
+            yield Reading(start, end, Span(date(int(word), 1, 1), date(int(word), 12, 31)))
+
+
+def _spaceless(text: str, known: DateWords, told: date) -> Iterator[Reading]:
+    for phrases in known.phrases.values():
+        for words, (unit, amount) in phrases:
+            said = "".join(words)
+            place = text.find(said)
+            if place >= 0 and NUMBER not in words:
+                span = shifted(told, unit, amount)
+                if span is not None:
+                    yield Reading(place, place + len(said), span)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A text in one language, read word by word."""
+
+    text: str
+    tokens: Sequence[Token]
+    known: DateWords
+    told: date
+
+    def readings(self) -> Iterator[Reading]:
+        for place, (word, _, _) in enumerate(self.tokens):
+            found = self._phrase(place)
+            if found is None and word in self.known.months:
+                found = self._month(place, self.known.months[word] + 1)
+            if found is None and word in self.known.weekdays:
+                found = self._weekday(place, self.known.weekdays[word])
+            if found is not None:
+                first, last, span = found
+                yield Reading(self.tokens[first][1], self.tokens[last][2], span)
+
+    def _phrase(self, place: int) -> tuple[int, int, Span] | None:
+        """A relative time that begins here, the longest one."""
+        word = self.tokens[place][0]
+        found = self.known.phrases.get(word, [])
+        found = [*found, *self.known.phrases.get(NUMBER, [])] if self._number(place) else found
+        for words, (unit, amount) in found:
+            number = self._matched(place, words)
+            if number is not None:
+                way = "day" if unit == "week" and NUMBER in words else unit
+                times = 7 if way != unit else 1
+                span = shifted(self.told, way, amount * number * times)
+                return None if span is None else (place, place + len(words) - 1, span)
+        return None
+
+    def _matched(self, place: int, words: Sequence[str]) -> int | None:
+        """The number in the phrase, 1 where it has none; None where it does not stand here."""
+        number = 1
+        for offset, word in enumerate(words):
+            if place + offset >= len(self.tokens) or (offset and not self._adjoins(place + offset)):
+                return None
+            if word == NUMBER:
+                counted = self._number(place + offset)
+                if counted is None:
+                    return None
+                number = counted
+            elif self.tokens[place + offset][0] != word:
+                return None
+        return number
+
+    def _number(self, place: int) -> int | None:
+        word = self.tokens[place][0]
+        if word.isdecimal() and len(word) <= 3:
+            return int(word)
+        return self.known.numbers.get(word)
+
+    def _month(self, place: int, month: int) -> tuple[int, int, Span] | None:
+        """`7 May 2023`, `May 7`, `May 2023`, `in May`, `last May`; a bare `may` is a verb too."""
+        first, last, way = self._with_way(place)
+        day, first = self._day_before(first)
+        if day is None:
+            day, last = self._day_after(last)
+        year, last = self._year_after(last)
+        is_named = bool(day or year or way) or self._word(place - 1) in IN
+        if not is_named:
+            return None
+        span = month_span(self.told, month, day, year, way)
+        return None if span is None else (first, last, span)
+
+    def _weekday(self, place: int, weekday: int) -> tuple[int, int, Span]:
+        """The one before the day it was told on, or with `next` the one after."""
+        first, last, way = self._with_way(place)
+        told = self.told.weekday()
+        apart = (weekday - told - 1) % 7 + 1 if way > 0 else -((told - weekday - 1) % 7 + 1)
+        day = self.told + timedelta(days=apart)
+        return first, last, Span(day, day)
+
+    def _with_way(self, place: int) -> tuple[int, int, int]:
+        """The words with a `last` (-1) or `next` (1) before or after; 0 where there is none."""
+        for beside in (place - 1, place + 1):
+            word = self._word(beside) if self._adjoins(max(place, beside)) else ""
+            way = -1 if word in LAST else 1 if word in NEXT else 0
+            if way:
+                return min(place, beside), max(place, beside), way
+        return place, place, 0
+
+    def _day_before(self, place: int) -> tuple[int | None, int]:
+        before = place - 1
+        while before >= 0 and self._word(before) in ORDINALS and self._adjoins(before + 1):
+            before -= 1
+        day = self._word(before)
+        return (int(day), before) if _is_day(day) and self._adjoins(before + 1) else (None, place)
+
+    def _day_after(self, place: int) -> tuple[int | None, int]:
+        after = place + 2 if self._word(place + 1) == "the" else place + 1
+        day = self._word(after)
+        if not _is_day(day) or not self._adjoins(after):
+            return None, place
+        end = self.tokens[after][2]
+        if self.text[end : end + 1] == ":":
+            return None, place
+        is_ordinal = self._word(after + 1) in ORDINALS and self.tokens[after + 1][1] == end
+        return int(day), after + is_ordinal
+
+    def _year_after(self, place: int) -> tuple[int | None, int]:
+        after = place + 1
+        if self._word(after) in ORDINALS and self._adjoins(after):
+            after += 1
+        is_year = _YEAR.fullmatch(self._word(after)) and self._adjoins(after)
+        return (int(self._word(after)), after) if is_year else (None, place)
+
+    def _word(self, place: int) -> str:
+        return self.tokens[place][0] if 0 <= place < len(self.tokens) else ""
+
+    def _adjoins(self, place: int) -> bool:
+        """Whether nothing but a space or a point stands before this word."""
+        if not 0 < place < len(self.tokens):
+            return False
+        between = self.text[self.tokens[place - 1][2] : self.tokens[place][1]]
+        return _GAP.fullmatch(between) is not None
+
+
+def _is_day(word: str) -> bool:
+    return word.isdecimal() and len(word) <= 2 and 1 <= int(word) <= 31
+
+
+def _joined(text: str, readings: Sequence[Reading]) -> Iterator[Reading]:
+    """The readings, two neighbours with nothing but `to` between them made one."""
+    waiting: Reading | None = None
+    for reading in readings:
+        span = _range(text, waiting, reading) if waiting is not None else None
+        if waiting is not None and span is None:
+            yield waiting
+        start = waiting.start if waiting is not None and span is not None else reading.start
+        waiting = Reading(start, reading.end, span or reading.span)
+    if waiting is not None:
+        yield waiting
+
+
+def _range(text: str, one: Reading, other: Reading) -> Span | None:
+    """From the one to the other, where nothing but `to` stands between them."""
+    if not _is_joined(text, one, other):
+        return None
+    first, last = one.span.first, other.span.last
+    if one.span.every_year and not other.span.every_year:
+        # `March to May 2023` says its year once.
+        first = first.replace(year=last.year, day=min(first.day, 28))
+    if timedelta(0) < first - last < timedelta(days=7):
+        # Monday to Friday, told on a weekend or between them.
+        last += timedelta(days=7)
+    every_year = one.span.every_year and other.span.every_year
+    return Span(first, last, every_year) if first < last else None
+
+
+def _is_joined(text: str, one: Reading, other: Reading) -> bool:
+    between = text[one.end : other.start]
+    if _DASH.fullmatch(between):
+        return True
+    words = [word for word, _, _ in tokens_of(between) if word not in SMALL]
+    if len(between) > 12 or len(words) != 1:
+        return False
+    if words[0] in AND:
+        before = [word for word, _, _ in tokens_of(text[max(0, one.start - 16) : one.start])]
+        return any(word in BETWEEN for word in before[-2:])
+    return words[0] in TO
