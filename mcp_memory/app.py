@@ -21,6 +21,7 @@ from mcp_memory.messaging.service import Messages
 from mcp_memory.messaging.wake.service import Wake
 from mcp_memory.recall.cache import AnswerCache
 from mcp_memory.recall.epochs import Epochs
+from mcp_memory.recall.memories import MemoryRecall
 from mcp_memory.recall.service import Recall
 from mcp_memory.recall.transcripts import TranscriptSearch
 from mcp_memory.recall.usage.service import Usage
@@ -43,6 +44,7 @@ class App:
     lexicon: Lexicon
     documents: Documents
     recall: Recall
+    memory_recall: MemoryRecall
     graph: Graph
     forgetting: Forgetting
     usage: Usage
@@ -73,14 +75,18 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
     messages = Messages(databases, presence, NotifiedBells(), config.limits, config.messages)
     wake = Wake(databases, config)
     limits, zone = config.limits, config.zone()
+    workers = (
+        spaces.run_worker,
+        lexicon.run_worker,
+        epochs.run,
+        usage.run_worker,
+        presence.run_worker,
+        messages.run_worker,
+    )
     try:
         async with anyio.create_task_group() as background:
-            background.start_soon(spaces.run_worker)
-            background.start_soon(lexicon.run_worker)
-            background.start_soon(epochs.run)
-            background.start_soon(usage.run_worker)
-            background.start_soon(presence.run_worker)
-            background.start_soon(messages.run_worker)
+            for work in workers:
+                background.start_soon(work)
             yield App(
                 config=config,
                 databases=databases,
@@ -101,6 +107,7 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
                 graph=Graph(databases, spaces, limits, config.graph),
                 forgetting=Forgetting(databases, spaces, lexicon, limits),
                 usage=usage,
+                memory_recall=MemoryRecall(databases, spaces, config.search, limits, tokens, zone),
                 transcripts=Transcripts(databases, spaces, limits, config.transcripts, zone),
                 summaries=Summaries(databases, limits),
                 transcript_search=TranscriptSearch(databases, spaces, config.search, limits, zone),

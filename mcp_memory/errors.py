@@ -203,11 +203,14 @@ class MemoryNotFound(NotFound):
 
 
 class EntityNotFound(NotFound):
-    """The caller has no entity of that name or id."""
+    """The caller knows no entity of that name or id; `near` are names like it."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(f"No entity {name[:200]!r}. A memory that names it in entities makes one.")
+    def __init__(self, name: str, *, near: Sequence[str] = ()) -> None:
+        self.name, self.near = name, [*near]
+        hint = f" Known: {', '.join(near)}." if near else ""
+        super().__init__(
+            f"No entity {name[:200]!r}.{hint} A memory that names it in entities makes one."
+        )
 
 
 class RouteNotFound(NotFound):

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mcp_memory.db.cancellation import Connection
-from mcp_memory.recall import anchors, features, ranking, routes
+from mcp_memory.recall import anchors, entities, features, ranking, routes
 from mcp_memory.recall.bands import ordered
+from mcp_memory.recall.entities import Mentioned
 from mcp_memory.recall.features import Described, Evidence
 from mcp_memory.recall.mending import weighed
 from mcp_memory.recall.models import Candidate, Hit, Narrowing
@@ -42,7 +43,9 @@ async def best_candidates(
     asked = await _weighed(conn, asked)
     found = await _hits(conn, asked, narrowing, RANKED_HITS)
     marked = await _anchored(conn, asked, narrowing)
-    ranked = await _ranked(conn, asked, narrowing, found | {anchors.ROUTE: marked})
+    mentioned = await _mentioned(conn, asked, narrowing)
+    more = {anchors.ROUTE: marked, entities.ROUTE: mentioned.hits}
+    ranked = await _ranked(conn, asked, narrowing, found | more, mentioned)
     first = anchors.lifted(ranked, marked)
     is_all = anchors.are_given(marked) or all(len(hits) < RANKED_HITS for hits in found.values())
     if is_all or len(first) >= wanted:
@@ -63,6 +66,11 @@ async def _anchored(conn: Connection, asked: Asked, narrowing: Narrowing) -> lis
     if not (given or anchors.may_name(text)):
         return []
     return await routes.anchored(conn, text, given, narrowing, RANKED_HITS)
+
+
+async def _mentioned(conn: Connection, asked: Asked, narrowing: Narrowing) -> Mentioned:
+    named = await entities.named_in(conn, asked.question.text)
+    return await entities.mentioning(conn, named, narrowing, RANKED_HITS)
 
 
 def _reaching(wanted: int) -> int:
@@ -92,19 +100,29 @@ async def described_candidates(
     """The candidates that are ranked with all their evidence, in no order."""
     asked = await _weighed(conn, asked)
     found = await _hits(conn, asked, narrowing, RANKED_HITS)
-    return (await _described(conn, asked, narrowing, found))[0]
+    mentioned = await _mentioned(conn, asked, narrowing)
+    found |= {entities.ROUTE: mentioned.hits}
+    return (await _described(conn, asked, narrowing, found, mentioned))[0]
 
 
 async def _ranked(
-    conn: Connection, asked: Asked, narrowing: Narrowing, found: Mapping[str, Sequence[Hit]]
+    conn: Connection,
+    asked: Asked,
+    narrowing: Narrowing,
+    found: Mapping[str, Sequence[Hit]],
+    mentioned: Mentioned,
 ) -> list[Candidate]:
     """The found messages and those around the best of them, by the learned order."""
-    described, evidence = await _described(conn, asked, narrowing, found)
+    described, evidence = await _described(conn, asked, narrowing, found, mentioned)
     return ranking.order(described, found, evidence, weights_for(asked.vector.provider))
 
 
 async def _described(
-    conn: Connection, asked: Asked, narrowing: Narrowing, found: Mapping[str, Sequence[Hit]]
+    conn: Connection,
+    asked: Asked,
+    narrowing: Narrowing,
+    found: Mapping[str, Sequence[Hit]],
+    mentioned: Mentioned,
 ) -> tuple[list[Described], list[Evidence]]:
     chunk_ids = list(dict.fromkeys(hit.chunk_id for hits in found.values() for hit in hits))
     if not chunk_ids:
@@ -119,4 +137,5 @@ async def _described(
         lexemes=lexemes,
         query=asked.vector,
     )
-    return features.describe(asked.question, asked.weights, evidence), evidence
+    credited = entities.credited(evidence, mentioned, lexemes)
+    return features.describe(asked.question, asked.weights, credited), credited

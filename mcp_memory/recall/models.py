@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from mcp_memory.graph.models import Trust
+
 Source = Literal["documents", "graph", "transcripts"]
 SOURCES: tuple[Source, ...] = ("documents", "graph", "transcripts")
 Tier = Literal["T0", "T1", "T2_anchor", "T2_hybrid", "T3"]
@@ -11,7 +13,9 @@ Tier = Literal["T0", "T1", "T2_anchor", "T2_hybrid", "T3"]
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A search. None narrows nothing, or takes the configured score; `until` is exclusive."""
+    """A search. None narrows nothing, or takes the configured score; `until` is exclusive.
+
+    Of memories those are found that are true at `as_of`: now, when it is None."""
 
     query: str
     max_results: int = 6
@@ -22,6 +26,7 @@ class SearchRequest:
     since: datetime | None = None
     until: datetime | None = None
     anchors: tuple[tuple[str, str], ...] = ()
+    as_of: datetime | None = None
     max_tokens: int | None = None
     explain: bool = False
     cursor: str = ""
@@ -79,7 +84,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A chunk's text and place, as it is stored."""
+    """A chunk's text and place, as it is stored; what a memory is, only for one.
+
+    A memory stops being found at `ends_at`.
+    """
 
     id: int
     agent_id: str
@@ -93,6 +101,10 @@ class Passage:
     tokens: int
     occurred_at: datetime
     seq: int | None
+    memory_version: int | None
+    trust: Trust | None
+    told_by: str | None
+    ends_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +126,8 @@ class SearchResult:
     """A passage that answers. `score` is absolute, 0 to 1; lines are 1-based and inclusive.
 
     Only an explained one has `scores`, each feature's value, `shares`, what each adds to the
-    number it is ranked by, and `used`, how often the caller was given it before.
+    number it is ranked by, and `used`, how often the caller was given it before. `trust` is a
+    memory's; `caution` warns of one of low trust that reads like instructions.
     """
 
     id: str
@@ -132,11 +145,16 @@ class SearchResult:
     shares: dict[str, float]
     used: dict[str, int]
     citation: str
+    trust: Trust | None = None
+    caution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """Results, best first. `tokens` counts their texts; `degraded` names what took no part."""
+    """Results, best first. `tokens` counts their texts; `degraded` names what took no part.
+
+    At `ends_at` one of them is no longer true.
+    """
 
     results: list[SearchResult]
     tokens: int
@@ -144,3 +162,4 @@ class SearchAnswer:
     degraded: list[str] = field(default_factory=list[str])
     next_cursor: str = ""
     query: ParsedQuery | None = None
+    ends_at: datetime | None = None

@@ -104,6 +104,26 @@ async def phrase(
     return [Hit(int(row[0]), {"exact": 1.0}) for row in await found.fetchall()]
 
 
+_MENTIONING = """
+SELECT c.id
+FROM memory_mentions n
+JOIN chunks c ON c.memory_id = n.memory_id AND c.memory_version = n.version
+WHERE n.entity_id = ANY (%(entities)s)
+  AND admits(c, jsonb_populate_record(NULL::narrowing, %(narrowing)s))
+ORDER BY n.memory_id DESC, n.version DESC, c.position
+LIMIT %(limit)s
+"""
+
+
+async def mentioning(
+    conn: Connection, entities: Sequence[int], narrowing: Narrowing, limit: int
+) -> list[int]:
+    """Chunks of memories that name one of these entities, the newest memories first."""
+    parameters = {"entities": list(entities), "limit": limit} | _parameters(narrowing)
+    found = await conn.execute(_MENTIONING, parameters)
+    return [int(row[0]) for row in await found.fetchall()]
+
+
 _ANCHORED = """
 SELECT chunk_id, is_given
 FROM match_anchors(
@@ -228,10 +248,12 @@ async def evidence(
 
 
 _PASSAGES = """
-SELECT id, agent_id, source, path, title, heading, start_line, end_line, text, tokens, occurred_at,
-       seq
-FROM chunks
-WHERE id = ANY (%(ids)s) AND visible(agent_id, shared)
+SELECT c.id, c.agent_id, c.source, c.path, c.title, c.heading, c.start_line, c.end_line, c.text,
+       c.tokens, c.occurred_at, c.seq, v.version AS memory_version, v.trust, v.source AS told_by,
+       least(upper(c.truth), c.expires_at) AS ends_at
+FROM chunks c
+LEFT JOIN memory_versions v ON v.memory_id = c.memory_id AND v.version = c.memory_version
+WHERE c.id = ANY (%(ids)s) AND visible(c.agent_id, c.shared)
 """
 
 

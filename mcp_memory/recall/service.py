@@ -9,6 +9,7 @@ from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput
+from mcp_memory.graph.provenance import caution
 from mcp_memory.paging import from_cursor, to_cursor
 from mcp_memory.recall import routes
 from mcp_memory.recall.anchors import ROUTE
@@ -67,7 +68,7 @@ class Recall:
         # Before anything is read: what is written from now on makes the answer old.
         epoch = self._epochs.current(chosen, agent)
         key = (chosen.name, agent, request)
-        if (known := self._cache.get(key, epoch)) is not None:
+        if (known := self._cache.get(key, epoch)) is not None and _is_still_true(known):
             answer = replace(known, tier="T0")
         else:
             answer = await self._answer(agent, request, chosen)
@@ -105,6 +106,7 @@ class Recall:
             degraded=[query.problem] if query.problem else [],
             next_cursor=to_cursor(_CURSOR, skip + len(results)) if more and results else "",
             query=told.query if told else None,
+            ends_at=min((p.ends_at for p in passages.values() if p.ends_at), default=None),
         )
 
     def _check(self, request: SearchRequest) -> None:
@@ -163,7 +165,9 @@ class Recall:
             text=text,
             start_line=start + first,
             end_line=start + last,
-            citation=_citation(result.path, start + first, start + last),
+            citation=result.citation
+            if result.source == "graph"
+            else _citation(result.path, start + first, start + last),
         )
 
 
@@ -194,10 +198,25 @@ def _result(candidate: Candidate, passage: Passage) -> SearchResult:
         scores={},
         shares={},
         used={},
-        citation=_citation(passage.path, passage.start_line, passage.end_line)
-        if passage.seq is None
-        else f"{passage.path}#{passage.seq}",
+        citation=_cited(passage),
+        trust=passage.trust,
+        caution=caution(passage.trust, passage.told_by or "", passage.text)
+        if passage.trust
+        else "",
     )
+
+
+def _cited(passage: Passage) -> str:
+    """Where exactly the passage stands: lines, a message, or a version of a memory."""
+    if passage.memory_version is not None:
+        return f"{passage.path}@{passage.memory_version}"
+    if passage.seq is not None:
+        return f"{passage.path}#{passage.seq}"
+    return _citation(passage.path, passage.start_line, passage.end_line)
+
+
+def _is_still_true(answer: SearchAnswer) -> bool:
+    return answer.ends_at is None or datetime.now(UTC) < answer.ends_at
 
 
 def _citation(path: str, start_line: int, end_line: int) -> str:
@@ -211,6 +230,7 @@ def _narrowing(request: SearchRequest) -> Narrowing:
         tags=list(request.tags) if request.tags else None,
         since=request.since,
         until=request.until,
+        as_of=request.as_of,
     )
 
 

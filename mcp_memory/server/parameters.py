@@ -14,9 +14,7 @@ def _storable(number: int) -> int:
 
 Count = Annotated[int, Field(ge=1), AfterValidator(_storable)]
 
-DatabaseName = Annotated[str, Field(description="Named database; default: your current one")]
-Cursor = Annotated[str, Field(description="next_cursor of the page before, same filters")]
-Tags = Annotated[list[str] | None, Field(description="Only with all of these tags")]
-IdempotencyKey = Annotated[
-    str, Field(description="Repeating a call with the same key changes nothing twice")
-]
+DatabaseName = Annotated[str, Field(description="Default: current")]
+Cursor = Annotated[str, Field(description="From next_cursor")]
+Tags = Annotated[list[str] | None, Field(description="With all of these")]
+IdempotencyKey = Annotated[str, Field(description="Same key: done once")]

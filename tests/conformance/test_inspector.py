@@ -16,6 +16,8 @@ CALLS: Mapping[str, Mapping[str, object]] = {
     "memory_get": {"path": "a.md"},
     "memory_list": {},
     "memory_delete": {"path": "a.md"},
+    "memory_graph_recall": {"query": "marmalade"},
+    "memory_graph_query": {"mode": "types"},
     "memory_list_databases": {},
     "memory_register_database": {"name": "other"},
     "memory_set_default_database": {"name": "main"},

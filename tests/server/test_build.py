@@ -20,6 +20,8 @@ TOOLS = [
     "memory_list",
     "memory_delete",
     "transcript",
+    "memory_graph_recall",
+    "memory_graph_query",
     "memory_graph_store",
     "memory_graph_update",
     "memory_graph_forget",

@@ -18,7 +18,6 @@ def _list_of(required: Sequence[str], fields: Mapping[str, JsonValue]) -> dict[s
         "type": "object",
         "properties": dict(fields),
         "required": list(required),
-        "additionalProperties": False,
     }
     return {"type": "array", "items": item}
 

@@ -43,6 +43,8 @@ LikeStore = Annotated[
     Annotated[_JsonList, WithJsonSchema(parts.LIKE_STORE_SCHEMA)] | None,
     Field(description="As stored"),
 ]
+NewSource = Annotated[str | None, Field(description="Where from")]
+NewTime = Annotated[str, Field(description="When it happened")]
 OccurredAt = Annotated[str, Field(description="When it happened: 2026-03-01, 2h")]
 NewContent = Annotated[str | None, Field(description="What is so now")]
 NewShared = Annotated[bool | None, Field(description="Every agent may read it")]
@@ -146,8 +148,8 @@ class GraphWritingTools:
     ) -> StoredAnswer:
         """Remember one fact, preference, decision…, whom it is about and when it is so.
 
-        Answers id, entities and similar older memories. Only exact repeats are merged: if one of
-        similar says the same or is contradicted, update or supersede it.
+        similar lists older memories: if one says the same or is contradicted, update or supersede
+        it.
         """
         memory = StoreMemory(
             content=content,
@@ -181,11 +183,11 @@ class GraphWritingTools:
         reasoning: Reasoning = None,
         importance: Share = None,
         confidence: Share = None,
-        source: Source = None,
+        source: NewSource = None,
         entities: LikeStore = None,
         relations: LikeStore = None,
         associations: LikeStore = None,
-        occurred_at: OccurredAt = "",
+        occurred_at: NewTime = "",
         valid_from: ChangeFrom = "",
         valid_until: NewEnd = "",
         expires_at: NewEnd = "",
@@ -199,7 +201,7 @@ class GraphWritingTools:
     ) -> UpdatedAnswer:
         """Change a memory; parameters as in memory_graph_store, a list replaces the one before.
 
-        The id stays; the older version ends when the change begins, readable by as_of and history.
+        The older version stays readable by as_of and history.
         """
         config = self._app.config
         request = UpdateMemory(

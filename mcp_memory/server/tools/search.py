@@ -22,6 +22,7 @@ Sources = Annotated[list[Source], Field(description="Kinds of memory to search")
 PathPrefix = Annotated[str, Field(description="Only documents whose path starts so")]
 Since = Annotated[str, Field(description="Not before: 2026-03-01, 7d, 2 weeks")]
 Until = Annotated[str, Field(description="Not after")]
+AsOf = Annotated[str, Field(description="Memories true then")]
 Anchors = Annotated[
     dict[str, str] | None,
     Field(description="What you are working on; keys: pr, file, branch, session, cwd"),
@@ -48,6 +49,8 @@ class FoundPassage(Answer):
     shares: dict[str, float] | None
     used: dict[str, int] | None
     citation: str
+    trust: str | None
+    caution: str | None
 
 
 class ReadQuery(Answer):
@@ -88,6 +91,7 @@ class SearchTools:
         tags: Tags = None,
         since: Since = "",
         until: Until = "",
+        as_of: AsOf = "",
         anchors: Anchors = None,
         max_tokens: MaxTokens = None,
         explain: Explain = False,
@@ -111,6 +115,7 @@ class SearchTools:
             tags=tuple(tags) if tags else None,
             since=instant(self._config, "since", since),
             until=instant(self._config, "until", until, day_end=True),
+            as_of=instant(self._config, "as_of", as_of),
             max_tokens=max_tokens,
             explain=explain,
             cursor=cursor,
@@ -144,7 +149,7 @@ def _found(answer: SearchAnswer, *, explain: bool) -> Found:
 
 
 def _passage(result: SearchResult, *, explain: bool) -> FoundPassage:
-    passage = FoundPassage.of(result)
+    passage = FoundPassage.of(result).model_copy(update={"caution": result.caution or None})
     return (
         passage
         if explain

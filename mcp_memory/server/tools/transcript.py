@@ -36,13 +36,13 @@ Action = Literal[
 
 _WRITING: tuple[Action, ...] = ("append", "summarize")
 
-ActionName = Annotated[Action, Field(description="What to do; see above")]
+ActionName = Annotated[Action, Field(description="See above")]
 SessionId = Annotated[str, Field(description="The conversation; append begins a new one")]
 Messages = Annotated[
     Annotated[list[JsonValue], WithJsonSchema(MESSAGES_SCHEMA)] | None,
     Field(description="append: an id given twice is a duplicate"),
 ]
-Query = Annotated[str, Field(description="search, summaries: what to look for")]
+Query = Annotated[str, Field(description="search, summaries")]
 MatchMode = Annotated[Match, Field(description="search: exact is the phrase itself")]
 RoleName = Annotated[
     Role | None, Field(description="Filter; search finds what tools said only by role tool")
@@ -51,16 +51,14 @@ Speaker = Annotated[str, Field(description="Filter: who spoke")]
 Source = Annotated[str, Field(description="Filter, or append: where it comes from")]
 ExcludeSources = Annotated[list[str] | None, Field(description="Filter: not from these")]
 HumanOnly = Annotated[bool, Field(description="Filter: only what people said")]
-Since = Annotated[str, Field(description="Filter: not before 2026-03-01, 7d, 2 weeks")]
+Since = Annotated[str, Field(description="Filter: 2026-03-01, 7d")]
 Until = Annotated[str, Field(description="Filter: not after")]
 LastDays = Annotated[float | None, Field(gt=0, le=36_500, description="Filter, instead of since")]
 MaxResults = Annotated[int | None, Field(ge=1, le=100, description="search; default: 5")]
-Neighbours = Annotated[
-    int, Field(ge=0, le=20, description="search: this many messages before and after each hit")
-]
+Neighbours = Annotated[int, Field(ge=0, le=20, description="search: neighbours on each side")]
 Limit = Annotated[int, Field(ge=1, le=500, description="recent, sessions, gaps, summaries")]
 MessageIds = Annotated[list[str] | None, Field(description="get, instead of a span")]
-Seq = Annotated[Count | None, Field(description="get, summarize: by numbers, both inclusive")]
+Seq = Annotated[Count | None, Field(description="get, summarize")]
 MinHours = Annotated[float, Field(gt=0, le=1_000_000, description="gaps: silent for this long")]
 SummaryText = Annotated[str, Field(description="summarize: you write it")]
 SummaryIds = Annotated[list[str] | None, Field(description="summarize these, instead of a span")]

@@ -1,0 +1,57 @@
+"""Where the next page of memories starts, and as of when it is read."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mcp_memory.errors import InvalidInput
+from mcp_memory.paging import from_cursor, to_cursor
+
+_KIND = "memories"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The row listed last (what it is sorted by, memory, version), and the first page's instants.
+
+    All pages show what was known at the first: nothing moves while others write.
+    """
+
+    after: tuple[float, int, int]
+    as_of: datetime
+    known_at: datetime
+
+
+def to_place(mode: str, place: Place) -> str:
+    """The cursor of a place in a list of this mode."""
+    instants = place.as_of.isoformat(), place.known_at.isoformat()
+    return to_cursor(_KIND, mode, *place.after, *instants)
+
+
+def from_place(mode: str, cursor: str) -> Place:
+    """The place; `InvalidInput` for what `to_place` did not make for this mode."""
+    match from_cursor(_KIND, cursor):
+        case [
+            str() as of_mode,
+            float() | int() as place,
+            int() as memory,
+            int() as version,
+            str() as as_of,
+            str() as known_at,
+        ] if of_mode == mode and _are_small(memory, version):
+            try:
+                instants = datetime.fromisoformat(as_of), datetime.fromisoformat(known_at)
+            except ValueError as exc:
+                raise _not_ours() from exc
+            if any(instant.tzinfo is None for instant in instants):
+                raise _not_ours()
+            return Place((float(place), memory, version), *instants)
+        case _:
+            raise _not_ours()
+
+
+def _are_small(memory: int, version: int) -> bool:
+    return 0 <= memory < 2**63 and 0 <= version < 2**31
+
+
+def _not_ours() -> InvalidInput:
+    return InvalidInput("cursor", "pass the next_cursor of the page before, with the same filters")

@@ -1,0 +1,162 @@
+"""What is asked of the memories, and what is read of them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, get_args
+
+from mcp_memory.graph.models import LinkType, MemoryType, Trust
+
+RecallMode = Literal["hybrid", "recent", "important", "typed"]
+Mode = Literal[
+    "hybrid",
+    "recent",
+    "important",
+    "typed",
+    "entity",
+    "related",
+    "path",
+    "timeline",
+    "history",
+    "types",
+]
+SortBy = Literal["importance", "confidence", "recorded_at", "occurred_at"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+
+@dataclass(frozen=True, slots=True)
+class Instants:
+    """When a memory must be true, and when we must have held it to be so; None is now.
+
+    `always` asks for whatever was ever true, as far as is known.
+    """
+
+    as_of: datetime | None = None
+    known_at: datetime | None = None
+    always: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFilter:
+    """What memories must be like; None narrows nothing, ends are exclusive.
+
+    `since` and `until` ask when a thing happened or else was stored; `happens_…` only when it
+    happened, or began to be true.
+    """
+
+    memory_type: MemoryType | None = None
+    min_importance: float | None = None
+    min_confidence: float | None = None
+    source: str | None = None
+    tags: tuple[str, ...] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    happens_after: datetime | None = None
+    happens_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQuery:
+    """A question to the graph. `depth` counts steps, at most 4; `limit` is the page's size.
+
+    `max_tokens` is the room for all contents, linked ones included; None is no bound.
+    """
+
+    mode: Mode = "hybrid"
+    query: str = ""
+    id: str = ""
+    entity: str = ""
+    related_to: str = ""
+    depth: int | None = None
+    relation_types: tuple[str, ...] | None = None
+    instants: Instants = Instants()
+    wanted: MemoryFilter = MemoryFilter()
+    sort_by: SortBy | None = None
+    limit: int = 10
+    cursor: str = ""
+    max_tokens: int | None = None
+    include_related: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A version of a memory that is held to be true, from when until when; None has no bound.
+
+    `place` is what it is sorted by, the highest first.
+    """
+
+    memory_id: int
+    version: int
+    agent_id: str
+    shared: bool
+    memory_type: MemoryType
+    content: str
+    tokens: int
+    reasoning: str
+    importance: float
+    confidence: float
+    source: str
+    trust: Trust
+    session_id: str
+    message_ids: list[str]
+    tags: list[str]
+    occurred_at: datetime | None
+    reason: str
+    valid_from: datetime | None
+    valid_until: datetime | None
+    recorded_at: datetime
+    place: float
+
+
+@dataclass(frozen=True, slots=True)
+class EntityName:
+    """An entity as a memory calls it."""
+
+    id: str
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedMemory:
+    """A memory that another one is linked with; `direction` is empty where there is none.
+
+    `out`: the memory it is listed under says so of it; `in`: it says so itself.
+    """
+
+    id: str
+    relation: LinkType
+    content: str
+    direction: Literal["", "in", "out"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMemory:
+    """A memory that answers; `score` is absolute, 0 to 1."""
+
+    held: Held
+    score: float
+    entities: list[EntityName] = field(default_factory=list[EntityName])
+    related: list[LinkedMemory] = field(default_factory=list[LinkedMemory])
+    routes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """That one thing stands in a relation to another, by the memory that says so."""
+
+    source: str
+    relation: str
+    target: str
+    memory_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class GraphAnswer:
+    """Memories in the order of the mode; for some modes a path, relations or counts too."""
+
+    memories: list[FoundMemory] = field(default_factory=list[FoundMemory])
+    path: list[Step] | None = None
+    relations: list[Step] | None = None
+    types: dict[str, int] | None = None
+    degraded: list[str] = field(default_factory=list[str])
+    next_cursor: str = ""

@@ -1,0 +1,310 @@
+"""The SQL that reads memories; row-level security decides which ones there are."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import LiteralString
+
+from psycopg.rows import class_row
+
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.graph.models import UNDIRECTED, LinkType
+from mcp_memory.graph.names import entity_id
+from mcp_memory.graph.reading.models import EntityName, Held, Instants, MemoryFilter
+
+# What is held of the memories (their spans), with what each version says.
+_HELD: LiteralString = """
+FROM memory_spans s
+JOIN memories m ON m.id = s.memory_id
+JOIN memory_versions v
+    ON v.memory_id = s.memory_id AND v.version = s.version AND v.agent_id = s.agent_id
+"""
+_ORDERED: LiteralString = """
+CROSS JOIN LATERAL (
+    SELECT CASE %(sort)s::text
+               WHEN 'importance' THEN v.importance
+               WHEN 'confidence' THEN v.confidence
+               WHEN 'recorded_at' THEN extract(epoch FROM s.recorded_at)::float8
+               WHEN 'occurred_at' THEN
+                   extract(epoch FROM coalesce(v.occurred_at, s.valid_from, s.recorded_at))::float8
+               WHEN 'timeline' THEN
+                   -extract(epoch FROM coalesce(v.occurred_at, s.valid_from, s.recorded_at))::float8
+           END
+) o (place)
+"""
+_ADMITTED: LiteralString = """
+WHERE m.forgotten_at IS NULL
+  AND (m.expires_at IS NULL OR m.expires_at > now())
+  AND CASE WHEN %(known_at)s::timestamptz IS NULL THEN s.retired_at IS NULL
+           ELSE tstzrange(s.recorded_at, s.retired_at) @> %(known_at)s::timestamptz END
+  AND (%(always)s
+       OR tstzrange(s.valid_from, s.valid_until) @> coalesce(%(as_of)s::timestamptz, now()))
+  AND (%(memory_type)s::text IS NULL OR v.memory_type = %(memory_type)s)
+  AND (%(min_importance)s::float8 IS NULL OR v.importance >= %(min_importance)s)
+  AND (%(min_confidence)s::float8 IS NULL OR v.confidence >= %(min_confidence)s)
+  AND (%(source)s::text IS NULL OR v.source = %(source)s)
+  AND (%(tags)s::text[] IS NULL OR v.tags @> %(tags)s)
+  AND (%(since)s::timestamptz IS NULL
+       OR coalesce(v.occurred_at, s.valid_from, s.recorded_at) >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL
+       OR coalesce(v.occurred_at, s.valid_from, s.recorded_at) < %(until)s)
+  AND (%(happens_after)s::timestamptz IS NULL
+       OR coalesce(v.occurred_at, s.valid_from) >= %(happens_after)s)
+  AND (%(happens_before)s::timestamptz IS NULL
+       OR coalesce(v.occurred_at, s.valid_from) < %(happens_before)s)
+"""
+_COLUMNS: LiteralString = """
+SELECT s.memory_id, s.version, m.agent_id, s.shared AND m.shared AS shared, v.memory_type,
+       v.content, v.tokens, v.reasoning, v.importance, v.confidence, v.source, v.trust,
+       v.session_id, v.message_ids, v.tags, v.occurred_at, v.reason, s.valid_from, s.valid_until,
+       s.recorded_at, o.place
+"""
+_PAGE: LiteralString = """
+  AND (%(place)s::float8 IS NULL
+       OR (o.place, s.memory_id, s.version) < (%(place)s, %(memory_id)s, %(version)s))
+ORDER BY o.place DESC, s.memory_id DESC, s.version DESC
+LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """How many rows of an order, after which place in it (of the row listed last)."""
+
+    sort: str
+    limit: int
+    after: tuple[float, int, int] | None = None
+
+    def parameters(self) -> dict[str, object]:
+        """The values of a statement that ends in a page."""
+        place, memory_id, version = self.after or (None, None, None)
+        return {
+            "sort": self.sort,
+            "limit": self.limit,
+            "place": place,
+            "memory_id": memory_id,
+            "version": version,
+        }
+
+
+_LISTED: LiteralString = _COLUMNS + _HELD + _ORDERED + _ADMITTED + _PAGE
+
+
+async def listed(
+    conn: Connection, wanted: MemoryFilter, instants: Instants, page: Page
+) -> list[Held]:
+    """A page of all memories that are as wanted."""
+    return await _held(conn, _LISTED, asdict(wanted) | asdict(instants) | page.parameters())
+
+
+_ORDERED_AMONG: LiteralString = """
+CROSS JOIN LATERAL (
+    SELECT CASE %(sort)s::text
+               WHEN 'importance' THEN v.importance
+               WHEN 'confidence' THEN v.confidence
+               WHEN 'recorded_at' THEN extract(epoch FROM s.recorded_at)::float8
+               WHEN 'occurred_at' THEN
+                   extract(epoch FROM coalesce(v.occurred_at, s.valid_from, s.recorded_at))::float8
+               WHEN 'timeline' THEN
+                   -extract(epoch FROM coalesce(v.occurred_at, s.valid_from, s.recorded_at))::float8
+               ELSE given.rank
+           END
+) o (place)
+"""
+_AMONG: LiteralString = """
+JOIN unnest(%(ids)s::bigint[], %(ranks)s::float8[]) given (id, rank) ON given.id = s.memory_id
+"""
+_LISTED_AMONG: LiteralString = _COLUMNS + _HELD + _AMONG + _ORDERED_AMONG + _ADMITTED + _PAGE
+
+
+async def listed_among(
+    conn: Connection,
+    ranks: Mapping[int, float],
+    wanted: MemoryFilter,
+    instants: Instants,
+    page: Page,
+) -> list[Held]:
+    """A page of those of these memories that are as wanted; the sort `rank` is by their ranks."""
+    if not ranks:
+        return []
+    among: dict[str, object] = {"ids": list(ranks), "ranks": list(ranks.values())}
+    parameters = asdict(wanted) | asdict(instants) | page.parameters() | among
+    return await _held(conn, _LISTED_AMONG, parameters)
+
+
+async def _held(
+    conn: Connection, statement: LiteralString, parameters: Mapping[str, object]
+) -> list[Held]:
+    async with conn.cursor(row_factory=class_row(Held)) as cursor:
+        # Never prepared: its filters are known to the planner only when it is planned for them.
+        return await (await cursor.execute(statement, _lists(parameters), prepare=False)).fetchall()
+
+
+def _lists(parameters: Mapping[str, object]) -> dict[str, object]:
+    """The parameters with tuples as lists: psycopg takes a tuple for a record."""
+    return {
+        name: [*value] if isinstance(value, tuple) else value for name, value in parameters.items()
+    }
+
+
+_TYPES: LiteralString = """
+SELECT v.memory_type, count(*)
+"""
+_BY_COUNT: LiteralString = """
+GROUP BY v.memory_type
+ORDER BY count(*) DESC, v.memory_type
+"""
+_COUNTED: LiteralString = _TYPES + _HELD + _ADMITTED + _BY_COUNT
+
+
+async def counted(conn: Connection, wanted: MemoryFilter, instants: Instants) -> dict[str, int]:
+    """How many memories of each type are as wanted, the most first."""
+    parameters = _lists(asdict(wanted) | asdict(instants))
+    rows = await (await conn.execute(_COUNTED, parameters, prepare=False)).fetchall()
+    return {str(row[0]): int(row[1]) for row in rows}
+
+
+# What superseded what, in both directions; and of each version the span that was recorded last.
+_HISTORY: LiteralString = """
+WITH RECURSIVE older (id) AS (
+    SELECT m.id FROM memories m WHERE m.id = %(id)s
+    UNION
+    SELECT p.id FROM older o JOIN memories m ON m.id = o.id JOIN memories p ON p.id = m.supersedes
+), newer (id) AS (
+    SELECT m.id FROM memories m WHERE m.id = %(id)s
+    UNION
+    SELECT m.id FROM newer n JOIN memories m ON m.supersedes = n.id
+), chain AS (
+    SELECT id FROM older
+    UNION
+    SELECT id FROM newer
+), spans AS (
+    SELECT DISTINCT ON (s.memory_id, s.version) s.memory_id, s.version, s.agent_id, s.shared,
+           s.valid_from, s.valid_until,
+           min(s.recorded_at) OVER (PARTITION BY s.memory_id, s.version) AS recorded_at
+    FROM chain c
+    JOIN memory_spans s ON s.memory_id = c.id
+    WHERE %(known_at)s::timestamptz IS NULL OR s.recorded_at <= %(known_at)s
+    ORDER BY s.memory_id, s.version, s.recorded_at DESC
+)
+SELECT s.memory_id, s.version, m.agent_id, s.shared AND m.shared AS shared, v.memory_type,
+       v.content, v.tokens, v.reasoning, v.importance, v.confidence, v.source, v.trust,
+       v.session_id, v.message_ids, v.tags, v.occurred_at, v.reason, s.valid_from, s.valid_until,
+       s.recorded_at, o.place
+FROM spans s
+JOIN memories m ON m.id = s.memory_id
+JOIN memory_versions v
+    ON v.memory_id = s.memory_id AND v.version = s.version AND v.agent_id = s.agent_id
+CROSS JOIN LATERAL (SELECT extract(epoch FROM s.recorded_at)::float8) o (place)
+WHERE m.forgotten_at IS NULL
+  AND (m.expires_at IS NULL OR m.expires_at > now())
+"""
+_HISTORY_PAGE: LiteralString = _HISTORY + _PAGE
+
+
+async def history(
+    conn: Connection, number: int, known_at: datetime | None, page: Page
+) -> list[Held]:
+    """The versions of a memory, of what it superseded and of what superseded it, newest first."""
+    return await _held(
+        conn, _HISTORY_PAGE, {"id": number, "known_at": known_at} | page.parameters()
+    )
+
+
+_OF_CHUNKS = """
+SELECT id, memory_id
+FROM chunks
+WHERE id = ANY (%(ids)s) AND memory_id IS NOT NULL
+"""
+
+
+async def of_chunks(conn: Connection, chunk_ids: Sequence[int]) -> dict[int, int]:
+    """The memories of these chunks, by chunk."""
+    rows = await (await conn.execute(_OF_CHUNKS, {"ids": [*chunk_ids]})).fetchall()
+    return {int(row[0]): int(row[1]) for row in rows}
+
+
+_IS_VISIBLE = """
+SELECT count(*) > 0
+FROM memories
+WHERE id = %(id)s AND forgotten_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+"""
+
+
+async def is_visible(conn: Connection, number: int) -> bool:
+    """Whether the caller can see a memory of this number that is neither forgotten nor expired."""
+    row = await (await conn.execute(_IS_VISIBLE, {"id": number})).fetchone()
+    return row is not None and bool(row[0])
+
+
+_MENTIONED = """
+SELECT n.memory_id, n.version, n.entity_id, n.name, n.type
+FROM unnest(%(ids)s::bigint[], %(versions)s::integer[]) given (memory_id, version)
+JOIN memory_mentions n ON n.memory_id = given.memory_id AND n.version = given.version
+ORDER BY n.memory_id, n.version, n.name, n.entity_id
+"""
+
+
+async def entities_of(
+    conn: Connection, memories: Sequence[Held]
+) -> dict[tuple[int, int], list[EntityName]]:
+    """The entities of each version, by memory and version."""
+    found: dict[tuple[int, int], list[EntityName]] = defaultdict(list)
+    rows = await (await conn.execute(_MENTIONED, _versions(memories))).fetchall()
+    for memory_id, version, entity, name, kind in rows:
+        found[memory_id, version].append(EntityName(entity_id(int(entity)), str(name), str(kind)))
+    return found
+
+
+def _versions(memories: Sequence[Held]) -> dict[str, object]:
+    return {
+        "ids": [each.memory_id for each in memories],
+        "versions": [each.version for each in memories],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """That a memory is linked with another; forward when it says so itself."""
+
+    memory_id: int
+    other_id: int
+    relation: LinkType
+    forward: bool
+
+    @property
+    def is_directed(self) -> bool:
+        """Whether it makes a difference which of the two says so."""
+        return self.relation not in UNDIRECTED
+
+
+_LINKED = """
+SELECT l.memory_id, l.target_id AS other_id, l.relation_type AS relation, true AS forward
+FROM unnest(%(ids)s::bigint[], %(versions)s::integer[]) given (memory_id, version)
+JOIN memory_links l ON l.memory_id = given.memory_id AND l.version = given.version
+UNION
+SELECT l.target_id, l.memory_id, l.relation_type, false
+FROM memory_links l
+WHERE l.target_id = ANY (%(ids)s)
+  AND CASE WHEN %(known_at)s::timestamptz IS NULL
+           THEN l.truth @> coalesce(%(as_of)s::timestamptz, now())
+           ELSE was_known(l.memory_id, l.version, coalesce(%(as_of)s::timestamptz, now()),
+                          %(known_at)s) END
+ORDER BY memory_id, forward DESC, other_id, relation
+LIMIT 1000
+"""
+
+
+async def links_of(conn: Connection, memories: Sequence[Held], instants: Instants) -> list[Linked]:
+    """What these versions are linked with, whoever says so."""
+    parameters = _versions(memories) | {"as_of": instants.as_of, "known_at": instants.known_at}
+    async with conn.cursor(row_factory=class_row(Linked)) as cursor:
+        return await (await cursor.execute(_LINKED, parameters)).fetchall()
+
+
+async def transaction_time(conn: Connection) -> datetime:
+    """What `now` is to every statement of this transaction."""
+    row = await (await conn.execute("SELECT now()")).fetchone()
+    assert row is not None
+    return row[0]

@@ -1,0 +1,1 @@
+"""From entity to entity and from memory to memory, along what relates them."""

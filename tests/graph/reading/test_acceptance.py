@@ -1,0 +1,87 @@
+"""Two agents, thousands of memories, twenty updates of one fact: each instant gives its version."""
+
+from datetime import timedelta
+
+import pytest
+
+from mcp_memory.app import App
+from mcp_memory.graph.models import NamedEntity, NamedRelation
+from tests.documents.looking import change as change_rows
+from tests.graph.reading.telling import ask, change, contents, day, search, steps, tell, texts
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+UPDATES = 20
+# The noise: what has no part in it, of both agents, some of it shared, a third of it over.
+CROWD = """
+INSERT INTO memories (agent_id, shared)
+SELECT CASE WHEN n % 2 = 0 THEN 'alice' ELSE 'bob' END, n % 5 = 0 FROM generate_series(1, 4000) n;
+INSERT INTO memory_versions (memory_id, version, agent_id, shared, memory_type, content, tokens,
+                             importance, confidence, trust)
+SELECT m.id, 1, m.agent_id, m.shared, 'fact', 'Company ' || m.id || ' employs somebody.', 5, 0.5,
+       1, 'agent'
+FROM memories m;
+INSERT INTO memory_spans (memory_id, version, agent_id, shared, valid_until, recorded_at)
+SELECT m.id, 1, m.agent_id, m.shared,
+       CASE WHEN m.id % 3 = 0 THEN timestamptz '2026-01-10' END, now()
+FROM memories m;
+INSERT INTO chunks (agent_id, shared, source, position, path, title, start_line, end_line, text,
+                    text_hash, tokens, lexemes, memory_id, memory_version, memory_type, importance,
+                    confidence, truth)
+SELECT m.agent_id, m.shared, 'graph', 0, 'graph/m' || m.id, 'fact', 1, 1,
+       'Company ' || m.id || ' employs somebody.', sha256(m.id::text::bytea), 5,
+       array_to_tsvector(ARRAY['compani', m.id::text, 'employ', 'somebodi']), m.id, 1, 'fact', 0.5,
+       1, tstzrange(NULL, CASE WHEN m.id % 3 = 0 THEN timestamptz '2026-01-10' END)
+FROM memories m;
+"""
+WORDS = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+sixteen seventeen eighteen nineteen
+""".split()  # noqa: SIM905 - a list of twenty literals is longer to read
+
+
+async def test_each_instant_has_its_version_in_recall_query_path_and_search(app: App) -> None:
+    await change_rows(app, CROWD)
+    ben = NamedEntity("Ben", "person")
+    id = await tell(
+        app, "Ben works at firm zero.", valid_from=day(1), shared=True, entities=[ben],
+        relations=[("Ben", "works_at", "Firm0")],
+    )  # fmt: skip
+    known = [(await ask(app, mode="history", id=id)).memories[0].held.recorded_at]
+    for number in range(1, UPDATES):
+        await change(
+            app,
+            id,
+            content=f"Ben works at firm {WORDS[number]}.",
+            valid_from=day(1) + timedelta(days=number),
+            relations=(NamedRelation("Ben", "works_at", f"Firm{number}"),),
+        )
+        known.append((await ask(app, mode="history", id=id)).memories[0].held.recorded_at)
+
+    for agent in ("alice", "bob"):
+        for number in range(UPDATES):
+            as_of = day(1) + timedelta(days=number, hours=3)
+            said = f"Ben works at firm {WORDS[number]}."
+            recalled = await ask(app, agent, query="Where does Ben work?", as_of=as_of)
+            about = await ask(app, agent, mode="entity", entity="Ben", as_of=as_of)
+            way = await ask(
+                app, agent, mode="path", entity="Ben", related_to=f"Firm{number}", as_of=as_of
+            )
+            found = await search(app, "Where does Ben work?", agent, as_of=as_of)
+            assert contents(recalled)[:1] == [said]
+            assert contents(about) == [said]
+            assert steps(way) == [("Ben", "works_at", f"Firm{number}")]
+            assert contents(way) == [said]
+            assert texts(found)[:1] == [said]
+            assert not [each for each in texts(found)[1:] if "Ben" in each]
+            other = f"Firm{(number + 1) % UPDATES}"
+            none = await ask(
+                app, agent, mode="path", entity="Ben", related_to=other, as_of=as_of, depth=1
+            )
+            assert none.path == []
+
+    for number in (0, 7, UPDATES - 1):
+        late = day(1) + timedelta(days=400)
+        then = await ask(app, mode="entity", entity="Ben", as_of=late, known_at=known[number])
+        assert contents(then) == [f"Ben works at firm {WORDS[number]}."]
+    assert len((await ask(app, mode="history", id=id, limit=50)).memories) == UPDATES
