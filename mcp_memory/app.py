@@ -75,18 +75,14 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
     messages = Messages(databases, presence, NotifiedBells(), config.limits, config.messages)
     wake = Wake(databases, config)
     limits, zone = config.limits, config.zone()
-    workers = (
-        spaces.run_worker,
-        lexicon.run_worker,
-        epochs.run,
-        usage.run_worker,
-        presence.run_worker,
-        messages.run_worker,
-    )
     try:
         async with anyio.create_task_group() as background:
-            for work in workers:
-                background.start_soon(work)
+            background.start_soon(spaces.run_worker)
+            background.start_soon(lexicon.run_worker)
+            background.start_soon(epochs.run)
+            background.start_soon(usage.run_worker)
+            background.start_soon(presence.run_worker)
+            background.start_soon(messages.run_worker)
             yield App(
                 config=config,
                 databases=databases,
