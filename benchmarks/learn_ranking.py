@@ -36,8 +36,9 @@ from mcp_memory.transcripts import store
 
 WEIGHTS = Path(__file__).parents[1] / "mcp_memory" / "recall" / "weights.json"
 _AGENT = "benchmark"
-_ROUNDS = 1500
-_RATE = 0.05
+_ROUNDS = 50
+_STILL = 1e-4
+_SHORTEST = 1e-4
 _SMALLNESS = 0.01
 # There are eleven times as many questions about the short turns of LoCoMo.
 _WEIGHT_OF_KIND = {"locomo": 1.0, "beam": 4.0}
@@ -88,39 +89,90 @@ async def _message_ids(conn: Connection, described: Sequence[Described]) -> list
     return [messages[each.chunk_id][1].id for each in described]
 
 
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """Every evidence message as a choice between it and its question's candidates that are none.
+
+    Candidates of all questions stand one below the other; `question` says whose each is.
+    """
+
+    rows: Matrix
+    is_evidence: NDArray[np.bool_]
+    question: NDArray[np.intp]
+    start: NDArray[np.intp]
+    share: Matrix
+
+    @classmethod
+    def of(cls, examples: Sequence[Example], rows: Matrix) -> "_Choices":
+        sizes = np.array([len(each.features) for each in examples])
+        evidence = np.array([each.is_evidence.sum() for each in examples])
+        kind = np.array([_WEIGHT_OF_KIND[each.kind] for each in examples])
+        return cls(
+            rows,
+            np.concatenate([each.is_evidence for each in examples]),
+            np.repeat(np.arange(len(examples)), sizes),
+            np.cumsum(sizes) - sizes,
+            np.repeat(kind / kind.sum() / evidence, evidence),
+        )
+
+    def loss(self, weights: Matrix) -> float:
+        """The mean of -log(e / (e + all that are none)), and what keeps the weights small."""
+        _, _, chance = self._chances(weights)
+        return float(-(self.share * np.log(chance)).sum() + _SMALLNESS * weights @ weights)
+
+    def step(self, weights: Matrix) -> tuple[Matrix, Matrix]:
+        """Newton's step, and the slope it goes down."""
+        powers, total, chance = self._chances(weights)
+        chosen = self.question[self.is_evidence]
+        good = self.rows[self.is_evidence]
+        pull = np.bincount(chosen, self.share / total, minlength=len(self.start))
+        mass = powers * pull[self.question]
+        mass[self.is_evidence] = self.share * chance
+        others = np.add.reduceat(self.rows * powers[:, None], self.start)
+        mean = chance[:, None] * good + others[chosen] / total[:, None]
+        slope = self.rows.T @ mass - self.share @ good + 2 * _SMALLNESS * weights
+        bend = (self.rows * mass[:, None]).T @ self.rows - (mean * self.share[:, None]).T @ mean
+        bend += 2 * _SMALLNESS * np.eye(len(weights))
+        return np.linalg.solve(bend, slope).astype(np.float64), slope
+
+    def _chances(self, weights: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+        """The power of each candidate that is none; for each choice, the sum of powers in it and
+        the chance of the evidence."""
+        scores = self.rows @ weights
+        highest = np.maximum.reduceat(scores, self.start)[self.question]
+        powers = np.exp(np.maximum(scores - highest, -60))
+        none = powers * ~self.is_evidence
+        good = powers[self.is_evidence]
+        chosen = self.question[self.is_evidence]
+        total = good + np.add.reduceat(none, self.start)[chosen]
+        return none, total, good / total
+
+
 def learn(examples: Sequence[Example], kept: NDArray[np.bool_]) -> Matrix:
-    """The weights, 0 for features that are left out."""
+    """The weights, 0 for features that are left out: the loss has one minimum, Newton's."""
     usable = [each for each in examples if each.is_evidence.any() and not each.is_evidence.all()]
     stacked = np.concatenate([each.features for each in usable])
-    mean, spread = stacked.mean(0), stacked.std(0) + 1e-6
-    scaled = [((each.features - mean) / spread) * kept for each in usable]
-    share = np.array([_WEIGHT_OF_KIND[each.kind] for each in usable])
-    share /= share.sum()
-    weights, momentum, square = (np.zeros(len(NAMES)) for _ in range(3))
-    for step in range(1, _ROUNDS + 1):
-        slope = 2 * _SMALLNESS * weights
-        for example, rows, part in zip(usable, scaled, share, strict=True):
-            slope += part * _slope(rows, example.is_evidence, weights)
-        # Adam (Kingma, Ba 2014).
-        momentum = 0.9 * momentum + 0.1 * slope
-        square = 0.999 * square + 0.001 * slope**2
-        even = np.sqrt(square / (1 - 0.999**step)) + 1e-8
-        weights -= _RATE * (momentum / (1 - 0.9**step)) / even
+    spread = stacked.std(0) + 1e-6
+    choices = _Choices.of(usable, (stacked - stacked.mean(0)) / spread * kept)
+    weights = np.zeros(len(NAMES))
+    for _ in range(_ROUNDS):
+        step, slope = choices.step(weights)
+        length = _length(choices, weights, step, slope)
+        weights -= length * step
+        if length * np.abs(step).max() < _STILL:
+            break
     return weights * kept / spread
 
 
-def _slope(rows: Matrix, is_evidence: NDArray[np.bool_], weights: Matrix) -> Matrix:
-    """The gradient of the mean over evidence of -log(e / (e + all that are none))."""
-    scores = rows @ weights
-    powers = np.exp(scores - scores.max())
-    others = powers * ~is_evidence
-    total = others.sum()
-    good = powers[is_evidence]
-    chance = good / (good + total)
-    coefficients = np.zeros(len(scores))
-    coefficients[is_evidence] = -(1 - chance) / len(good)
-    coefficients += others * (1 / (good + total)).sum() / len(good)
-    return rows.T @ coefficients
+def _length(choices: _Choices, weights: Matrix, step: Matrix, slope: Matrix) -> float:
+    """How much of the step goes down as far as the slope promises: all, a half, a quarter, …"""
+    before, promised = choices.loss(weights), float(step @ slope)
+    length = 1.0
+    while choices.loss(weights - length * step) > before - 1e-4 * length * promised:
+        length /= 2
+        if length < _SHORTEST:
+            return 0.0
+    return length
 
 
 def recalls(example: Example, weights: Matrix) -> list[float]:

@@ -18,11 +18,14 @@ NAMES = (
     "lexical",
     "coverage",
     "cosine",
+    "alone",
     "speaker",
     "mentioned",
     "user",
     "assistant",
+    "brief",
     "when",
+    "dated",
     "period",
     "day",
     "substance",
@@ -49,7 +52,11 @@ MessageKey = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A chunk as `gather_evidence` gives it; `hits` follows the order of the wanted lexemes."""
+    """A chunk as `gather_evidence` gives it; `hits` follows the order of the wanted lexemes.
+
+    `cosine` is that of what the chunk is found by, for a short message the window around it;
+    `alone` that of its own text.
+    """
 
     chunk_id: int
     candidate: bool
@@ -63,6 +70,7 @@ class Evidence:
     dated: bool
     occurred_at: datetime
     cosine: float | None
+    alone: float | None
     hits: list[float]
 
     @property
@@ -231,6 +239,7 @@ def _by_words(asked: _Asked, crowd: _Crowd, chunks: Sequence[Evidence]) -> dict[
         "lexical": max(map(asked.lexical, chunks)) / crowd.best_lexical,
         "coverage": max([asked.coverage([chunk]) for chunk in chunks]),
         "cosine": max([chunk.cosine or 0.0 for chunk in chunks]),
+        "alone": max([chunk.alone or 0.0 for chunk in chunks]),
         "substance": 1 - math.exp(-_longest(chunks) / _SUBSTANTIAL_TOKENS),
         "thread_lexical": crowd.thread_lexical[thread],
         "thread_coverage": crowd.thread_coverage[thread],
@@ -241,12 +250,14 @@ def _by_words(asked: _Asked, crowd: _Crowd, chunks: Sequence[Evidence]) -> dict[
 def _by_person(asked: _Asked, crowd: _Crowd, chunks: Sequence[Evidence]) -> dict[str, float]:
     first = chunks[0]
     is_named = len(asked.named) == 1 and first.speaker in asked.named
+    by_user = crowd.lopsided * (first.role == "user")
     mentions = any(chunk.hits[place] > 0 for chunk in chunks for place in asked.names)
     return {
         "speaker": float(is_named),
         "mentioned": float(mentions),
-        "user": crowd.lopsided * (first.role == "user"),
+        "user": by_user,
         "assistant": crowd.lopsided * (first.role == "assistant") * asked.question.asks_you,
+        "brief": by_user / (1 + first.message_tokens / _USUAL_TOKENS),
     }
 
 
@@ -255,6 +266,7 @@ def _by_time(asked: _Asked, chunks: Sequence[Evidence]) -> dict[str, float]:
     dated = any(chunk.dated for chunk in chunks)
     return {
         "when": float(asked.question.asks_when and dated),
+        "dated": float(dated),
         "period": float(_is_in(period, occurred_at) or asked.is_of(asked.marks, chunks)),
         "day": 1.0 if asked.is_of(asked.days, chunks) else _nearness(period, occurred_at),
     }

@@ -59,10 +59,14 @@ class QueryVector:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A chunk that one worker holds the lease of, with the text to embed."""
+    """A chunk that one worker holds the lease of, with the text to embed.
+
+    Where that is a window around a short message, `alone` is the message itself.
+    """
 
     chunk_id: int
     text: str
+    alone: str | None
     attempts: int
 
 

@@ -29,6 +29,7 @@ def chunk(
     asks: bool = False,
     dated: bool = False,
     cosine: float | None = 0.3,
+    alone: float | None = None,
     words: tuple[str, ...] = (),
     occurred_at: datetime = NOW,
 ) -> Evidence:
@@ -47,6 +48,7 @@ def chunk(
         dated,
         occurred_at,
         cosine,
+        cosine if alone is None else alone,
         hits,
     )
 

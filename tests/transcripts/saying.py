@@ -97,7 +97,7 @@ async def indexed(app: App, session_id: str) -> Rows:
 
 
 _VECTORS = """
-SELECT m.external_id, c.position, e.embedding::text
+SELECT m.external_id, c.position, e.embedding::text, e.alone::text
 FROM chunks c
 JOIN session_messages m ON m.id = c.message_id
 JOIN sessions s ON s.id = m.session AND s.session_id = %(session_id)s

@@ -104,3 +104,17 @@ async def test_a_short_message_is_embedded_between_its_neighbours(app: App) -> N
     assert contexts["m4"] is None
     # A hit names the message that matches, not the whole window.
     assert await find(app, "lighthouse", match="exact") == ["m1"]
+
+
+async def test_a_short_message_has_a_vector_of_its_own_words_beside_the_window(app: App) -> None:
+    await tell(app, "first", said(1, "a zebra"), said(2, "it sleeps"))
+    await tell(app, "second", said(1, "a zebra"), said(2, "good night"), said(3, LONG))
+    await until_embedded(app)
+    first = {row[0]: row[2:] for row in await vectors(app, "first")}
+    second = {row[0]: row[2:] for row in await vectors(app, "second")}
+    # Both messages of the first session have the same window around them.
+    assert first["m1"][0] == first["m2"][0]
+    assert first["m1"][1] != first["m2"][1]
+    assert second["m1"][0] != first["m1"][0]
+    assert second["m1"][1] == first["m1"][1]
+    assert second["m3"][1] is None

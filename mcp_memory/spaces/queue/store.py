@@ -4,6 +4,7 @@ Locks are taken in the order space, chunks, jobs (see the migration), and none i
 somebody holds who deletes chunks.
 """
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -15,6 +16,20 @@ from mcp_memory.spaces.models import Batch, Job
 MOST_ATTEMPTS = 5
 # From this attempt on a text is taken alone: it may be the one that killed its worker.
 _SUSPICIOUS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Of what a chunk is found by, and of its text alone where that is another."""
+
+    found_by: Vector
+    alone: Vector | None
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """As the statement that stores them names them."""
+        return {"embedding": self.found_by, "alone": self.alone}
+
 
 _CLAIM = """
 WITH due AS (
@@ -31,7 +46,9 @@ SET lease = %(lease)s, attempts = j.attempts + 1,
 FROM due
 JOIN chunks c ON c.id = due.chunk_id
 WHERE j.chunk_id = due.chunk_id AND j.model_id = %(id)s
-RETURNING j.chunk_id, coalesce(c.context, c.heading || E'\\n' || c.text) AS text, j.attempts
+RETURNING j.chunk_id, coalesce(c.context, c.heading || E'\\n' || c.text) AS text,
+          CASE WHEN c.context IS NOT NULL THEN c.heading || E'\\n' || c.text END AS alone,
+          j.attempts
 """
 
 
@@ -77,22 +94,24 @@ async def _set_deadly_aside(conn: Connection, space_id: int) -> None:
 
 
 # Equal text has an equal vector in one space; it is copied, whoever's it is, instead of computed.
+# Two messages may have the same window around them: both texts must be equal.
 _REUSE = """
 WITH leased AS MATERIALIZED (
-    SELECT c.id, c.agent_id, c.text_hash
+    SELECT c.id, c.agent_id, c.text_hash, c.context, c.text
     FROM embedding_jobs j
     JOIN chunks c ON c.id = j.chunk_id
     WHERE j.model_id = %(id)s AND j.lease = %(lease)s
     ORDER BY c.id
     FOR KEY SHARE OF c SKIP LOCKED
 ), known AS (
-    SELECT leased.id, leased.agent_id, twin.embedding
+    SELECT leased.id, leased.agent_id, leased.context, twin.embedding, twin.alone
     FROM leased
     CROSS JOIN LATERAL (
-        SELECT e.embedding
+        SELECT e.embedding, e.alone
         FROM chunks c
         JOIN chunk_embeddings e ON e.chunk_id = c.id AND e.model_id = %(id)s
         WHERE c.text_hash = leased.text_hash AND c.id <> leased.id
+          AND (leased.context IS NULL OR c.text = leased.text AND e.alone IS NOT NULL)
         LIMIT 1
     ) twin
 ), done AS (
@@ -100,8 +119,8 @@ WITH leased AS MATERIALIZED (
     USING known
     WHERE j.chunk_id = known.id AND j.model_id = %(id)s
 )
-INSERT INTO chunk_embeddings (chunk_id, model_id, agent_id, embedding)
-SELECT id, %(id)s, agent_id, embedding
+INSERT INTO chunk_embeddings (chunk_id, model_id, agent_id, embedding, alone)
+SELECT id, %(id)s, agent_id, embedding, CASE WHEN context IS NOT NULL THEN alone END
 FROM known
 RETURNING chunk_id
 """
@@ -131,21 +150,21 @@ RETURNING chunk_id, agent_id
 """
 
 _STORE = """
-INSERT INTO chunk_embeddings (chunk_id, model_id, agent_id, embedding)
-VALUES (%(chunk_id)s, %(id)s, %(agent)s, %(embedding)s::vector)
+INSERT INTO chunk_embeddings (chunk_id, model_id, agent_id, embedding, alone)
+VALUES (%(chunk_id)s, %(id)s, %(agent)s, %(embedding)s::vector, %(alone)s::vector)
 """
 
 
 async def complete(
-    conn: Connection, space_id: int, *, lease: UUID, vectors: dict[int, Vector]
+    conn: Connection, space_id: int, *, lease: UUID, vectors: dict[int, Vectors]
 ) -> int:
     """Store vectors of chunks that are still leased, how many; one deleted meanwhile has none."""
     locked = await conn.execute(_LOCK, {"id": space_id, "ids": list(vectors)})
     ids = [int(row[0]) for row in await locked.fetchall()]
     found = await conn.execute(_FINISH, {"id": space_id, "lease": lease, "ids": ids})
     rows = [
-        {"id": space_id, "chunk_id": row[0], "agent": row[1], "embedding": vectors[int(row[0])]}
-        for row in await found.fetchall()
+        {"id": space_id, "chunk_id": chunk_id, "agent": agent, **vectors[int(chunk_id)].parameters}
+        for chunk_id, agent in await found.fetchall()
     ]
     async with conn.cursor() as cursor:
         await cursor.executemany(_STORE, rows)

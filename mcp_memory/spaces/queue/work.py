@@ -91,14 +91,17 @@ async def _embed(filler: Filler, lease: UUID, jobs: Sequence[Job]) -> None:
     await filler.database.maintain(complete)
 
 
-async def _vectors(filler: Filler, jobs: Sequence[Job]) -> dict[int, Vector]:
-    """The vector of each chunk, of the space's dimensions; equal texts are embedded once."""
-    texts = list(dict.fromkeys(job.text for job in jobs))
+async def _vectors(filler: Filler, jobs: Sequence[Job]) -> dict[int, store.Vectors]:
+    """The vectors of each chunk, of the space's dimensions; equal texts are embedded once."""
+    texts = list(dict.fromkeys(text for job in jobs for text in (job.text, job.alone) if text))
     rows = await filler.embedder.embed_documents(texts)
     if rows.shape != (len(texts), filler.space.dimensions):
         raise DimensionMismatch(filler.space.model, filler.space.dimensions, rows.shape[-1])
     by_text = dict(zip(texts, map(Vector, rows), strict=True))
-    return {job.chunk_id: by_text[job.text] for job in jobs}
+    return {
+        job.chunk_id: store.Vectors(by_text[job.text], by_text[job.alone] if job.alone else None)
+        for job in jobs
+    }
 
 
 async def _set_back(filler: Filler, lease: UUID, job: Job, problem: EmbeddingError) -> None:
