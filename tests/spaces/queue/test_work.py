@@ -47,9 +47,15 @@ async def filler(databases: Databases, embedder: Embedder) -> Filler:
 
 
 _ADD = """
-INSERT INTO chunks (agent_id, source, position, path, title, start_line, end_line, text, text_hash,
-                    tokens, lexemes)
-VALUES ('tester', 'graph', 0, 'p', 't', 1, 1, %(text)s, sha256(%(text)s::text::bytea), 1, '')
+WITH one AS (
+    INSERT INTO documents (agent_id, path, title, tokens, sha256)
+    VALUES ('tester', gen_random_uuid()::text, 't', 1, '')
+    RETURNING id
+)
+INSERT INTO chunks (agent_id, source, document_id, position, path, title, start_line, end_line,
+                    text, text_hash, tokens, lexemes)
+SELECT 'tester', 'documents', id, 0, 'p', 't', 1, 1, %(text)s, sha256(%(text)s::text::bytea), 1, ''
+FROM one
 """
 
 
