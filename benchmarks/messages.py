@@ -6,6 +6,8 @@
   waiting call has answered, beside two empty tool calls (one of each), in turns.
 - Sending: messages through the service to 1, 8 and 64 recipients, beside a bare loop on one
   connection that inserts the same rows into plain tables and notifies as often, in turns.
+- Ringing: from before a `send` until the endpoint of a wake route has read the ring, beside a bare
+  POST of the same process to it.
 - Waiting: so many agents of one process wait at once; connections are counted, then one message
   goes to everybody.
 """
@@ -25,6 +27,7 @@ import psycopg
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+from benchmarks.ringing import measure_ringing
 from benchmarks.tables import Measured, print_table
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
@@ -215,7 +218,7 @@ async def connections(url: str) -> int:
 
 
 async def main(rounds: int, sends: int, waits: int) -> None:
-    """Measure all three."""
+    """Measure all four."""
     with cluster() as server:
         url = server.url("bench")
         document = {"database": {"url": url}, "embeddings": {"provider": "hashing"}}
@@ -224,6 +227,7 @@ async def main(rounds: int, sends: int, waits: int) -> None:
             await measure_waking(url, rounds)
             for recipients in (1, 8, 64):
                 await measure_sending(app, url, recipients, sends)
+            await measure_ringing(url, rounds)
             if waits:
                 await measure_waiting(app, url, waits)
 
