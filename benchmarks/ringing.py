@@ -71,8 +71,9 @@ async def measure_ringing(url: str, rounds: int) -> None:
             tasks.start_soon(app.wake.run)
             await _until_announced(app)
             bare, rung = await _in_turns(app, endpoint, hook, rounds)
+            rings = [Measured("ring", rung)]
+            print_table("ringing a webhook", "ring", Measured("bare POST", bare), rings)
             tasks.cancel_scope.cancel()
-    print_table("ringing a webhook", "ring", Measured("bare POST", bare), [Measured("ring", rung)])
 
 
 async def _until_announced(app: App) -> None:
