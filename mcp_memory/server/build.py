@@ -31,6 +31,9 @@ Documents are Markdown by path: MEMORY.md for durable facts, memory/YYYY-MM-DD.m
 events. memory_get reads one, or the passage around a search result; memory_list shows what there \
 is; memory_delete forgets, and undo brings back.
 
+memory_graph_store keeps single facts with the entities they are about and when they are true; \
+memory_graph_recall answers from them, memory_graph_query walks them.
+
 transcript keeps conversations word for word; after a compaction its action resume gives the \
 thread back.
 

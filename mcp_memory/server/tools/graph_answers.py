@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from mcp_memory.graph.names import memory_id
 from mcp_memory.graph.provenance import caution
@@ -73,6 +73,8 @@ class ShownMemory(Answer):
 
 class ShownStep(Answer):
     """That one thing stands in a relation to another, by the memory `id`."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
 
     from_: str = Field(serialization_alias="from")
     relation: str
