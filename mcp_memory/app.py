@@ -19,6 +19,7 @@ from mcp_memory.messaging.directory.presence import Presence
 from mcp_memory.messaging.directory.service import Directory
 from mcp_memory.messaging.service import Messages
 from mcp_memory.messaging.wake.service import Wake
+from mcp_memory.messaging.watching import MailWatch
 from mcp_memory.recall.cache import AnswerCache
 from mcp_memory.recall.epochs import Epochs
 from mcp_memory.recall.memories import MemoryRecall
@@ -57,6 +58,7 @@ class App:
     directory: Directory
     messages: Messages
     wake: Wake
+    mail_watch: MailWatch
     keys: Keys
 
 
@@ -74,15 +76,12 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
     presence = Presence(databases)
     messages = Messages(databases, presence, NotifiedBells(), config.limits, config.messages)
     wake = Wake(databases, config)
+    mail_watch = MailWatch(databases)
     limits, zone = config.limits, config.zone()
     try:
         async with anyio.create_task_group() as background:
-            background.start_soon(spaces.run_worker)
-            background.start_soon(lexicon.run_worker)
-            background.start_soon(epochs.run)
-            background.start_soon(usage.run_worker)
-            background.start_soon(presence.run_worker)
-            background.start_soon(messages.run_worker)
+            for service in (spaces, lexicon, epochs, usage, presence, messages, mail_watch):
+                background.start_soon(service.run_worker)
             yield App(
                 config=config,
                 databases=databases,
@@ -113,6 +112,7 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
                 directory=Directory(databases, presence),
                 messages=messages,
                 wake=wake,
+                mail_watch=mail_watch,
                 keys=Keys(databases),
             )
             background.cancel_scope.cancel()

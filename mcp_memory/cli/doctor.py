@@ -32,6 +32,7 @@ from mcp_memory.cli.session import configured
 from mcp_memory.config import Config, mask_url
 from mcp_memory.db.diagnosis import diagnose
 from mcp_memory.db.embedded import EmbeddedCluster
+from mcp_memory.db.hearing import is_heard
 from mcp_memory.errors import ConfigError, DatabaseUnavailable, EmbeddedPostgresFailed
 
 _COLOURS: dict[State, str] = {"ok": "green", "warning": "yellow", "problem": "red"}
@@ -103,6 +104,21 @@ async def _database(app: App, name: str) -> AsyncIterator[Finding]:
         yield finding
     async for finding in check_wake(app, name, diagnosis):
         yield finding
+    if diagnosis.inside is not None:
+        yield await _listening(app, name)
+
+
+async def _listening(app: App, name: str) -> Finding:
+    """Whether agents would be woken: by a notification, sent and heard as the server does it."""
+    address = app.databases.address_of(name)
+    section = "database" if name == "main" else f"databases.{name}"
+    mend = f"let {section}.listen_url name the server itself, past any pooler"
+    try:
+        if await is_heard(address):
+            return ok("listening", "notifications are heard")
+    except DatabaseUnavailable as exc:
+        return problem("listening", f"{exc.reason}: {mask_url(address.direct_url)}", mend)
+    return problem("listening", "nothing that is notified is heard: nobody would be woken", mend)
 
 
 def _embedded(cluster: EmbeddedCluster) -> Finding:

@@ -151,9 +151,18 @@ class Databases:
         """The databases that this process has open now."""
         return list(self._open.values())
 
+    @property
+    def is_deaf(self) -> bool:
+        """Whether this process listens to a database and hears nothing now."""
+        return any(database.notifications.problem for database in self._open.values())
+
     def url_of(self, name: str) -> str:
         """Where the database of that name is, or would be made; may hold a password."""
         return self._addresses.url(name)
+
+    def address_of(self, name: str) -> Address:
+        """The same with the way past a pooler; its URLs may hold passwords."""
+        return self._addresses.address(name)
 
     def is_embedded(self, name: str) -> bool:
         """Whether the database is in the embedded cluster."""

@@ -81,12 +81,17 @@ class NotifiedBells:
 
 @asynccontextmanager
 async def hearing(
-    database: Database, agent: str, listener: Callable[[str], None]
+    database: Database,
+    agent: str,
+    listener: Callable[[str], None],
+    *,
+    is_awake: bool = True,
 ) -> AsyncGenerator[Subscription]:
     """Call `listener` with the id of each message that may be the agent's, until the block ends.
 
     It is called with `RECONNECTED` when listening comes into force, and whenever it does again.
-    Meanwhile the directory shows that the agent listens.
+    Meanwhile the directory shows that the agent listens, if whoever is told acts on it: nobody
+    need wake it then.
     """
 
     def hear_broadcast(payload: str) -> None:
@@ -96,8 +101,7 @@ async def hearing(
 
     notifications = database.notifications
     with closing(await notifications.subscribe(BROADCAST, hear_broadcast)):
-        own = await notifications.subscribe(
-            mail_channel(agent), listener, presence=f"listening/{agent}"
-        )
+        presence = f"listening/{agent}" if is_awake else ""
+        own = await notifications.subscribe(mail_channel(agent), listener, presence=presence)
         with closing(own):
             yield own

@@ -39,7 +39,7 @@ class Epochs:
             return None
         return watch.epoch(agent)
 
-    async def run(self) -> None:
+    async def run_worker(self) -> None:
         """Listen on the databases that are searched, until cancelled."""
         async with anyio.create_task_group() as listeners:
             while True:

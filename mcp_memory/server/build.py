@@ -12,7 +12,8 @@ from mcp_memory.app import App
 from mcp_memory.config import Toolset
 from mcp_memory.server.caller import Caller
 from mcp_memory.server.prompts import add_document_prompts
-from mcp_memory.server.resources import add_document_resources
+from mcp_memory.server.push import MailBus, add_inbox_subscriptions
+from mcp_memory.server.resources import add_document_resources, add_inbox_resource
 from mcp_memory.server.tools.databases import database_tools
 from mcp_memory.server.tools.documents import document_tools
 from mcp_memory.server.tools.graph import graph_tools
@@ -87,6 +88,7 @@ def build_server(
         token_verifier=verifier,
         auth=auth,
         tools=[*tools_of(app)],
+        subscriptions=MailBus(app) if "messages" in chosen else None,
         cache_hints={
             "tools/list": _SAME_FOR_ALL,
             "prompts/list": _SAME_FOR_ALL,
@@ -94,6 +96,9 @@ def build_server(
             "resources/read": CacheHint(ttl_ms=0, scope="private"),
         },
     )
+    if "messages" in chosen:
+        add_inbox_resource(server, app)
+        add_inbox_subscriptions(server, app)
     if "documents" in chosen:
         add_document_resources(server, app)
         add_document_prompts(server, app)

@@ -28,7 +28,10 @@ def health_routes(app: App) -> list[Route]:
             return _not_ready("The default database does not answer in time.")
         except McpMemoryError:
             return _not_ready("The default database cannot be used. Run `mcp-memory doctor`.")
-        return JSONResponse({"status": "ready", "version": __version__})
+        # Deaf, it still answers everything: wakes come late, by looking now and then.
+        listening = not app.databases.is_deaf
+        ready = {"status": "ready", "version": __version__, "listening": listening}
+        return JSONResponse(ready)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]
 

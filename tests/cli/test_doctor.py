@@ -24,6 +24,7 @@ CHECKS = [
     "isolation",
     "migrations",
     "writing",
+    "listening",
 ]
 
 
@@ -71,6 +72,15 @@ def test_a_model_that_does_not_answer_is_a_warning_with_a_mend(program: Program)
     assert findings["embeddings"]["state"] == "warning"
     assert "embeddings.provider" in findings["embeddings"]["mend"]
     assert _problems(findings) == []
+
+
+def test_notifications_that_go_elsewhere_are_a_problem_with_a_mend(
+    program: Program, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_memory.db.hearing._HEARD_SECONDS", 0.3)
+    findings = _findings(program, MCP_MEMORY__DATABASE__LISTEN_URL=server_url)
+    assert _problems(findings) == ["listening"]
+    assert "database.listen_url" in findings["listening"]["mend"]
 
 
 def test_looking_creates_and_migrates_nothing(bare: Program, empty_database_url: str) -> None:

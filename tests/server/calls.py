@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeAlias, cast
 
 from mcp import Client
+from mcp.client.session import MessageHandlerFnT
 from mcp_types import CallToolResult, TextContent
 from pydantic import JsonValue
 
@@ -17,10 +18,19 @@ Facts: TypeAlias = dict[str, JsonValue]
 
 
 @asynccontextmanager
-async def client_of(app: App, agent: str) -> AsyncGenerator[Client]:
+async def client_of(
+    app: App,
+    agent: str,
+    *,
+    mode: str = "auto",
+    message_handler: MessageHandlerFnT | None = None,
+) -> AsyncGenerator[Client]:
     """A client whose calls are this agent's, over the services of a shared app."""
     own = replace(app, config=app.config.model_copy(update={"agent": agent}))
-    async with Client(build_server(own), raise_exceptions=True) as client:
+    server = build_server(own)
+    async with Client(
+        server, raise_exceptions=True, mode=mode, message_handler=message_handler
+    ) as client:
         yield client
 
 

@@ -12,6 +12,7 @@ from threading import Thread
 
 import httpx2
 from mcp import Client, StdioServerParameters
+from mcp.client.session import MessageHandlerFnT
 from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
@@ -84,9 +85,15 @@ class Running:
             yield client
 
     @asynccontextmanager
-    async def sse(self, key: str = "", mode: str = "auto") -> AsyncGenerator[Client]:
+    async def sse(
+        self,
+        key: str = "",
+        mode: str = "auto",
+        message_handler: MessageHandlerFnT | None = None,
+    ) -> AsyncGenerator[Client]:
         """A client over SSE."""
-        async with Client(sse_client(f"{self.url}/sse", headers=bearer(key)), mode=mode) as client:
+        transport = sse_client(f"{self.url}/sse", headers=bearer(key))
+        async with Client(transport, mode=mode, message_handler=message_handler) as client:
             yield client
 
 

@@ -74,6 +74,12 @@ class Wire:
             self._take(await self._stdout.receive())
         return found
 
+    async def notification(self, method: str, number: int) -> Facts:
+        """The notification of that method that comes as the so-manieth."""
+        while len(found := [m for m in self._messages() if m.get("method") == method]) < number:
+            self._take(await self._stdout.receive())
+        return found[number - 1]
+
     async def close(self) -> None:
         """Close the server's standard input."""
         await self._stdin.aclose()
@@ -91,8 +97,10 @@ class Wire:
             self.log += text
 
     def _found(self, number: int) -> Facts | None:
-        messages = [cast("Facts", json.loads(line)) for line in self.lines]
-        return next((message for message in messages if message.get("id") == number), None)
+        return next((message for message in self._messages() if message.get("id") == number), None)
+
+    def _messages(self) -> list[Facts]:
+        return [cast("Facts", json.loads(line)) for line in self.lines]
 
     def _take(self, text: str) -> None:
         *complete, self._rest = (self._rest + text).split("\n")

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 import anyio
-import psycopg
 from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
@@ -112,12 +111,3 @@ async def bridge(
             yield opened
             if process.returncode is None:
                 process.kill()
-
-
-def kill_listeners(conn: "psycopg.Connection[tuple[object, ...]]") -> int:
-    """End the connections that listen in this one's database; how many there were."""
-    killed = conn.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-        " AND datname = current_database() AND query ~ 'LISTEN|pg_advisory_lock_shared'"
-    ).fetchall()
-    return len(killed)

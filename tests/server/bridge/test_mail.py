@@ -1,18 +1,16 @@
 """Mail as events of real bridges: each message once, in order, whatever happens meanwhile."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import cast
 
 import anyio
 import anyio.to_thread
 import psycopg
 import pytest
-from psycopg import sql
 
 from mcp_memory.app import App
 from mcp_memory.messaging.models import SendMessage
-from tests.server.bridge.process import bridge, kill_listeners
+from tests.fixtures.listeners import closed_to_newcomers, kill_listeners
+from tests.server.bridge.process import bridge
 from tests.server.calls import Facts
 from tests.server.running import Environ, environ_of
 
@@ -89,24 +87,6 @@ async def test_a_lost_connection_loses_and_repeats_nothing(
         last = await send(app, "alice")
         assert await alice.mail(1) == [last]
         assert alice.announced() == [first, *ids, last]
-
-
-@contextmanager
-def closed_to_newcomers(
-    database_url: str, server_url: str
-) -> Generator["psycopg.Connection[tuple[object, ...]]"]:
-    """While the block runs, whoever is connected goes on, and nobody else comes in."""
-    name = sql.Identifier(database_url.rpartition("/")[2].partition("?")[0])
-    change = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
-    with (
-        psycopg.connect(server_url, autocommit=True) as conn,
-        psycopg.connect(database_url, autocommit=True) as inside,
-    ):
-        conn.execute(change.format(name, sql.Literal(False)))
-        try:
-            yield inside
-        finally:
-            conn.execute(change.format(name, sql.Literal(True)))
 
 
 @pytest.mark.usefixtures("sender")

@@ -1,0 +1,100 @@
+"""Telling whoever watches an agent's mailbox that there may be mail, while the process runs."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import anyio
+from anyio.abc import TaskGroup
+
+from mcp_memory.db.databases import Databases
+from mcp_memory.errors import DatabaseError
+from mcp_memory.messaging.bells import hearing
+
+_FIRST_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 60.0
+_TELL_SECONDS = 5.0
+
+Tell = Callable[[], Awaitable[None]]
+
+logger = logging.getLogger(__name__)
+
+
+class MailWatch:
+    """The watched mailboxes of one process, each heard once however many watch it."""
+
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+        self._watchers: dict[str, dict[object, Tell]] = {}
+        self._bells: dict[str, anyio.Event] = {}
+        self._changed = anyio.Event()
+
+    def watch(self, agent: str, tell: Tell) -> Callable[[], None]:
+        """Call `tell` once the agent's mail is heard, and whenever there may be more.
+
+        What this returns ends the watch; it may be called twice.
+        """
+        token = object()
+        self._watchers.setdefault(agent, {})[token] = tell
+        self._ring(agent)
+        self._changed.set()
+
+        def stop() -> None:
+            self._watchers.get(agent, {}).pop(token, None)
+            self._changed.set()
+
+        return stop
+
+    async def run_worker(self) -> None:
+        """Hear the mail of every agent that is watched, until cancelled."""
+        heard: dict[str, anyio.CancelScope] = {}
+        async with anyio.create_task_group() as tasks:
+            while True:
+                await self._changed.wait()
+                self._changed = anyio.Event()
+                for agent, watchers in [*self._watchers.items()]:
+                    if not watchers:
+                        del self._watchers[agent]
+                        heard.pop(agent, anyio.CancelScope()).cancel()
+                    elif agent not in heard:
+                        scope = heard[agent] = anyio.CancelScope()
+                        tasks.start_soon(self._hear, agent, scope, tasks)
+
+    async def _hear(self, agent: str, scope: anyio.CancelScope, tasks: TaskGroup) -> None:
+        pause = _FIRST_PAUSE_SECONDS
+        with scope:
+            while True:
+                try:
+                    await self._pass_on(agent, tasks)
+                except DatabaseError as exc:
+                    logger.warning("the mail of %s is not heard: %s", agent, exc)
+                await anyio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def _pass_on(self, agent: str, tasks: TaskGroup) -> None:
+        name = self._databases.configured_default
+        database = await self._databases.writing(name, agent)
+        bell = self._bells[agent] = anyio.Event()
+        try:
+            # A client that is told may do nothing about it: its agent may have to be woken.
+            heard = hearing(database, agent, lambda _: self._ring(agent), is_awake=False)
+            async with heard:
+                while True:
+                    await bell.wait()
+                    bell = self._bells[agent] = anyio.Event()
+                    for tell in self._watchers.get(agent, {}).values():
+                        tasks.start_soon(_told, tell)
+        finally:
+            self._bells.pop(agent, None)
+
+    def _ring(self, agent: str) -> None:
+        if (bell := self._bells.get(agent)) is not None:
+            bell.set()
+
+
+async def _told(tell: Tell) -> None:
+    """A watcher who is gone or slow is nobody else's trouble."""
+    with anyio.move_on_after(_TELL_SECONDS):
+        try:
+            await tell()
+        except Exception:  # the watch of the others must survive whatever one of them does
+            logger.exception("a watcher of mail could not be told")
