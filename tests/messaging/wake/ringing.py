@@ -38,9 +38,11 @@ async def bell(app: App, sender: str, message_id: int) -> BellState | None:
     return found[0] if found else None
 
 
-async def until_bell(app: App, sender: str, message_id: int, state: str) -> BellState:
+async def until_bell(
+    app: App, sender: str, message_id: int, state: str, seconds: float = 30
+) -> BellState:
     """The bell, once it is in that state."""
-    return await _until(app, sender, message_id, lambda found: found.state == state)
+    return await _until(app, sender, message_id, lambda found: found.state == state, seconds)
 
 
 async def until_problem(app: App, sender: str, message_id: int) -> BellState:
@@ -58,9 +60,13 @@ async def until_announced(app: App) -> None:
 
 
 async def _until(
-    app: App, sender: str, message_id: int, is_so: Callable[[BellState], bool]
+    app: App,
+    sender: str,
+    message_id: int,
+    is_so: Callable[[BellState], bool],
+    seconds: float = 30,
 ) -> BellState:
-    with anyio.fail_after(30):
+    with anyio.fail_after(seconds):
         while True:
             found = await bell(app, sender, message_id)
             if found is not None and is_so(found):
