@@ -11,6 +11,7 @@ from mcp_memory.db.databases import Databases
 from mcp_memory.documents.service import Documents
 from mcp_memory.embeddings.base import EmbeddingSettings
 from mcp_memory.graph.forgetting.service import Forgetting
+from mcp_memory.graph.identity.service import Identity
 from mcp_memory.graph.service import Graph
 from mcp_memory.keys.service import Keys
 from mcp_memory.lexicon.service import Lexicon
@@ -48,6 +49,7 @@ class App:
     memory_recall: MemoryRecall
     graph: Graph
     forgetting: Forgetting
+    identity: Identity
     usage: Usage
     transcripts: Transcripts
     summaries: Summaries
@@ -101,6 +103,7 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
                 ),
                 graph=Graph(databases, spaces, limits, config.graph),
                 forgetting=Forgetting(databases, spaces, lexicon, limits),
+                identity=Identity(databases),
                 usage=usage,
                 memory_recall=MemoryRecall(databases, spaces, config.search, limits, tokens, zone),
                 transcripts=Transcripts(databases, spaces, limits, config.transcripts, zone),

@@ -30,6 +30,10 @@ COMMANDS = {
         "mcp_memory.cli.transcript:transcript",
         "Import conversations from files, and remove old ones.",
     ),
+    "graph": Lazy(
+        "mcp_memory.cli.graph:graph",
+        "List, join and part entities; forget what came from a source.",
+    ),
     "hook": Lazy(
         "mcp_memory.cli.hook:hook", "Answer EVENT of Claude Code, which is told on stdin as JSON."
     ),

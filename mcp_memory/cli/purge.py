@@ -36,8 +36,8 @@ def purge(
 ) -> None:
     """Remove for good what was deleted long ago.
 
-    Documents that can no longer be brought back, with every version, and the answers kept for
-    repeated writes. Every agent's, unless --agent names one.
+    Documents and memories that can no longer be brought back, with every version, and the answers
+    kept for repeated writes. Every agent's, unless --agent names one.
 
     \b
     Example:
@@ -46,24 +46,33 @@ def purge(
     config = configured(invocation)
     age = None if older_than is None else _age(older_than)
     work = partial(_purge, owner=owner, age=age, dry_run=dry_run, database=database)
-    expired = run(config, work)
+    expired, memories = run(config, work)
     if as_json:
-        counts = {"documents": expired.documents, "idempotency_keys": expired.idempotency_keys}
+        counts = {
+            "documents": expired.documents,
+            "memories": memories,
+            "idempotency_keys": expired.idempotency_keys,
+        }
         print_json(counts | {"dry_run": dry_run})
         return
     done = "Would remove" if dry_run else "Removed"
     click.echo(
-        f"{done} {expired.documents} deleted documents"
+        f"{done} {expired.documents} deleted documents, {memories} memories"
         f" and {expired.idempotency_keys} idempotency keys."
     )
 
 
 async def _purge(
     app: App, owner: str | None, age: timedelta | None, dry_run: bool, database: str | None
-) -> Expired:
-    return await app.documents.purge_expired(
+) -> tuple[Expired, int]:
+    """What went of the documents, and how many memories."""
+    memories = await app.forgetting.purge_outdated(
         app.config.agent, owner=owner, age=age, dry_run=dry_run, database=database
     )
+    expired = await app.documents.purge_expired(
+        app.config.agent, owner=owner, age=age, dry_run=dry_run, database=database
+    )
+    return expired, memories
 
 
 def _age(text: str) -> timedelta:

@@ -208,7 +208,12 @@ async def clear(conn: Connection, numbers: Sequence[int]) -> None:
     """Remove of these entities every name that nobody uses any more, and those nobody names."""
     for statement in (_REMOVE_ALIASES, _REMOVE_UNSPOKEN, _RENAME):
         await conn.execute(statement, {"ids": list(numbers)})
-    for entity, names in (await all_names(conn, numbers)).items():
+    await refresh_words(conn, numbers)
+
+
+async def refresh_words(conn: Connection, numbers: Sequence[int]) -> None:
+    """Let these entities be near to what their names are near to."""
+    for entity, names in (await _all_names(conn, numbers)).items():
         await conn.execute(_SET_WORDS, {"id": entity, "words": words_of(*names)})
 
 
@@ -227,7 +232,7 @@ GROUP BY e.id
 """
 
 
-async def all_names(conn: Connection, numbers: Sequence[int]) -> dict[int, list[str]]:
+async def _all_names(conn: Connection, numbers: Sequence[int]) -> dict[int, list[str]]:
     """Every name that each of these entities goes by, its own last."""
     rows = await (await conn.execute(_ALL_NAMES, {"ids": list(numbers)})).fetchall()
     return {int(row[0]): list(row[1]) for row in rows}

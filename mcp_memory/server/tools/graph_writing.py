@@ -283,6 +283,10 @@ def graph_writing_tools(app: App) -> Sequence[MemoryTool]:
         MemoryTool.of(tools.memory_graph_store, caller, title="Remember", annotations=ADDS),
         MemoryTool.of(tools.memory_graph_update, caller, title="Change a memory", annotations=ADDS),
         MemoryTool.of(
-            tools.memory_graph_forget, caller, title="Forget a memory", annotations=REMOVES
+            tools.memory_graph_forget,
+            caller,
+            title="Forget a memory",
+            annotations=REMOVES,
+            scope_of=lambda arguments: "admin" if arguments.get("purge") else "write",
         ),
     ]

@@ -1,0 +1,166 @@
+"""`mcp-memory graph`: which entities are one, and what of a source is to be forgotten."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import click
+
+from mcp_memory.app import App
+from mcp_memory.cli.invocation import Invocation, pass_invocation
+from mcp_memory.cli.options import database_option, json_option
+from mcp_memory.cli.output import print_json, print_table
+from mcp_memory.cli.session import configured, run
+from mcp_memory.graph.identity.store import ListedEntity
+from mcp_memory.graph.names import entity_id
+
+_PAGE = 500
+
+
+@click.group()
+def graph() -> None:
+    """List, join and part entities; forget what came from a source.
+
+    The memories are those of the configured agent.
+
+    \b
+    Example:
+      mcp-memory graph merge "Bob" "Robert Smith"
+    """
+
+
+@graph.command()
+@click.argument("prefix", default="")
+@database_option
+@json_option
+@pass_invocation
+def entities(invocation: Invocation, prefix: str, database: str | None, as_json: bool) -> None:
+    """List whom and what the memories speak of.
+
+    \b
+    Example:
+      mcp-memory graph entities ada
+    """
+    found = run(configured(invocation), partial(_entities, prefix=prefix, database=database))
+    if as_json:
+        print_json({"entities": [_as_json(each) for each in found]})
+        return
+    print_table(
+        ("id", "name", "type", "memories", "also"),
+        [
+            (entity_id(each.id), each.name, each.type, str(each.memories), ", ".join(each.aliases))
+            for each in found
+        ],
+    )
+
+
+async def _entities(app: App, prefix: str, database: str | None) -> list[ListedEntity]:
+    found: list[ListedEntity] = []
+    while True:
+        after = found[-1].id if found else 0
+        page = await app.identity.list(
+            app.config.agent, prefix=prefix, after=after, limit=_PAGE, database=database
+        )
+        found += page
+        if len(page) < _PAGE:
+            return found
+
+
+def _as_json(entity: ListedEntity) -> dict[str, object]:
+    return {
+        "id": entity_id(entity.id),
+        "name": entity.name,
+        "type": entity.type,
+        "aliases": entity.aliases,
+        "memories": entity.memories,
+    }
+
+
+@graph.command()
+@click.argument("gone")
+@click.argument("kept")
+@database_option
+@json_option
+@pass_invocation
+def merge(
+    invocation: Invocation, gone: str, kept: str, database: str | None, as_json: bool
+) -> None:
+    """Make GONE another name of KEPT; each is a name or an id.
+
+    \b
+    Example:
+      mcp-memory graph merge e17 "Robert Smith"
+    """
+    config = configured(invocation)
+
+    async def work(app: App) -> str:
+        return await app.identity.merge(app.config.agent, gone, kept, database=database)
+
+    left = run(config, work)
+    if as_json:
+        print_json({"id": left})
+    else:
+        click.echo(f"{gone} is now another name of {kept} ({left}).")
+
+
+@graph.command()
+@click.argument("entity")
+@click.argument("names", nargs=-1, required=True)
+@database_option
+@json_option
+@pass_invocation
+def split(
+    invocation: Invocation,
+    entity: str,
+    names: Sequence[str],
+    database: str | None,
+    as_json: bool,
+) -> None:
+    """Make what goes by NAMES of ENTITY an entity of its own.
+
+    It takes with it what was said of it under these names. So a merge is undone.
+
+    \b
+    Example:
+      mcp-memory graph split "Robert Smith" Bob
+    """
+    config = configured(invocation)
+
+    async def work(app: App) -> str:
+        return await app.identity.split(app.config.agent, entity, names, database=database)
+
+    parted = run(config, work)
+    if as_json:
+        print_json({"id": parted})
+    else:
+        click.echo(f"{', '.join(names)} is now {parted}.")
+
+
+@graph.command()
+@click.argument("source")
+@click.option("--dry-run", is_flag=True, help="Count, and forget nothing.")
+@database_option
+@json_option
+@pass_invocation
+def revoke(
+    invocation: Invocation, source: str, dry_run: bool, database: str | None, as_json: bool
+) -> None:
+    """Forget every memory that came from SOURCE.
+
+    Each can be brought back for a while, by memory_graph_forget with undo.
+
+    \b
+    Example:
+      mcp-memory graph revoke https://rumours.example --dry-run
+    """
+    config = configured(invocation)
+
+    async def work(app: App) -> list[str]:
+        return await app.forgetting.revoke(
+            app.config.agent, source, dry_run=dry_run, database=database
+        )
+
+    ids = run(config, work)
+    if as_json:
+        print_json({"ids": ids, "dry_run": dry_run})
+    else:
+        click.echo(f"{'Would forget' if dry_run else 'Forgot'} {len(ids)} memories.")

@@ -1,0 +1,1 @@
+"""Which entities are one: joined and parted by a person, never by likeness."""
