@@ -24,9 +24,9 @@ def long_text(path: str) -> str:
 class Writer:
     """The test's end of such a process."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, program: str = "tests.documents.writer") -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.documents.writer", database_url],
+            [sys.executable, "-m", program, database_url],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,0 +1,35 @@
+"""What of one agent's memories another one sees, also where our own WHERE clauses are gone."""
+
+from mcp_memory.app import App
+from mcp_memory.graph.models import Association, NamedEntity, NamedRelation
+from tests.db.everything import all_rows_of_every_table
+from tests.graph.looking import store, update
+
+
+async def test_without_our_where_clauses_nothing_private_shows(app: App) -> None:
+    secret = await store(
+        app,
+        "alice hides pomegranates",
+        reasoning="pomegranates",
+        source="tool:pomegranates",
+        entities=(NamedEntity("Pomegranate", "fruit", ("Pom",)),),
+        relations=(NamedRelation("Pomegranate", "grows_in", "Pomona"),),
+    )
+    notice = await store(
+        app,
+        "the pom market opens",
+        shared=True,
+        entities=(NamedEntity("Pom", "fruit"),),
+        associations=(Association(secret.id),),
+    )
+    await update(app, secret.id, content="alice ate the pomegranates", reason="pomegranates")
+    database = await app.databases.reading(None, "bob")
+
+    seen = await database.read("bob", all_rows_of_every_table)
+    assert "the pom market opens" in seen
+    assert "omegranate" not in seen
+    assert "Pomona" not in seen
+
+    await app.forgetting.forget("alice", notice.id)
+    assert "market" not in await database.read("bob", all_rows_of_every_table)
+    assert await database.read("", all_rows_of_every_table) == ""
