@@ -13,7 +13,6 @@ from mcp_memory.graph.models import (
     UpdateMemory,
     Version,
 )
-from mcp_memory.graph.names import memory_id
 from mcp_memory.text.tokens import estimate_tokens
 
 # A change of one of these leaves what is said as it was: told again, it is still a repeat.
@@ -96,16 +95,17 @@ def changed_span(
     """How long the change is true: from its own beginning, else from now on.
 
     A change of the end alone, or of what is over because something supersedes it, keeps the
-    beginning: it corrects what was told.
+    beginning: it corrects what was told, and lasts no longer than that.
     """
     if before is None:
-        raise MemoryConflict(
-            f"{memory_id(_number(request))} was superseded as a whole: change what is so instead,"
-            " or store it anew."
-        )
+        raise _superseded(request)
     keeps = superseded or (request.valid_until is not None and request.content is None)
     start = request.valid_from or (before.valid_from if keeps else at)
     end = _end(before, request, start)
+    if superseded and before.valid_until is not None:
+        end = before.valid_until if end is None else min(end, before.valid_until)
+        if start is not None and start >= end:
+            raise _superseded(request)
     if start is not None and end is not None and start >= end:
         raise InvalidInput(
             "valid_until" if request.valid_until else "valid_from",
@@ -124,8 +124,11 @@ def _end(before: Span, request: UpdateMemory, start: datetime | None) -> datetim
     return before.valid_until
 
 
-def _number(request: UpdateMemory) -> int:
-    return int(request.id.strip().lstrip("m"))
+def _superseded(request: UpdateMemory) -> MemoryConflict:
+    return MemoryConflict(
+        f"Memory {request.id} was superseded and is over by then: change what superseded it, or"
+        " store it anew."
+    )
 
 
 def changed_fields(

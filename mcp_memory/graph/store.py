@@ -132,18 +132,6 @@ async def chain(conn: Connection, number: int) -> list[int]:
     return [int(row[0]) for row in await (await conn.execute(_CHAIN, {"id": number})).fetchall()]
 
 
-_IS_SUPERSEDED = """
-SELECT EXISTS (SELECT FROM memories WHERE supersedes = %(id)s)
-"""
-
-
-async def is_superseded(conn: Connection, number: int) -> bool:
-    """Whether another memory took the place of this one."""
-    row = await (await conn.execute(_IS_SUPERSEDED, {"id": number})).fetchone()
-    assert row is not None
-    return bool(row[0])
-
-
 _CONTENTS = """
 SELECT v.memory_id, v.content
 FROM memory_versions v

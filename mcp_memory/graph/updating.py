@@ -35,8 +35,7 @@ class _State:
 
 async def update_memory(conn: Connection, agent: str, request: UpdateMemory) -> dict[str, object]:
     """The change's response; a change of nothing makes no version."""
-    if request.supersedes:
-        await store.hold_chains(conn)
+    await store.hold_chains(conn)
     head = await writing.own(conn, agent, request.id)
     ended = await _newly_ended(conn, agent, request, head)
     version = await store.newest(conn, head.id)
@@ -122,17 +121,19 @@ def _told(before: Saying) -> list[Mention]:
 async def _put(
     conn: Connection, after: _State, request: UpdateMemory, ended: Sequence[int]
 ) -> None:
-    """Keep the change, true from its own beginning, and settle all that it moves."""
+    """Keep the change, true from its own beginning; what it supersedes is not true beside it."""
     number = after.head.id
-    chain = [*await store.chain(conn, number), *ended]
-    at = await store.instant(conn, chain)
+    chain = await store.chain(conn, number)
+    ends = [*chain[: chain.index(number) + 1], *ended]
+    await store.locked(conn, ends)
+    at = await store.instant(conn, ends)
     spans = {(each.memory_id, each.version): each for each in await store.spans(conn, [number])}
     before = spans.get((number, after.version.version - 1))
     span = changing.changed_span(
         before,
         request,
         version=after.version.version,
-        superseded=await store.is_superseded(conn, number),
+        superseded=chain[-1] != number,
         at=at,
     )
     await store.change(conn, after.head)
@@ -141,7 +142,7 @@ async def _put(
         after.version,
         after.saying,
         span,
-        ends=[number, *ended],
+        ends=ends,
         at=at,
         corrects=before if request.content is None else None,
     )
