@@ -24,6 +24,7 @@ from mcp_memory.messaging.watching import MailWatch
 from mcp_memory.recall.cache import AnswerCache
 from mcp_memory.recall.epochs import Epochs
 from mcp_memory.recall.memories import MemoryRecall
+from mcp_memory.recall.models import SearchAnswer
 from mcp_memory.recall.service import Recall
 from mcp_memory.recall.transcripts import TranscriptSearch
 from mcp_memory.recall.usage.service import Usage
@@ -80,6 +81,7 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
     wake = Wake(databases, config)
     mail_watch = MailWatch(databases)
     limits, zone = config.limits, config.zone()
+    answers = AnswerCache[SearchAnswer](config.cache.entries if config.cache.enabled else 0)
     try:
         async with anyio.create_task_group() as background:
             for service in (spaces, lexicon, epochs, usage, presence, messages, mail_watch):
@@ -91,15 +93,7 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
                 lexicon=lexicon,
                 documents=Documents(databases, spaces, lexicon, limits, zone),
                 recall=Recall(
-                    databases,
-                    spaces,
-                    config.search,
-                    limits,
-                    tokens,
-                    zone,
-                    epochs,
-                    AnswerCache(config.cache.entries if config.cache.enabled else 0),
-                    usage,
+                    databases, spaces, config.search, limits, tokens, zone, epochs, answers, usage
                 ),
                 graph=Graph(databases, spaces, limits, config.graph),
                 forgetting=Forgetting(databases, spaces, lexicon, limits),
