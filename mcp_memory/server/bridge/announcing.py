@@ -50,8 +50,9 @@ class Announcer:
         `DatabaseUnavailable` when listening cannot begin.
         """
         mail = self._app.databases.configured_default
-        await self._app.presence.note(self._agent)
+        # Noting has a time limit, which must not cut off the making of the database.
         database = await self._app.databases.writing(mail, self._agent)
+        await self._app.presence.note(self._agent)
         async with hearing(database, self._agent, self._hear) as heard:
             if not heard.is_listening:
                 raise DatabaseUnavailable(mail, f"LISTEN: {database.notifications.problem}")

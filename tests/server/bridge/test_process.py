@@ -199,6 +199,29 @@ def test_a_reader_that_went_away_ends_it(environ: Environ) -> None:
         assert b"Traceback" not in process.stderr.read()
 
 
+async def test_many_starts_and_ends_leave_nothing_on_the_server(
+    environ: Environ, database_url: str
+) -> None:
+    async def start_and_end() -> None:
+        for _ in range(4):
+            async with bridge(environ, "alice") as alice:
+                await alice.close()
+                assert await alice.ended() == 0
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(start_and_end)
+    with psycopg.connect(database_url, autocommit=True) as conn, anyio.fail_after(20):
+        while conn.execute(LEFT).fetchall():  # noqa: ASYNC110 - the server decides
+            await anyio.sleep(0.05)
+
+
+LEFT = (
+    "SELECT pid FROM pg_stat_activity WHERE application_name = 'mcp-memory'"
+    " AND datname = current_database()"
+)
+
+
 async def test_without_its_database_it_never_says_that_it_is_ready(environ: Environ) -> None:
     nowhere = {**environ, "MCP_MEMORY_DATABASE_URL": "postgresql://u:s3cret@127.0.0.1:1/x"}
     async with bridge(nowhere, "alice", is_ready=False) as alice:
