@@ -106,6 +106,7 @@ def _instant(
 def _as_json(answer: SearchAnswer) -> dict[str, object]:
     """The answer as memory_search gives it: what says nothing is left out."""
     document = _without_empty(asdict(answer), ("degraded", "next_cursor", "query"))
+    del document["ends_at"]
     explained = ("scores", "shares", "used")
     document["results"] = [_without_empty(asdict(result), explained) for result in answer.results]
     return document

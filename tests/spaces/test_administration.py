@@ -213,9 +213,11 @@ async def test_a_chunk_written_while_a_space_is_added_is_queued_for_it(app: App)
 
     async def slowly(conn: Connection) -> None:
         await conn.execute(
-            "INSERT INTO chunks (agent_id, source, position, path, title, start_line, end_line,"
-            " text, text_hash, tokens, lexemes)"
-            " VALUES ('tester', 'graph', 0, 'p', 't', 1, 1, 'slow', 'h', 1, '')"
+            "WITH one AS (INSERT INTO documents (agent_id, path, title, tokens, sha256)"
+            " VALUES ('tester', 'p', 't', 1, '') RETURNING id)"
+            " INSERT INTO chunks (agent_id, source, document_id, position, path, title, start_line,"
+            " end_line, text, text_hash, tokens, lexemes)"
+            " SELECT 'tester', 'documents', id, 0, 'p', 't', 1, 1, 'slow', 'h', 1, '' FROM one"
         )
         written.set()
         await go_on.wait()
