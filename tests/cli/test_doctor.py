@@ -62,12 +62,11 @@ def test_a_bad_setting_is_a_problem_and_not_a_crash(bare: Program) -> None:
     assert "MCP_MEMORY_AGENT" in findings["settings"]["what"]
 
 
-def test_a_model_that_does_not_answer_is_a_warning_with_a_mend(program: Program) -> None:
+def test_a_model_that_is_not_there_is_a_warning_with_a_mend(program: Program) -> None:
     findings = _findings(
         program,
-        MCP_MEMORY__EMBEDDINGS__PROVIDER="openai",
-        MCP_MEMORY__EMBEDDINGS__BASE_URL="http://127.0.0.1:1/v1",
-        MCP_MEMORY__EMBEDDINGS__MODEL="some-model",
+        MCP_MEMORY__EMBEDDINGS__PROVIDER="minilm",
+        MCP_MEMORY_MODEL_DIR="/nowhere/to/be/found",
     )
     assert findings["embeddings"]["state"] == "warning"
     assert "embeddings.provider" in findings["embeddings"]["mend"]
