@@ -11,8 +11,9 @@ import pytest
 from mcp_memory.embeddings.minilm import MiniLMEmbedder
 from mcp_memory.errors import EmbeddingUnavailable
 
-# int8 moves a cosine by up to .01 from the published model's.
-INT8_TOLERANCE = 0.012
+# int8 moves a cosine by up to .01 from the published model's, and the kernels of one kind of
+# processor by some thousandths from those of another.
+INT8_TOLERANCE = 0.02
 DEPLOY = "how do I deploy the service?"
 
 
