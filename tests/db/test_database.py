@@ -19,6 +19,7 @@ from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
 from tests.fixtures.postgres import MakeConfig
+from tests.fixtures.processes import until_ended
 from tests.fixtures.servers import ADMIN, TcpServer, reachable_folder
 
 ADD = """
@@ -245,8 +246,12 @@ async def test_a_killed_embedded_server_is_started_again_unseen(cluster_dir: Pat
     config = Config.model_validate({"embedded": {"data_dir": str(cluster_dir)}})
     async with opened(config) as db:
         await db.write("alice", add)
+        pooled = await db.read("alice", backend)
         pid = int((cluster_dir / "pgdata" / "postmaster.pid").read_text().splitlines()[0])
         os.kill(pid, signal.SIGKILL)
+        # A backend outlives its postmaster a little. One that dies in the middle of the work is
+        # told to the caller, who alone knows whether it may be done twice.
+        await until_ended(pooled)
 
         with anyio.fail_after(60):
             await db.write("alice", add)

@@ -1,11 +1,9 @@
 """A program that wakes an agent: what it is told, and that none outlives its time."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
-import anyio
 import pytest
 
 from mcp_memory.config import WakeRoute
@@ -13,6 +11,7 @@ from mcp_memory.messaging.wake.cue import Cue
 from mcp_memory.messaging.wake.doors import Doors
 from mcp_memory.messaging.wake.models import Attempt, Letter
 from mcp_memory.messaging.wake.targets import Targets
+from tests.fixtures.processes import until_ended
 
 CUE = Cue("bob", [Letter(4, "alice", 5, "", "text")])
 TELL = """
@@ -77,17 +76,4 @@ async def test_at_its_time_limit_it_is_killed_with_its_children(tmp_path: Path) 
     attempt = await ring(route(sys.executable, "-c", STAY, str(file), seconds=2))
 
     assert attempt == Attempt("no answer within 2 s")
-    with anyio.fail_after(10):
-        while True:
-            if not any(is_alive(int(pid)) for pid in file.read_text().split()):
-                break
-            await anyio.sleep(0.02)
-
-
-def is_alive(pid: int) -> bool:
-    """Whether the process runs: one that has ended but was not waited for does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z" and os.path.exists(f"/proc/{pid}")
+    await until_ended(*map(int, file.read_text().split()))
