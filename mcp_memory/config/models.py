@@ -300,6 +300,14 @@ class WakeRoute(Section):
             raise ValueError(f"kind {self.kind!r} does not use {spare!r}")
         return self
 
+    @model_validator(mode="after")
+    def _has_a_token_that_can_be_sent(self) -> Self:
+        if self.token is None or self.kind not in ("openclaw-wake", "openclaw-agent"):
+            return self
+        if not re.fullmatch(r"[!-~]+", self.token.reveal()):
+            raise ValueError("'token' goes into a header: visible ASCII characters without spaces")
+        return self
+
 
 class HttpConfig(Section):
     """Where the HTTP transports listen, whom they answer and how much at once.

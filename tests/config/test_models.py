@@ -15,6 +15,7 @@ from mcp_memory.config import (
     WakeRoute,
     nearest_database_name,
 )
+from mcp_memory.errors import ConfigError
 
 DATABASE_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
@@ -87,6 +88,17 @@ def test_a_pool_that_keeps_more_than_it_allows_is_refused() -> None:
 def test_a_wake_route_without_exactly_its_own_target_is_refused(route: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         WakeRoute.model_validate(route)
+
+
+@pytest.mark.parametrize("token", ["a\r\nX-Evil: 1", "a b", "schl\u00fcssel", "a\x7f"])
+def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(token: str) -> None:
+    route = {"kind": "openclaw-wake", "url": "https://h", "token": token}
+    with pytest.raises(ConfigError) as caught:
+        Config().wake_route(route)
+
+    assert token not in str(caught.value)
+    # A key is only signed with.
+    assert WakeRoute.model_validate(route | {"kind": "webhook"}).token is not None
 
 
 @pytest.mark.parametrize("toolsets", [[], ["graph", "graph"], ["telepathy"]])

@@ -41,6 +41,9 @@ def test_what_the_endpoint_asks_for_is_never_shortened():
         ("Mon, 05 Jan 2026 11:00:00 GMT", 0.0),
         ("-5", None),
         ("soon", None),
+        ("9" * 400, float("inf")),
+        ("Mon, 05 Jan 99999999999999999999 12:00:00 GMT", None),
+        ("Mon, 05 Jan 2026 12:00:00 +99999999999999", None),
         ("²", None),
     ],
 )

@@ -1,8 +1,10 @@
 """One POST to an endpoint: to a checked address, no redirects, no proxy, a bounded answer."""
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
 from anyio import to_thread
@@ -10,10 +12,24 @@ from anyio import to_thread
 from mcp_memory.embeddings.backoff import may_pass, retry_after_seconds
 from mcp_memory.errors import TargetRefused
 from mcp_memory.messaging.wake.models import Attempt
-from mcp_memory.messaging.wake.targets import Targets
+from mcp_memory.messaging.wake.targets import Destination, Targets
 
 _ANSWER_BYTES = 65_536
 _REQUEST_TIMEOUT = 408
+_CONNECT_SECONDS = 5.0
+_UNKNOWN_AUTHORITY = "is not signed by an authority that is trusted here (SSL_CERT_FILE)"
+_OTHER_NAME = "is for another host name"
+# By OpenSSL's X509_V_ERR numbers.
+_CERTIFICATE_PROBLEMS = {
+    9: "is not valid yet",
+    10: "has expired",
+    18: _UNKNOWN_AUTHORITY,
+    19: _UNKNOWN_AUTHORITY,
+    20: _UNKNOWN_AUTHORITY,
+    21: _UNKNOWN_AUTHORITY,
+    62: _OTHER_NAME,
+    64: _OTHER_NAME,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +58,12 @@ class Poster:
         try:
             place = await targets.destination(url)
             client = await self._opened()
-            request = client.build_request(
-                "POST",
-                place.url,
-                content=body,
-                headers={"Host": place.host_header, "Content-Type": "application/json", **headers},
-                extensions={"sni_hostname": place.host},
-            )
-            return await _answer(client, request)
         except TargetRefused as exc:
             return Attempt(f"the target is refused: {exc.reason}", is_refusal=True)
-        except httpx2.ConnectError:
-            return Attempt("could not connect")
+        except OSError:
+            return Attempt("SSL_CERT_FILE or SSL_CERT_DIR cannot be read", is_refusal=True)
+        try:
+            return await _asked(client, place, body, headers)
         except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
             return Attempt(f"the connection broke off ({type(exc).__name__})")
 
@@ -66,11 +76,50 @@ class Poster:
 
 def _client() -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
-        timeout=None,  # whole attempts are limited by whoever rings
-        follow_redirects=False,
+        # Of the environment, the authorities that its owner trusts are kept to; proxies are not.
+        verify=httpx2.create_ssl_context(trust_env=True),
         trust_env=False,
+        follow_redirects=False,
+        # One endpoint's cookies are not for the next one at its address.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         limits=httpx2.Limits(max_keepalive_connections=0),
     )
+
+
+async def _asked(
+    client: httpx2.AsyncClient, place: Destination, body: bytes, headers: Mapping[str, str]
+) -> Answer | Attempt:
+    """The answer of the first address that can be connected to."""
+    for left in range(len(place.addresses) - 1, -1, -1):
+        request = client.build_request(
+            "POST",
+            place.url_at(place.addresses[-1 - left]),
+            content=body,
+            headers={"Host": place.host_header, "Content-Type": "application/json", **headers},
+            extensions={"sni_hostname": place.host},
+            # Whole attempts are limited by whoever rings; a dead address leaves time for the next.
+            timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS if left else None),
+        )
+        try:
+            return await _answer(client, request)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as exc:
+            if (attempt := _unencrypted(exc)) is not None:
+                return attempt
+    return Attempt("could not connect")
+
+
+def _unencrypted(exc: BaseException) -> Attempt | None:
+    """What was wrong with the encryption, if it was that; OpenSSL's own words name the host."""
+    cause: BaseException | None = exc
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        return None
+    if not isinstance(cause, ssl.SSLCertVerificationError):
+        return Attempt("no encrypted connection could be made")
+    code = cause.verify_code
+    why = _CERTIFICATE_PROBLEMS.get(code, f"is not accepted (X.509 error {code})")
+    return Attempt(f"its certificate {why}", is_refusal=True)
 
 
 async def _answer(client: httpx2.AsyncClient, request: httpx2.Request) -> Answer:

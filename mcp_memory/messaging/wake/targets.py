@@ -1,7 +1,7 @@
 """Where a ring may go: hosts and programs that a person allowed, and never a cloud's metadata.
 
-A name is resolved once, every address of it is checked, and the connection is made to one that was
-checked. Cloud metadata and link-local addresses are refused whatever is allowed, in every notation.
+A name is resolved once, every address of it is checked, and connections are made to those alone.
+Cloud metadata and link-local addresses are refused whatever is allowed, in every notation.
 """
 
 import re
@@ -18,8 +18,18 @@ from mcp_memory.errors import TargetRefused
 
 _Address = IPv4Address | IPv6Address
 _PORTS = {"http": 80, "https": 443}
-# Amazon's, Alibaba's and Azure's; most others are link-local.
-_METADATA = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16")))
+# Alibaba's, Azure's and Oracle's; Amazon's (with its credentials), Google's, Oracle's, Scaleway's,
+# Akamai's and Alibaba's. The others are link-local.
+_METADATA = [
+    ip_network(each)
+    for each in (
+        *("100.100.100.200", "168.63.129.16", "192.0.0.192"),
+        *("fd00:ec2::/32", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42"),
+        *("fd00:a9fe:a9fe::1", "fd00:100::100:200"),
+    )
+]
+# Linux takes all of it for this machine or for nothing.
+_THIS_NETWORK = ip_network("0.0.0.0/8")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
 # What inet_aton takes for an address though nobody writes one so: 2130706433, 0177.1, 0x7f.1
@@ -35,12 +45,11 @@ class Destination:
     host: str
     port: int
     path: str
-    address: str
+    addresses: Sequence[str]
 
-    @property
-    def url(self) -> str:
-        """The URL with the checked address in place of the name."""
-        return f"{self.scheme}://{_bracketed(self.address)}:{self.port}{self.path}"
+    def url_at(self, address: str) -> str:
+        """The URL with a checked address in place of the name."""
+        return f"{self.scheme}://{_bracketed(address)}:{self.port}{self.path}"
 
     @property
     def host_header(self) -> str:
@@ -86,7 +95,8 @@ class Targets:
             self._check_address(host, address)
         path = parts.path or "/"
         query = f"?{parts.query}" if parts.query else ""
-        return Destination(parts.scheme, host, port, path + query, str(addresses[0]))
+        tried = list(map(str, addresses))
+        return Destination(parts.scheme, host, port, path + query, tried)
 
     def _check_program(self, program: str) -> None:
         if program not in self.entries:
@@ -120,6 +130,8 @@ def _parts(url: str) -> SplitResult:
 def _host(parts: SplitResult) -> str:
     """The host in lower case: a plain address, or a name that cannot be taken for one."""
     host = (parts.hostname or "").rstrip(".")
+    if "%" in host:
+        raise TargetRefused(host[:80], "an address must be written without a zone")
     if _literal(host) is None and not _NAME.fullmatch(host):
         raise TargetRefused(host[:80], "its name has characters that no name has")
     if _literal(host) is None and _NUMBER.fullmatch(host.rpartition(".")[2]):
@@ -162,9 +174,9 @@ def _check_reach(host: str, address: _Address) -> None:
     real = _unwrapped(address)
     if real.is_loopback:
         return
-    if real.is_link_local or real in _METADATA:
+    if real.is_link_local or any(real in each for each in _METADATA):
         raise TargetRefused(host, "link-local and metadata addresses are never rung")
-    if real.is_multicast or real.is_unspecified or real.is_reserved:
+    if real.is_multicast or real.is_unspecified or real.is_reserved or real in _THIS_NETWORK:
         raise TargetRefused(host, "it is not the address of one machine")
 
 

@@ -1,17 +1,26 @@
 """An endpoint of our own on loopback that answers as a test says: well, badly, late or half."""
 
 import json
+import ssl
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import anyio
-from anyio.abc import SocketAttribute, SocketStream
+from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.tls import TLSListener
 
 OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
-# hang: no answer at all; close: the connection ends in the middle of one.
-Behaviour: TypeAlias = str | Literal["hang", "close"]
+# hang: no answer at all; close: the connection ends in the middle of one. The others never end: a
+# body as fast as it is read, byte by byte, or headers so.
+_ENDLESS = {
+    "flood": ("HTTP/1.1 200 OK\r\n\r\n", b"x" * 65_536, 0.0),
+    "drip": ("HTTP/1.1 200 OK\r\n\r\n", b"x", 0.05),
+    "drip head": ("HTTP/1.1 200 OK\r\nX-Slow: ", b"x", 0.05),
+    "long head": ("HTTP/1.1 200 OK\r\nX-Long: ", b"x" * 65_536, 0.0),
+}
+Behaviour: TypeAlias = str | Literal["hang", "close", "flood", "drip", "drip head", "long head"]
 
 
 def status(code: int, *headers: str) -> str:
@@ -46,6 +55,7 @@ class Endpoint:
     port: int
     answers: list[Behaviour] = field(default_factory=list[Behaviour])
     heard: list[Heard] = field(default_factory=list[Heard])
+    ended: list[int] = field(default_factory=list[int])
     changed: anyio.Event = field(default_factory=anyio.Event)
     released: anyio.Event = field(default_factory=anyio.Event)
 
@@ -60,7 +70,13 @@ class Endpoint:
                 await self.changed.wait()
         return self.heard
 
-    async def serve(self, stream: SocketStream) -> None:
+    async def until_ended(self, number: int) -> Sequence[int]:
+        """The bytes that were sent of each endless answer, once that many were broken off."""
+        while len(self.ended) < number:
+            await self.changed.wait()
+        return self.ended
+
+    async def serve(self, stream: ByteStream) -> None:
         """One connection."""
         async with stream:
             try:
@@ -68,32 +84,54 @@ class Endpoint:
             except anyio.EndOfStream:
                 return
             self.heard.append(heard)
-            changed, self.changed = self.changed, anyio.Event()
-            changed.set()
+            self._tell()
             await self._answer(stream, self.answers.pop(0) if self.answers else OK)
 
-    async def _answer(self, stream: SocketStream, answer: Behaviour) -> None:
+    async def _answer(self, stream: ByteStream, answer: Behaviour) -> None:
         if answer == "hang":
             with anyio.move_on_after(60):
                 await self.released.wait()
+        elif answer in _ENDLESS:
+            await self._answer_without_end(stream, *_ENDLESS[answer])
         elif answer == "close":
             await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
         else:
             await stream.send(answer.encode())
 
+    async def _answer_without_end(
+        self, stream: ByteStream, head: str, part: bytes, pause: float
+    ) -> None:
+        """Until nobody listens."""
+        sent = 0
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await stream.send(head.encode())
+            while True:
+                await stream.send(part)
+                sent += len(part)
+                await anyio.sleep(pause)
+        self.ended.append(sent)
+        self._tell()
+
+    def _tell(self) -> None:
+        changed, self.changed = self.changed, anyio.Event()
+        changed.set()
+
 
 @asynccontextmanager
-async def endpoint(*answers: Behaviour) -> AsyncGenerator[Endpoint]:
-    """An endpoint that serves until the block ends."""
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    found = Endpoint(int(listener.extra(SocketAttribute.local_port)), list(answers))
+async def endpoint(
+    *answers: Behaviour, shows: ssl.SSLContext | None = None
+) -> AsyncGenerator[Endpoint]:
+    """An endpoint that serves until the block ends; over TLS where it shows a certificate."""
+    plain = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    found = Endpoint(int(plain.extra(SocketAttribute.local_port)), list(answers))
+    listener = TLSListener(plain, shows, standard_compatible=False) if shows else plain
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, found.serve)
         yield found
         tasks.cancel_scope.cancel()
 
 
-async def _request(stream: SocketStream) -> Heard:
+async def _request(stream: ByteStream) -> Heard:
     raw = b""
     while b"\r\n\r\n" not in raw:
         raw += await stream.receive()

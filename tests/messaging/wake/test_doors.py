@@ -2,9 +2,11 @@
 
 import time
 
+import anyio
 import pytest
 
 from mcp_memory.config import WakeRoute
+from mcp_memory.messaging.wake import targets
 from mcp_memory.messaging.wake.cue import Cue, sentence
 from mcp_memory.messaging.wake.doors import Doors
 from mcp_memory.messaging.wake.models import Attempt, Letter
@@ -107,6 +109,51 @@ async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.Monke
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     async with endpoint() as door:
         assert await ring(route("webhook", door.url())) == Attempt()
+
+
+async def test_one_endpoints_cookies_are_not_for_the_next_at_its_address() -> None:
+    doors = Doors()
+    async with (
+        endpoint(status(200, "Set-Cookie: session=of-the-first")) as door,
+        endpoint() as other,
+    ):
+        for each in (door, door, other):
+            chosen = route("webhook", each.url())
+            await doors.ring(chosen, Targets.of_own(chosen), CUE, key="k", attempt=1)
+        await doors.aclose()
+
+    assert [heard.headers.get("cookie") for heard in [*door.heard, *other.heard]] == [None] * 3
+
+
+async def test_every_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with endpoint() as door:
+
+        async def resolve(host: str, port: int, *, type: int) -> list[object]:
+            del host, type
+            return [(None, None, None, "", (each, port)) for each in ("127.0.0.2", "127.0.0.1")]
+
+        monkeypatch.setattr(targets.anyio, "getaddrinfo", resolve)
+        assert await ring(route("webhook", f"http://localhost:{door.port}/")) == Attempt()
+
+    assert [heard.headers["host"] for heard in door.heard] == [f"localhost:{door.port}"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("flood", Attempt()),
+        ("drip", Attempt("no answer within 1 s")),
+        ("drip head", Attempt("no answer within 1 s")),
+        ("long head", Attempt("the connection broke off (RemoteProtocolError)")),
+    ],
+)
+async def test_an_answer_without_end_is_not_read_to_its_end(answer: str, expected: Attempt) -> None:
+    async with endpoint(answer) as door:
+        with anyio.fail_after(20):
+            assert await ring(route("webhook", door.url(), timeout_seconds=1)) == expected
+            ended = await door.until_ended(1)
+
+    assert ended[0] < 50_000_000
 
 
 async def test_a_door_is_tried_without_waking_anybody() -> None:
