@@ -1,14 +1,19 @@
 """Ringing for mail: through an endpoint that fails in every way, and when no ring is needed."""
 
+import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
 from mcp_memory.messaging.models import SendMessage
+from mcp_memory.messaging.wake.pace import BROKEN_AFTER
+from tests.cli.program import Program
 from tests.fixtures.postgres import MakeConfig
 from tests.messaging.mail import acknowledge, arrive, send, take
 from tests.messaging.wake.endpoint import Endpoint, endpoint, status
@@ -77,6 +82,42 @@ async def test_an_endpoint_that_fails_in_every_way_is_rung_until_it_works(
     assert rung.attempts == 5
 
 
+async def test_no_attempt_comes_before_the_endpoint_asks_for_it(make_config: MakeConfig) -> None:
+    answer = status(429, "Retry-After: 2")
+    async with endpoint(answer) as door, ringing(waking(make_config, door)) as app:
+        await arrive(app, "alice", "bob")
+        await send(app, "alice", "bob", "hello")
+        await door.until_heard(1)
+        asked_at = anyio.current_time()
+        await door.until_heard(2)
+        waited = anyio.current_time() - asked_at
+
+    assert waited > 1.9
+
+
+async def test_a_route_that_fails_again_and_again_is_rung_rarely_until_it_works(
+    make_config: MakeConfig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_memory.messaging.wake.pace.LONGEST_PAUSE_SECONDS", 2.0)
+    async with endpoint(*[status(500)] * (BROKEN_AFTER + 1)) as door:
+        with caplog.at_level(logging.WARNING):
+            async with ringing(waking(make_config, door)) as app:
+                await arrive(app, "alice", "bob")
+                number = await send(app, "alice", "bob", "hello")
+                await door.until_heard(BROKEN_AFTER)
+                broken_at = anyio.current_time()
+                await door.until_heard(BROKEN_AFTER + 2)
+                tried_for = anyio.current_time() - broken_at
+                await until_bell(app, "alice", number, "rung")
+                (listed,) = await app.wake.list()
+
+    # Single attempts, each after a full pause; the first that works ends it.
+    assert tried_for > 2 * 2.0 / 2
+    assert caplog.text.count("the wake route of bob is broken: HTTP 500") == 1
+    assert listed.doorbell is not None
+    assert (listed.doorbell.failures, listed.doorbell.problem) == (0, "")
+
+
 async def test_between_attempts_the_sender_sees_what_went_wrong(make_config: MakeConfig) -> None:
     async with (
         endpoint(status(503, "Retry-After: 3600")) as door,
@@ -96,7 +137,7 @@ async def test_between_attempts_the_sender_sees_what_went_wrong(make_config: Mak
 
 
 async def test_what_is_given_up_is_visible_and_logged(
-    make_config: MakeConfig, caplog: pytest.LogCaptureFixture
+    make_config: MakeConfig, caplog: pytest.LogCaptureFixture, database_url: str, tmp_path: Path
 ) -> None:
     async with endpoint(*[status(500)] * 50) as door:
         patience = {**QUICK, "give_up_hours": 0.5 / 3600}
@@ -108,7 +149,13 @@ async def test_what_is_given_up_is_visible_and_logged(
                 number = await send(app, "alice", "bob", "hello")
                 given_up = await until_bell(app, "alice", number, "given_up")
                 (listed,) = await app.wake.list()
+    # Another process, which has no route for bob, sees it too.
+    own = Program({"HOME": str(tmp_path), "MCP_MEMORY_DATABASE_URL": database_url})
+    doctor = await anyio.to_thread.run_sync(own.run, "doctor", "--json")
+    findings: Any = {each["check"]: each for each in json.loads(doctor.stdout)}
 
+    assert findings["bells bob"]["state"] == "warning"
+    assert findings["bells bob"]["what"].startswith("1 rings were given up")
     assert given_up.problem == "HTTP 500"
     assert given_up.attempts == len(door.heard) > 1
     assert listed.doorbell is not None
