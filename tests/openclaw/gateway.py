@@ -33,12 +33,20 @@ def program() -> list[str]:
     folder = Path(os.environ.get(FOLDER_VARIABLE) or default)
     entry = folder / "node_modules" / "openclaw" / "openclaw.mjs"
     if not entry.exists():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _install(node, folder)
     return [str(node), str(entry)]
 
 
 def _install(node: Path, folder: Path) -> None:
+    """Fill the folder, wholly or not at all: an install that is killed leaves nothing to be run."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as fresh:
+        _fetch(node, Path(fresh))
+        folder.mkdir(mode=0o700, exist_ok=True)
+        (Path(fresh) / "node_modules").rename(folder / "node_modules")
+
+
+def _fetch(node: Path, folder: Path) -> None:
     npm = node.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
     done = subprocess.run(
         [str(node), str(npm), "install", "--no-audit", "--no-fund", PACKAGE],

@@ -11,18 +11,18 @@ NOTHING = "NO_REPLY"
 
 
 class Model(ThreadingHTTPServer):
-    """Listens on loopback; `asked` holds the messages of every turn, as text."""
+    """Listens on loopback; `asked` holds the messages of every turn."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Turn)
-        self.asked: list[str] = []
+        self.asked: list[list[Any]] = []
 
 
 class _Turn(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         assert isinstance(self.server, Model)
         body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.asked.append(json.dumps(body.get("messages"), ensure_ascii=False))
+        self.server.asked.append(body.get("messages") or [])
         self.send_response(200)
         if body.get("stream"):
             self._say("text/event-stream", _streamed())
