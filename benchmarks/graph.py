@@ -12,6 +12,7 @@ followed. Without a URL it makes a PostgreSQL of its own.
 import argparse
 import time
 from collections.abc import Sequence
+from typing import LiteralString
 
 import anyio
 import psycopg
@@ -33,13 +34,9 @@ WARMING, ASKED, WALKS = 20, 100, 20
 HUB_RELATIONS = 10_000
 _NAME = "bench_graph"
 
-_AS_OWNER = """
-SELECT set_config('search_path', 'mcp_memory, public', false),
-       set_config('session_replication_role', 'replica', false),
-       set_config('synchronous_commit', 'off', false)
-"""
 # The chunks that were loaded become memories, each with two entities; entity 1 is the hub.
-_MEMORIES = (
+_MEMORIES: tuple[LiteralString, ...] = (
+    "ANALYZE chunks",
     """
     INSERT INTO memories (id, agent_id)
     OVERRIDING SYSTEM VALUE SELECT id, agent_id FROM chunks WHERE agent_id = 'bench'
@@ -66,6 +63,7 @@ _MEMORIES = (
     SELECT n, 'bench', 'Entity' || n, 'person', 'entity' || n, '{}'
     FROM generate_series(1, (SELECT count(*) / 5 FROM memories)) n
     """,
+    "ANALYZE memories, entities",
     """
     INSERT INTO memory_mentions (memory_id, version, agent_id, shared, entity_id, name, type,
                                  normal, truth)
@@ -98,17 +96,6 @@ SELECT count(*)
 FROM mcp_memory.memory_relations
 WHERE subject_id = ANY (%(reached)s) OR object_id = ANY (%(reached)s)
 """
-
-
-def fill(url: str, memories: int) -> None:
-    """Load the texts with their vectors, then make memories of them."""
-    load(url, make_language(SEED), memories, seed=SEED)
-    with psycopg.connect(url) as conn:
-        conn.execute(_AS_OWNER)
-        for statement in _MEMORIES:
-            conn.execute(statement)
-    with psycopg.connect(url, autocommit=True) as conn:
-        conn.execute("VACUUM ANALYZE")
 
 
 def questions(memories: int) -> list[str]:
@@ -188,7 +175,8 @@ def main() -> None:
         own = with_database(url, _NAME)
         try:
             anyio.run(prepare, own)
-            fill(own, arguments.memories)
+            seconds = load(own, make_language(SEED), arguments.memories, seed=SEED, then=_MEMORIES)
+            print(f"{arguments.memories:,} memories loaded in {seconds:.0f} s\n")
             anyio.run(measure, own, arguments.memories)
         finally:
             conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(_NAME)))

@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import LiteralString
 
 import numpy as np
 import psycopg
@@ -121,10 +122,18 @@ SELECT setval(pg_get_serial_sequence('chunks', 'id'), (SELECT max(id) FROM chunk
 """
 
 
-def load(url: str, language: Language, chunks: int, *, seed: int) -> float:
+def load(
+    url: str,
+    language: Language,
+    chunks: int,
+    *,
+    seed: int,
+    then: Sequence[LiteralString] = (),
+) -> float:
     """Fill the prepared database of that URL with so many chunks; the seconds it took.
 
-    The first rows are the small agent's. Needs a login that may set session_replication_role.
+    The first rows are the small agent's. What is to be made of them (`then`) is done before the
+    large indexes are built. Needs a login that may set session_replication_role.
     """
     started = time.perf_counter()
     with psycopg.connect(url) as conn:
@@ -132,6 +141,8 @@ def load(url: str, language: Language, chunks: int, *, seed: int) -> float:
         with _without_large_indexes(conn):
             _copy_chunks(conn, language, chunks, seed)
             _copy_vectors(conn, language, chunks, seed)
+            for statement in then:
+                conn.execute(statement)
             conn.commit()
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("VACUUM ANALYZE")
