@@ -26,6 +26,7 @@ from mcp_memory.recall.epochs import Epochs
 from mcp_memory.recall.memories import MemoryRecall
 from mcp_memory.recall.models import SearchAnswer
 from mcp_memory.recall.service import Recall
+from mcp_memory.recall.surroundings.service import Surroundings
 from mcp_memory.recall.transcripts import TranscriptSearch
 from mcp_memory.recall.usage.service import Usage
 from mcp_memory.spaces.embedders import Embedders
@@ -51,6 +52,7 @@ class App:
     graph: Graph
     forgetting: Forgetting
     identity: Identity
+    surroundings: Surroundings
     usage: Usage
     transcripts: Transcripts
     summaries: Summaries
@@ -98,6 +100,7 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
                 graph=Graph(databases, spaces, limits, config.graph),
                 forgetting=Forgetting(databases, spaces, lexicon, limits),
                 identity=Identity(databases),
+                surroundings=Surroundings(databases),
                 usage=usage,
                 memory_recall=MemoryRecall(databases, spaces, config.search, limits, tokens, zone),
                 transcripts=Transcripts(databases, spaces, limits, config.transcripts, zone),

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -15,6 +14,7 @@ from mcp_memory.db import idempotency
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.documents import indexing, store
+from mcp_memory.documents.excerpts import excerpt
 from mcp_memory.documents.models import (
     Deleted,
     Document,
@@ -27,7 +27,6 @@ from mcp_memory.documents.models import (
 from mcp_memory.documents.paths import checked_path
 from mcp_memory.errors import (
     AmbiguousPath,
-    ChunkNotFound,
     DatabaseError,
     DocumentExists,
     DocumentNotFound,
@@ -45,7 +44,6 @@ from mcp_memory.text.tokens import estimate_tokens
 logger = logging.getLogger(__name__)
 
 _CURSOR = "documents"
-_CHUNK_ID = re.compile(r"[0-9]{1,19}")
 
 
 class Documents:
@@ -106,21 +104,7 @@ class Documents:
         async def work(conn: Connection) -> Excerpt:
             document = _one_of(await store.readable(conn, path, owner), agent, path)
             last = None if lines is None else start_line + lines - 1
-            return await _excerpt(conn, document, version or document.version, start_line, last)
-
-        return await chosen.read(agent, work)
-
-    async def get_chunk(self, agent: str, chunk_id: str, *, database: str | None = None) -> Excerpt:
-        """The lines of a search result together with its neighbours'."""
-        number = int(chunk_id) if _CHUNK_ID.fullmatch(chunk_id) else -1
-        chosen = await self._databases.reading(database, agent)
-
-        async def work(conn: Connection) -> Excerpt:
-            place = await store.around_chunk(conn, number) if 0 <= number < 2**63 else None
-            if place is None:
-                raise ChunkNotFound(chunk_id)
-            document, first, last = place
-            return await _excerpt(conn, document, document.version, first, last)
+            return await excerpt(conn, document, version or document.version, start_line, last)
 
         return await chosen.read(agent, work)
 
@@ -344,31 +328,6 @@ def _one_of(found: Sequence[Document], agent: str, path: str) -> Document:
     if len(found) > 1 and found[0].agent_id != agent:
         raise AmbiguousPath(path, [document.agent_id for document in found])
     return found[0]
-
-
-async def _excerpt(
-    conn: Connection, document: Document, version: int, first: int, last: int | None
-) -> Excerpt:
-    text = await store.content(conn, document.id, version)
-    if text is None:
-        raise DocumentNotFound(
-            document.path, hint=f" It has no version {version}; the newest is {document.version}."
-        )
-    lines = text.split("\n")
-    total = len(lines) - 1 if text.endswith("\n") else len(lines)
-    if not 1 <= first <= max(total, 1):
-        raise InvalidInput("start_line", f"{document.path!r} has {total} lines")
-    end = total if last is None else min(last, total)
-    return Excerpt(
-        path=document.path,
-        text="\n".join(lines[first - 1 : end]),
-        start_line=first,
-        end_line=end,
-        total_lines=total,
-        version=version,
-        updated_at=document.updated_at,
-        owner=document.agent_id,
-    )
 
 
 async def _own_or_refuse(conn: Connection, agent: str, path: str) -> Document:

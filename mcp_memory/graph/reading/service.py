@@ -215,7 +215,7 @@ async def _page(
 
 async def found_memories(conn: Connection, rows: Sequence[Held]) -> list[FoundMemory]:
     """The memories with their entities, in the order of the rows; every score is 1."""
-    entities = await store.entities_of(conn, rows)
+    entities = await store.entities_of(conn, [(row.memory_id, row.version) for row in rows])
     return [FoundMemory(row, 1.0, entities.get((row.memory_id, row.version), [])) for row in rows]
 
 

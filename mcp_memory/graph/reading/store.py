@@ -247,21 +247,15 @@ ORDER BY n.memory_id, n.version, n.name, n.entity_id
 
 
 async def entities_of(
-    conn: Connection, memories: Sequence[Held]
+    conn: Connection, versions: Sequence[tuple[int, int]]
 ) -> dict[tuple[int, int], list[EntityName]]:
     """The entities of each version, by memory and version."""
     found: dict[tuple[int, int], list[EntityName]] = defaultdict(list)
-    rows = await (await conn.execute(_MENTIONED, _versions(memories))).fetchall()
+    parameters = {"ids": [each[0] for each in versions], "versions": [each[1] for each in versions]}
+    rows = await (await conn.execute(_MENTIONED, parameters)).fetchall()
     for memory_id, version, entity, name, kind in rows:
         found[memory_id, version].append(EntityName(entity_id(int(entity)), str(name), str(kind)))
     return found
-
-
-def _versions(memories: Sequence[Held]) -> dict[str, object]:
-    return {
-        "ids": [each.memory_id for each in memories],
-        "versions": [each.version for each in memories],
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +292,12 @@ LIMIT 1000
 
 async def links_of(conn: Connection, memories: Sequence[Held], instants: Instants) -> list[Linked]:
     """What these versions are linked with, whoever says so."""
-    parameters = _versions(memories) | {"as_of": instants.as_of, "known_at": instants.known_at}
+    parameters = {
+        "ids": [each.memory_id for each in memories],
+        "versions": [each.version for each in memories],
+        "as_of": instants.as_of,
+        "known_at": instants.known_at,
+    }
     async with conn.cursor(row_factory=class_row(Linked)) as cursor:
         return await (await cursor.execute(_LINKED, parameters)).fetchall()
 

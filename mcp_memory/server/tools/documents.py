@@ -12,6 +12,7 @@ from mcp_memory.errors import InvalidInput
 from mcp_memory.server.caller import Caller, caller_of
 from mcp_memory.server.instants import instant
 from mcp_memory.server.parameters import Count, Cursor, DatabaseName, IdempotencyKey, Tags
+from mcp_memory.server.tools.graph_answers import NamedEntity
 from mcp_memory.server.toolset import ADDS, READS, REMOVES, Answer, MemoryTool
 
 Path = Annotated[str, Field(description="Relative path, such as MEMORY.md or notes/today.md")]
@@ -42,7 +43,7 @@ Purge = Annotated[bool, Field(description="Remove it and all its versions for go
 
 
 class Excerpt(Answer):
-    """Lines of a document."""
+    """Lines of a document, or of a memory with what is known of it; messages count as lines."""
 
     path: str
     text: str
@@ -52,6 +53,13 @@ class Excerpt(Answer):
     version: int
     updated_at: AwareDatetime
     owner: str
+    memory_id: str | None = None
+    memory_type: str | None = None
+    entities: list[NamedEntity] | None = None
+    valid_from: AwareDatetime | None = None
+    valid_until: AwareDatetime | None = None
+    trust: str | None = None
+    caution: str | None = None
 
 
 class Written(Answer):
@@ -96,7 +104,8 @@ class DocumentTools:
     """The functions behind the tools; each docstring is what a model reads."""
 
     def __init__(self, app: App) -> None:
-        self._documents, self._usage, self._config = app.documents, app.usage, app.config
+        self._documents, self._surroundings = app.documents, app.surroundings
+        self._usage, self._config = app.usage, app.config
 
     async def memory_get(
         self,
@@ -125,9 +134,10 @@ class DocumentTools:
         elif (start_line, lines, version, owner) != (1, None, None, ""):
             raise InvalidInput("id", "takes no lines, version or owner; read by path for those")
         else:
-            excerpt = await self._documents.get_chunk(caller.agent, id, database=database or None)
+            excerpt = await self._surroundings.read(caller.agent, id, database=database or None)
             await self._usage.fetched(caller.agent, id, database=database or None)
-        return Excerpt.of(excerpt)
+        shown = Excerpt.of(excerpt)
+        return shown.model_copy(update={"caution": shown.caution or None})
 
     async def memory_write(
         self,
