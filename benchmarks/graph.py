@@ -4,9 +4,10 @@
     python -m benchmarks.graph --memories 10000 --database-url postgresql://…
 
 Every question goes in turns to memory_search (narrowed to memories) and to memory_graph_recall,
-both with the embedding of the question; every second one names an entity. Then two hops from a hub
-of 10,000 relations, with all policies, beside one indexed read of as many relations as are
-followed. Without a URL it makes a PostgreSQL of its own.
+both with the embedding of the question: a third of them are words, a third name an entity too, and
+of a third only the entity is known, so that few memories are relevant. Then two hops from a hub of
+10,000 relations, with all policies, beside one indexed read of as many relations as are followed.
+Without a URL it makes a PostgreSQL of its own.
 """
 
 import argparse
@@ -99,12 +100,13 @@ WHERE subject_id = ANY (%(reached)s) OR object_id = ANY (%(reached)s)
 
 
 def questions(memories: int) -> list[str]:
-    """As in benchmarks/search.py; every second one names an entity."""
+    """As in benchmarks/search.py; a third names an entity, another asks of nothing else."""
     asked = make_queries(make_language(SEED), WARMING + ASKED, SEED)
-    most = memories // 5
+    entities = [f"Entity{number * 131 % (memories // 5) + 2}" for number in range(len(asked))]
+    kinds = ("{query}", "{query} {entity}", "What is known of {entity}?")
     return [
-        f"{query} Entity{number * 131 % most + 2}" if number % 2 else query
-        for number, query in enumerate(asked)
+        kinds[number % 3].format(query=query, entity=entity)
+        for number, (query, entity) in enumerate(zip(asked, entities, strict=True))
     ]
 
 

@@ -29,9 +29,9 @@ _LOG_LINES = 15
 def demo(invocation: Invocation, keep: bool) -> None:
     """See the main job done, end to end.
 
-    Two agents, each at a server process of its own, write, search and read over MCP. It happens
-    in a database of its own, which is dropped at the end: your memory is not touched. The exit
-    code is 1 when any answer is not what it must be. Last come the lines for your client.
+    Two agents, each at a server process of its own, write, search, recall and message over MCP.
+    It happens in a database of its own, which is dropped at the end: your memory is not touched.
+    The exit code is 1 when any answer is not what it must be. Last come the lines for your client.
 
     \b
     Example:

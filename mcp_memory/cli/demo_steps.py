@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import anyio
+
 from mcp_memory.cli.demo_stage import Answer, Stage, entries, expect
 
 PROJECT = "projects/lighthouse.md"
@@ -139,6 +141,57 @@ async def _a_conversation_is_kept(stage: Stage) -> list[str]:
     ]
 
 
+_WORKPLACES = (("Acme", "2024-03-01"), ("Globex", "2026-01-15"))
+
+
+async def _a_fact_changes(stage: Stage) -> list[str]:
+    (old, since), (new, from_then_on) = _WORKPLACES
+    stored = await stage.ada.call("memory_graph_store", **_works_at(old), valid_from=since)
+    changed = await stage.ada.call(
+        "memory_graph_update", id=stored["id"], **_works_at(new), valid_from=from_then_on
+    )
+    expect(changed["version"] == 2, f"the change is version {changed['version']}")
+    lines: list[str] = []
+    for as_of, expected in (("2025-06-01", old), ("2026-02-01", new)):
+        answer = await stage.ada.call(
+            "memory_graph_recall", query="Where does Ben work?", as_of=as_of
+        )
+        told = [str(memory["content"]) for memory in entries(answer, "memories")]
+        expect(told == [f"Ben works at {expected}."], f"as of {as_of} it is told that {told}")
+        lines.append(f"as of {as_of}: {told[0]}")
+    return lines
+
+
+def _works_at(company: str) -> dict[str, object]:
+    relation = {"subject": "Ben", "relation": "works_at", "object": company}
+    return {"content": f"Ben works at {company}.", "relations": [relation]}
+
+
+_QUESTION = "Are the backups done?"
+
+
+async def _a_message_arrives(stage: Stage) -> list[str]:
+    """Ben waits before there is anything; the answer comes with the message."""
+    arrived: list[Answer] = []
+
+    async def wait() -> None:
+        answer = await stage.ben.call("memory_message", action="wait", timeout_seconds=20)
+        arrived.extend(entries(answer, "messages"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        sent = await stage.ada.call(
+            "memory_message", action="send", to="demo-ben", content=_QUESTION
+        )
+    texts = [str(message["content"]) for message in arrived]
+    expect(texts == [_QUESTION], f"what arrived is {texts}")
+    await stage.ben.call("memory_message", action="ack", message_ids=[arrived[0]["id"]])
+    status = await stage.ada.call("memory_message", action="status", message_id=sent["message_id"])
+    states = [str(recipient["state"]) for recipient in entries(status, "recipients")]
+    expect(states == ["acknowledged"], f"its state is {states}")
+    return [f"ben hears of {arrived[0]['from']}: {texts[0]}", f"ada is told: {states[0]}"]
+
+
 STEPS = (
     Step("A client starts the server and asks what it can do", _tools_are_offered),
     Step("Ada remembers three things, one of them for everybody", _ada_writes),
@@ -147,4 +200,9 @@ STEPS = (
     Step("Ben reads just the lines he needs", _ben_reads),
     Step("Ada asks for a meaning, in words she never wrote", _ada_asks_in_other_words),
     Step("A conversation is kept word for word", _a_conversation_is_kept),
+    Step("A fact changes, and what was so before is still known", _a_fact_changes),
+    Step(
+        "Ada asks Ben, who waits at his own server, and knows that he has read it",
+        _a_message_arrives,
+    ),
 )

@@ -3,10 +3,13 @@
 import re
 import unicodedata
 
+from mcp_memory.text.spelling import spellings
 from mcp_memory.text.stems import fold, without_accents
+from mcp_memory.text.stopwords import STOP_WORDS
 from mcp_memory.text.terms import lexemes
 
 _ID = re.compile(r"([me]?)([0-9]{1,18})")
+_MOST_SPELT = 8
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d.,;:!?"
 
 
@@ -44,5 +47,23 @@ def normal(name: str) -> str:
 
 
 def words_of(*names: str) -> list[str]:
-    """The lexemes of the names; names that are near each other share some."""
-    return sorted({lexeme for name in names for lexeme in lexemes(name)})
+    """What the names are near to others by: lexemes, words as they are written, and initials."""
+    return sorted({word for name in names for word in _words_of(name)})
+
+
+def _words_of(name: str) -> set[str]:
+    words = normal(name).split()
+    return {*lexemes(name), *words, *initials(name)}
+
+
+def initials(name: str) -> set[str]:
+    """`nyt` and `tnyt` of The New York Times; a name of one word has none."""
+    words = normal(name).split()
+    named = [word for word in words if word not in STOP_WORDS]
+    return {"".join(word[0] for word in each) for each in (words, named) if len(each) > 1}
+
+
+def slips_of(name: str) -> list[str]:
+    """Every word that is a slip away from one of the name's first."""
+    words = normal(name).split()[:_MOST_SPELT]
+    return sorted({slip for word in words for slip in spellings(word)})

@@ -47,6 +47,7 @@ class MemoryRecall:
     ) -> None:
         self._databases, self._spaces, self._tokens = databases, spaces, tokens
         self._settings, self._limits, self._zone = settings, limits, zone
+        self._low = settings.min_score * _BESIDE_A_GOOD_ONE
 
     async def recall(
         self, agent: str, asked: GraphQuery, *, database: str | None = None
@@ -105,7 +106,9 @@ class MemoryRecall:
             narrowing = _narrowing(asked, instants)
             candidates = await best_candidates(conn, question, narrowing, wanted=limit)
             found = await self._relevant(conn, asked, instants, candidates, reached)
-            if len(found) >= wanted or len(candidates) < limit or limit >= _MOST_CANDIDATES:
+            # What lies deeper is no more relevant: only where all of a route is may more be.
+            more = sum(each.score >= self._low for each in candidates) >= limit
+            if len(found) >= wanted or not more or limit >= _MOST_CANDIDATES:
                 break
             limit *= 4
         page = found[skip : skip + asked.limit]
@@ -127,11 +130,7 @@ class MemoryRecall:
         best = max((each.score for each in scored.values()), default=0.0)
         if best < floor:
             return []
-        ranks = {
-            id: each.score
-            for id, each in scored.items()
-            if each.score >= floor * _BESIDE_A_GOOD_ONE
-        }
+        ranks = {id: each.score for id, each in scored.items() if each.score >= self._low}
         sort = asked.sort_by or _SORTS.get(asked.mode, "rank")
         page = Page(sort, len(ranks))
         rows = await store.listed_among(conn, ranks, asked.wanted, instants, page)

@@ -26,7 +26,14 @@ def test_the_demo_succeeds_again_and_again_and_leaves_nothing(program: Program) 
 
 def test_the_demo_shows_the_calls_and_what_to_paste(program: Program) -> None:
     shown = program.spawn("demo").stdout
-    for words in ("ada> memory_write(", "ben> memory_search(", "ben> memory_get(", " ms\n"):
+    for words in (
+        "ada> memory_write(",
+        "ben> memory_search(",
+        "ben> memory_get(",
+        "as of 2025-06-01: Ben works at Acme.",
+        "ben> memory_message(",
+        " ms\n",
+    ):
         assert words in shown
     assert "\n".join(paste_lines(server_command(None), {})[:2]) in shown
 

@@ -69,6 +69,44 @@ async def test_a_new_entity_is_told_which_known_one_it_may_be(app: App) -> None:
     assert [each.name for each in ada.candidates] == ["Ada Lovelace"]
 
 
+@pytest.mark.parametrize(
+    ("known", "named_now"),
+    [
+        ("Globex", "Globx"),
+        ("Katherine Novak", "Kathrine Novak"),
+        ("John Smith", "Jon Smiht"),
+        ("Grace Hopper", "Hopper, Grace"),
+        ("International Business Machines", "IBM"),
+        ("The New York Times", "NYT"),
+        ("WHO", "World Health Organization"),
+        ("Deutsche Bank AG", "Deutsche Bank"),
+    ],
+)
+async def test_a_slip_another_order_and_initials_are_proposed_and_never_merged(
+    app: App, known: str, named_now: str
+) -> None:
+    older = await named(app, NamedEntity(known, "thing"))
+    stored = await store(app, f"{named_now} again", entities=(NamedEntity(named_now, "thing"),))
+
+    (entity,) = stored.entities
+    assert entity.created
+    assert [each.id for each in entity.candidates] == older
+    assert await rows(app, "SELECT count(*) FROM entities") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("known", "named_now"),
+    [("Ada Lovelace", "Ada Jensen"), ("Berlin", "Bern"), ("IBM", "Intel"), ("Rome", "Roma")],
+)
+async def test_what_is_merely_like_a_name_is_not_proposed(
+    app: App, known: str, named_now: str
+) -> None:
+    await named(app, NamedEntity(known, "thing"))
+    stored = await store(app, f"{named_now} again", entities=(NamedEntity(named_now, "thing"),))
+
+    assert stored.entities[0].candidates == []
+
+
 async def test_entities_of_two_agents_are_never_one(app: App) -> None:
     mine = await store(app, "Ada came", entities=(NamedEntity("Ada", "person"),))
     theirs = await store(app, "Ada came", "bob", entities=(NamedEntity("Ada", "person"),))

@@ -66,6 +66,23 @@ ORDER BY 1, 2
 """
 
 
+_WAS_KNOWN = """
+SELECT was_known(s.memory_id, s.version, now(), s.recorded_at)
+FROM memory_spans s
+WHERE s.memory_id = 1 AND s.retired_at IS NULL
+"""
+
+
+async def test_what_is_forgotten_was_never_known_until_it_is_brought_back(app: App) -> None:
+    stored = await store(app, "the price is 5")
+    assert await rows(app, _WAS_KNOWN) == [(True,)]
+    await app.forgetting.forget("alice", stored.id)
+    assert await rows(app, _WAS_KNOWN) == [(False,)]
+
+    await app.forgetting.restore("alice", stored.id)
+    assert await rows(app, _WAS_KNOWN) == [(True,)]
+
+
 async def test_what_is_not_forgotten_cannot_be_brought_back(app: App) -> None:
     stored = await store(app, "one")
     with pytest.raises(MemoryConflict):

@@ -16,7 +16,7 @@ from mcp_memory.graph.models import (
     NamedRelation,
     Relation,
 )
-from mcp_memory.graph.names import entity_id, normal, words_of
+from mcp_memory.graph.names import entity_id, initials, normal, words_of
 
 _LIKE = 0.72
 _MOST_CANDIDATES = 3
@@ -135,10 +135,14 @@ def _related(mentions: Sequence[Mention], relations: Sequence[NamedRelation]) ->
 
 
 async def candidates(conn: Connection, mention: Mention) -> list[Candidate]:
-    """Known entities that a new one may be another name of, the most alike first."""
-    near = await store.near(conn, mention.entity_id, words_of(mention.name))
+    """Known entities that a new one may be another name of, the most alike first.
+
+    By words, slips and initials. The vectors of names were tried: with MiniLM's, most of what
+    they found besides was another entity.
+    """
+    near = await store.near(conn, mention.entity_id, mention.name)
     scored = [
-        Candidate(entity_id(each.id), each.name, round(_likeness(mention.normal, each.normal), 2))
+        Candidate(entity_id(each.id), each.name, round(likeness(mention.normal, each.normal), 2))
         for each in near
         if UNKNOWN_TYPE in (each.type, mention.type) or each.type == mention.type
     ]
@@ -146,8 +150,14 @@ async def candidates(conn: Connection, mention: Mention) -> list[Candidate]:
     return sorted(alike, key=lambda each: -each.score)[:_MOST_CANDIDATES]
 
 
-def _likeness(one: str, other: str) -> float:
-    """1 for the same letters; a name that is part of the other's words is nearly that."""
-    words, others = set(one.split()), set(other.split())
-    is_part = words < others or others < words
-    return max(SequenceMatcher(None, one, other).ratio(), 0.8 if is_part else 0.0)
+def likeness(one: str, other: str) -> float:
+    """1 for the same letters, in whatever order the words stand.
+
+    A name that is part of the other's words, or their initials, is nearly that.
+    """
+    words, others = one.split(), other.split()
+    is_part = set(words) < set(others) or set(others) < set(words)
+    is_short_for = one in initials(other) or other in initials(one)
+    in_order = SequenceMatcher(None, " ".join(sorted(words)), " ".join(sorted(others))).ratio()
+    written = SequenceMatcher(None, one, other).ratio()
+    return max(written, in_order, 0.8 if is_part or is_short_for else 0.0)

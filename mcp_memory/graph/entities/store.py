@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from psycopg.rows import class_row
 
 from mcp_memory.db.cancellation import Connection
-from mcp_memory.graph.names import words_of
+from mcp_memory.graph.names import slips_of, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +135,19 @@ async def add_alias(
 
 
 _NEAR = """
-SELECT e.id, e.name, e.type, e.normal
-FROM near_entities(%(words)s, 50) n
-JOIN entities e ON e.id = n.entity_id
-WHERE e.id <> %(id)s
-  AND EXISTS (SELECT FROM memory_mentions m WHERE m.entity_id = e.id AND NOT isempty(m.truth))
-ORDER BY n.common DESC, e.id
+SELECT n.id, n.name, n.type, n.normal
+FROM near_entities(%(words)s, %(slips)s, 50) n
+WHERE n.id <> %(id)s
+  AND EXISTS (SELECT FROM memory_mentions m WHERE m.entity_id = n.id AND NOT isempty(m.truth))
+ORDER BY n.common DESC, n.id
 """
 
 
-async def near(conn: Connection, entity: int, words: Sequence[str]) -> list[Entity]:
-    """Other entities that share words with a name and are spoken of somewhere."""
+async def near(conn: Connection, entity: int, name: str) -> list[Entity]:
+    """Other entities that share words with the name, but for a slip, and are spoken of."""
+    parameters = {"id": entity, "words": words_of(name), "slips": slips_of(name)}
     async with conn.cursor(row_factory=class_row(Entity)) as cursor:
-        return await (await cursor.execute(_NEAR, {"id": entity, "words": list(words)})).fetchall()
+        return await (await cursor.execute(_NEAR, parameters)).fetchall()
 
 
 _BY_ID = """

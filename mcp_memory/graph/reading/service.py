@@ -7,7 +7,7 @@ from datetime import datetime
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import EntityNotFound, InvalidInput, MemoryNotFound
-from mcp_memory.graph.names import entity_number, memory_id, memory_number, normal, words_of
+from mcp_memory.graph.names import entity_number, memory_id, memory_number, normal
 from mcp_memory.graph.reading import store
 from mcp_memory.graph.reading.cursors import Place, from_place, to_place
 from mcp_memory.graph.reading.models import (
@@ -230,7 +230,7 @@ async def resolved(conn: Connection, text: str) -> list[int]:
         for name in names:
             found += await walking.named(conn, name)
     if not found:
-        raise EntityNotFound(text, near=await walking.near_names(conn, words_of(text)))
+        raise EntityNotFound(text, near=await walking.near_names(conn, text))
     return sorted(set(found))
 
 

@@ -11,6 +11,7 @@ from typing import LiteralString
 from psycopg.rows import class_row
 
 from mcp_memory.db.cancellation import Connection
+from mcp_memory.graph.names import slips_of, words_of
 from mcp_memory.graph.reading.models import Instants
 
 _RESOLVED = """
@@ -48,16 +49,17 @@ async def names_of(conn: Connection, number: int) -> list[str]:
 
 
 _NEAR_NAMES = """
-SELECT e.name
-FROM near_entities(%(words)s, 3) n
-JOIN entities e ON e.id = n.entity_id
-ORDER BY n.common DESC, e.name
+SELECT n.name
+FROM near_entities(%(words)s, %(slips)s, 3) n
+ORDER BY n.common DESC, n.name
+LIMIT 3
 """
 
 
-async def near_names(conn: Connection, words: Sequence[str]) -> list[str]:
-    """Names of the caller's own entities that share a word with these."""
-    rows = await (await conn.execute(_NEAR_NAMES, {"words": [*words]})).fetchall()
+async def near_names(conn: Connection, name: str) -> list[str]:
+    """Names of the caller's own entities that share a word with this one, but for a slip."""
+    parameters = {"words": words_of(name), "slips": slips_of(name)}
+    rows = await (await conn.execute(_NEAR_NAMES, parameters)).fetchall()
     return [str(row[0]) for row in rows]
 
 
@@ -167,9 +169,7 @@ WITH RECURSIVE relations AS NOT MATERIALIZED (
                ELSE tstzrange(e.valid_from, e.valid_until)
                         @> coalesce(%(as_of)s::timestamptz, now())
                     AND was_known(e.memory_id, e.version,
-                                  coalesce(%(as_of)s::timestamptz, now()), %(known_at)s)
-                    AND EXISTS (SELECT FROM memories m
-                                WHERE m.id = e.memory_id AND m.forgotten_at IS NULL) END
+                                  coalesce(%(as_of)s::timestamptz, now()), %(known_at)s) END
 ), mentions AS NOT MATERIALIZED (
     SELECT e.memory_id, e.entity_id
     FROM memory_mentions e
@@ -178,9 +178,7 @@ WITH RECURSIVE relations AS NOT MATERIALIZED (
                WHEN %(known_at)s::timestamptz IS NULL
                THEN e.truth @> coalesce(%(as_of)s::timestamptz, now())
                ELSE was_known(e.memory_id, e.version,
-                              coalesce(%(as_of)s::timestamptz, now()), %(known_at)s)
-                    AND EXISTS (SELECT FROM memories m
-                                WHERE m.id = e.memory_id AND m.forgotten_at IS NULL) END
+                              coalesce(%(as_of)s::timestamptz, now()), %(known_at)s) END
 )
 """
 _REACHED: LiteralString = """

@@ -85,3 +85,27 @@ async def test_each_instant_has_its_version_in_recall_query_path_and_search(app:
         then = await ask(app, mode="entity", entity="Ben", as_of=late, known_at=known[number])
         assert contents(then) == [f"Ben works at firm {WORDS[number]}."]
     assert len((await ask(app, mode="history", id=id, limit=50)).memories) == UPDATES
+
+
+LONG_AGO = "UPDATE memory_versions SET occurred_at = '2020-01-01' WHERE memory_id IN (20, 40, 80)"
+
+
+async def test_a_page_is_full_though_hardly_any_of_what_is_relevant_is_as_wanted(app: App) -> None:
+    await change_rows(app, CROWD)
+    await change_rows(app, LONG_AGO)
+
+    found = await ask(app, query="company employs somebody", happens_before=day(1, 1, 2021))
+
+    assert {f"m{each.held.memory_id}" for each in found.memories} == {"m20", "m40", "m80"}
+
+
+async def test_of_what_is_relevant_every_page_is_shown_until_there_is_no_more(app: App) -> None:
+    await change_rows(app, CROWD)
+    shown: list[str] = []
+    cursor = ""
+    for _ in range(6):
+        page = await ask(app, query="company employs somebody", limit=100, cursor=cursor)
+        shown += contents(page)
+        cursor = page.next_cursor
+
+    assert len(set(shown)) == 600

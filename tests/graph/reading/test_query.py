@@ -27,8 +27,10 @@ async def test_an_entity_that_nobody_knows_is_an_error_that_names_near_ones(app:
 
     with pytest.raises(EntityNotFound) as caught:
         await ask(app, mode="entity", entity="Miller")
+    with pytest.raises(EntityNotFound) as misspelt:
+        await ask(app, mode="entity", entity="Ben Milller")
 
-    assert caught.value.near == ["Ben Miller"]
+    assert caught.value.near == misspelt.value.near == ["Ben Miller"]
 
 
 async def test_depth_takes_in_what_is_known_of_neighbours(app: App) -> None:

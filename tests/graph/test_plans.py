@@ -1,0 +1,216 @@
+"""How the database finds memories, entities and relations, with the policies on: by indexes.
+
+One agent has 20,000 memories, another a few; what one of them asks must not read the whole.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from mcp_memory.app import App, open_app
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.names import with_database
+from mcp_memory.graph import store as memories
+from mcp_memory.graph.entities import store as entities
+from mcp_memory.graph.likeness import store as likeness
+from mcp_memory.graph.models import Relation
+from mcp_memory.graph.reading import store as reading
+from mcp_memory.graph.reading.models import GraphQuery, Instants, MemoryFilter
+from mcp_memory.graph.reading.store import Page
+from mcp_memory.graph.walking import store as walking
+from mcp_memory.graph.walking.store import Way
+from mcp_memory.recall import routes
+from mcp_memory.recall.models import Narrowing
+from tests.graph.crowd import AGENT, HUB, MEMORIES, fill
+from tests.graph.reading.telling import tell
+from tests.recall.crowd import config_of
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+Statement = Callable[[Connection], Awaitable[object]]
+
+NOW = Instants()
+WAY = Way(NOW, with_others=False)
+GRAPH = Narrowing(sources=["graph"])
+KNOWS = Relation(77, "knows", 4001, "Entity77 Miller0", "Somebody", None, None)
+
+
+@pytest.fixture(scope="module")
+async def url(server_url: str, template: str) -> AsyncIterator[str]:
+    """The crowd's memories and three of alice's, in a database that is dropped afterwards."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    of_crowd = with_database(server_url, name)
+    made, parts = "CREATE DATABASE {} TEMPLATE {}", (sql.Identifier(name), sql.Identifier(template))
+    with psycopg.connect(server_url, autocommit=True) as conn:
+        conn.execute(sql.SQL(made).format(*parts))
+        try:
+            fill(of_crowd)
+            async with open_app(config_of(of_crowd)) as app:
+                for number in range(3):
+                    await tell(app, f"Alice saw kestrel {number}.", entities=["Ada"])
+            yield of_crowd
+        finally:
+            conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(parts[0]))
+
+
+@pytest.fixture
+async def app(url: str) -> AsyncIterator[App]:
+    """An app on that database."""
+    async with open_app(config_of(url)) as opened:
+        yield opened
+
+
+# Counted for this transaction alone, and at once; the scans of a table are its sequential ones.
+_COUNTED = """
+SELECT c.relname::text, c.relkind::text, pg_stat_get_xact_numscans(c.oid),
+       pg_stat_get_xact_tuples_returned(c.oid) + pg_stat_get_xact_tuples_fetched(c.oid)
+FROM pg_class c
+WHERE c.relnamespace = 'mcp_memory'::regnamespace AND c.relkind IN ('r', 'i')
+  AND pg_stat_get_xact_numscans(c.oid) > 0
+"""
+# What is small whoever asks: the settings of the database.
+SMALL = {"embedding_models"}
+
+
+async def scans(app: App, agent: str, statement: Statement) -> Mapping[str, tuple[str, int]]:
+    """What the statement scans as that agent: each table or index, its kind, the rows read."""
+    database = await app.databases.reading(None, agent)
+
+    async def work(conn: Connection) -> Mapping[str, tuple[str, int]]:
+        assert await statement(conn) is not None
+        rows = await (await conn.execute(_COUNTED)).fetchall()
+        return {str(row[0]): (str(row[1]), int(row[3])) for row in rows}
+
+    return await database.read(agent, work)
+
+
+STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
+    "one hop": (
+        lambda conn: walking.reached(conn, [77], 1, WAY),
+        {"memory_relations_subject", "memory_relations_object"},
+    ),
+    "two hops from a hub": (
+        lambda conn: walking.reached(conn, [HUB], 2, WAY),
+        {"memory_relations_subject", "memory_relations_object"},
+    ),
+    "memories of an entity": (
+        lambda conn: walking.mentioning(conn, [77], 0, WAY),
+        {"memory_mentions_entity"},
+    ),
+    "memories that state a relation": (
+        lambda conn: walking.relating(conn, [77], 1, WAY),
+        {"memory_relations_subject", "memory_relations_object"},
+    ),
+    "relations of an entity": (
+        lambda conn: walking.relations_of(conn, [77], 100, WAY),
+        {"memory_relations_subject", "memory_relations_object"},
+    ),
+    "relations between two groups": (
+        lambda conn: walking.between(conn, [77], [1293], WAY),
+        {"memory_relations_subject"},
+    ),
+    "linked memories": (
+        lambda conn: walking.linked(conn, [77], 2, WAY),
+        {"memory_links_target"},
+    ),
+    "links of memories": (
+        lambda conn: _links_of(conn, [77, 78]),
+        {"memory_links_target"},
+    ),
+    "names that a query may hold": (
+        lambda conn: walking.known(conn, ["entity77 miller0", "ada"]),
+        {"entities_normal", "entity_aliases_normal", "memory_mentions_normal"},
+    ),
+    "a name": (
+        lambda conn: walking.named(conn, "entity77 miller0"),
+        {"entities_normal", "memory_mentions_normal"},
+    ),
+    "whether others share": (walking.others_share, {"memory_mentions_normal"}),
+    "names to resolve": (
+        lambda conn: entities.matches(conn, ["entity77 miller0"]),
+        {"entities_normal", "entity_aliases_normal"},
+    ),
+    "near names": (
+        lambda conn: entities.near(conn, 4001, "Entitty77 Somebody"),
+        {"entities_words"},
+    ),
+    "contradicted relations": (
+        lambda conn: likeness.opposed(conn, 4001, KNOWS, None, None),
+        {"memory_relations_subject"},
+    ),
+    "the same": (lambda conn: _same(conn), {"memories_fingerprint"}),
+    "a chain": (
+        lambda conn: memories.chain(conn, 77),
+        {"memories_pkey", "memories_supersedes_key"},
+    ),
+    "a history": (
+        lambda conn: reading.history(conn, 77, None, Page("recorded_at", 10)),
+        {"memories_supersedes_key", "memory_versions_pkey"},
+    ),
+    "some memories": (
+        lambda conn: reading.listed_among(
+            conn, {77: 1.0, 78: 0.5}, MemoryFilter(), NOW, Page("rank", 2)
+        ),
+        {"memory_versions_pkey"},
+    ),
+    "chunks of an entity": (
+        lambda conn: routes.mentioning(conn, [77], GRAPH, 120),
+        {"memory_mentions_entity", "chunks_memory"},
+    ),
+    "memories by a word": (
+        lambda conn: routes.lexical(conn, ["777"], GRAPH, 120),
+        {"chunks_lexemes"},
+    ),
+}
+
+
+async def _links_of(conn: Connection, ids: list[int]) -> object:
+    page = Page("rank", len(ids))
+    held = await reading.listed_among(conn, dict.fromkeys(ids, 0.0), MemoryFilter(), NOW, page)
+    return await reading.links_of(conn, held, NOW)
+
+
+async def _same(conn: Connection) -> bool:
+    return await memories.same(conn, b"nothing that is there") is None
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_the_graph_is_read_by_its_indexes_alone(app: App, name: str) -> None:
+    statement, expected = STATEMENTS[name]
+
+    done = await scans(app, AGENT, statement)
+
+    whole = {table for table, (kind, _) in done.items() if kind == "r"} - SMALL
+    assert whole == set()
+    assert expected <= done.keys()
+
+
+@pytest.mark.parametrize("query", ["What of zzyzx?", "Is Entity77 Miller0 well?"])
+async def test_how_much_a_recall_reads_does_not_follow_the_memory(app: App, query: str) -> None:
+    """Though few memories are relevant, or none: what is not is not gone through."""
+    database = await app.databases.reading(None, AGENT)
+    read: list[int] = []
+    original = database.read
+
+    async def counted(agent: str, work: Callable[[Connection], Awaitable[object]]) -> object:
+        async def both(conn: Connection) -> object:
+            answer = await work(conn)
+            rows = await (await conn.execute(_COUNTED)).fetchall()
+            read.append(sum(int(row[3]) for row in rows if row[1] == "r" or "chunks" in row[0]))
+            return answer
+
+        return await original(agent, both)
+
+    database.read = counted  # pyright: ignore[reportAttributeAccessIssue]  # restored with the app
+    await app.memory_recall.recall(AGENT, GraphQuery(query=query))
+
+    assert sum(read) < MEMORIES // 4
+
+
+async def test_a_small_owner_reads_hardly_more_than_his_own(app: App) -> None:
+    done = await scans(app, "alice", lambda conn: walking.mentioning(conn, [4001], 2, WAY))
+
+    assert sum(rows for _, rows in done.values()) < 200
