@@ -57,7 +57,7 @@ def first_version(number: int, agent: str, memory: StoreMemory) -> Version:
 
 
 def changed_version(before: Version, request: UpdateMemory) -> Version:
-    """The next version; what the request leaves open is as it was.
+    """The version after it; what the request leaves open is as it was.
 
     An importance that was only its type's usual one follows the type.
     """

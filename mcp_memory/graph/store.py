@@ -180,6 +180,24 @@ async def newest(conn: Connection, number: int) -> Version:
     return row
 
 
+_TRUE_AT = """
+SELECT v.memory_id, v.version, v.agent_id, v.shared, v.memory_type, v.content, v.tokens,
+       v.reasoning, v.importance, v.confidence, v.source, v.trust, v.session_id, v.message_ids,
+       v.tags, v.occurred_at, v.reason
+FROM memory_spans s
+JOIN memory_versions v ON v.memory_id = s.memory_id AND v.version = s.version
+WHERE s.memory_id = %(id)s AND s.retired_at IS NULL
+  AND tstzrange(s.valid_from, s.valid_until) @> coalesce(%(instant)s::timestamptz, now())
+"""
+
+
+async def true_at(conn: Connection, number: int, instant: datetime | None) -> Version | None:
+    """The version of a visible memory that is true then, as far as is known; None is now."""
+    async with conn.cursor(row_factory=class_row(Version)) as cursor:
+        found = await cursor.execute(_TRUE_AT, {"id": number, "instant": instant})
+        return await found.fetchone()
+
+
 _VERSIONS = """
 SELECT memory_id, version, agent_id, shared, memory_type, content, tokens, reasoning, importance,
        confidence, source, trust, session_id, message_ids, tags, occurred_at, reason

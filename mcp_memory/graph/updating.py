@@ -26,7 +26,7 @@ from mcp_memory.graph.storing import trusted
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """All that can change of a memory."""
+    """All that can change of a memory: what is the same for all versions, and one of them."""
 
     head: Head
     version: Version
@@ -38,7 +38,7 @@ async def update_memory(conn: Connection, agent: str, request: UpdateMemory) -> 
     await store.hold_chains(conn)
     head = await writing.own(conn, agent, request.id)
     ended = await _newly_ended(conn, agent, request, head)
-    version = await store.newest(conn, head.id)
+    version = await _changing(conn, head, request)
     before = _State(head, version, await sayings.of_version(conn, version))
     after = await _changed(conn, before, request, ended)
     changed = changing.changed_fields(
@@ -47,12 +47,24 @@ async def update_memory(conn: Connection, agent: str, request: UpdateMemory) -> 
         request,
     )
     if not changed:
-        return asdict(Updated(memory_id(head.id), version.version, []))
-    await _put(conn, after, request, ended)
+        return asdict(Updated(memory_id(head.id), head.version, []))
+    await _put(conn, before.version, after, request, ended)
     if not ASIDE.issuperset(changed):
         await store.set_fingerprint(conn, [head.id, *ended], None)
     await audit.record(conn, Event(agent, "update", "memory", memory_id(head.id)))
     return asdict(Updated(memory_id(head.id), after.version.version, changed))
+
+
+async def _changing(conn: Connection, head: Head, request: UpdateMemory) -> Version:
+    """The version that is changed: the one told last.
+
+    When the content is to stay, it is the one that is true where the change begins: what was told
+    last may be of another time.
+    """
+    true_then = None
+    if request.content is None:
+        true_then = await store.true_at(conn, head.id, request.valid_from)
+    return true_then or await store.newest(conn, head.id)
 
 
 async def _newly_ended(
@@ -74,7 +86,8 @@ async def _changed(
     conn: Connection, before: _State, request: UpdateMemory, ended: Sequence[int]
 ) -> _State:
     """The memory after the change, not yet written."""
-    version = await trusted(conn, changing.changed_version(before.version, request))
+    changed = changing.changed_version(before.version, request)
+    version = await trusted(conn, replace(changed, version=before.head.version + 1))
     saying = await _changed_saying(conn, before.saying, request)
     writing.refuse_own_link(before.head.id, saying.links)
     head = replace(
@@ -119,7 +132,11 @@ def _told(before: Saying) -> list[Mention]:
 
 
 async def _put(
-    conn: Connection, after: _State, request: UpdateMemory, ended: Sequence[int]
+    conn: Connection,
+    changed: Version,
+    after: _State,
+    request: UpdateMemory,
+    ended: Sequence[int],
 ) -> None:
     """Keep the change, true from its own beginning; what it supersedes is not true beside it."""
     number = after.head.id
@@ -128,7 +145,7 @@ async def _put(
     await store.locked(conn, ends)
     at = await store.instant(conn, ends)
     spans = {(each.memory_id, each.version): each for each in await store.spans(conn, [number])}
-    before = spans.get((number, after.version.version - 1))
+    before = spans.get((number, changed.version))
     span = changing.changed_span(
         before,
         request,

@@ -102,16 +102,19 @@ class MemoryRecall:
         wanted = skip + asked.limit + 1
         reached = await _reached(conn, asked, instants)
         limit = RANKED_HITS
+        # What is found by looking deeper comes after, so that it moves nothing that was shown.
+        found: dict[int, FoundMemory] = {}
         while True:
             narrowing = _narrowing(asked, instants)
             candidates = await best_candidates(conn, question, narrowing, wanted=limit)
-            found = await self._relevant(conn, asked, instants, candidates, reached)
+            for each in await self._relevant(conn, asked, instants, candidates, reached):
+                found.setdefault(each.held.memory_id, each)
             # What lies deeper is no more relevant: only where all of a route is may more be.
             more = sum(each.score >= self._low for each in candidates) >= limit
             if len(found) >= wanted or not more or limit >= _MOST_CANDIDATES:
                 break
             limit *= 4
-        page = found[skip : skip + asked.limit]
+        page = [*found.values()][skip : skip + asked.limit]
         cursor = await _next(conn, instants, skip + len(page)) if len(found) >= wanted else ""
         return GraphAnswer(memories=page, next_cursor=cursor)
 

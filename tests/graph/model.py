@@ -88,11 +88,16 @@ class Model:
         self._cut(self._chain(id), start, end)
         self.memories[id].append(Told(text, _days(start, end), end))
 
+    def present(self, id: str) -> Told:
+        """What is so now, else what was told last."""
+        versions = self.memories[id]
+        return next((each for each in versions if NOW in each.days), versions[-1])
+
     def end(self, id: str, end: int) -> None:
-        """The newest text is so until then, and has been as long as it was held to be."""
-        newest = self.memories[id][-1]
-        start = min(newest.days)
-        newest.days, old = set[int](), newest
+        """The present text is so until then, and has been as long as it was held to be."""
+        old = self.present(id)
+        start = min(old.days)
+        old.days = set[int]()
         self._cut(self._chain(id), start, end)
         self.memories[id].append(Told(old.text, _days(start, end), end))
 

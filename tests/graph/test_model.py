@@ -72,7 +72,7 @@ async def _take(app: App, agent: str, model: Model, step: Step, text: str) -> No
             await app.graph.update(agent, request)
             model.update(chosen, text, step)
         case "end":
-            if step.end is not None and step.end > min(model.memories[chosen][-1].days):
+            if step.end is not None and step.end > min(model.present(chosen).days):
                 await app.graph.update(agent, UpdateMemory(chosen, valid_until=end))
                 model.end(chosen, step.end)
         case "forget":

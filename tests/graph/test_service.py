@@ -166,6 +166,24 @@ async def test_an_end_alone_keeps_the_beginning(app: App) -> None:
     assert await so_at(app, "alice", day(20)) == {"m1": "Ada works at Acme"}
 
 
+async def test_a_change_that_keeps_the_content_changes_what_is_true_then(app: App) -> None:
+    """What was told last may be of another time: a change of importance leaves it there."""
+    stored = await store(app, "Ben lives in Voss", valid_from=day(10))
+    await update(app, stored.id, content="Ben lives in Rome", valid_from=day(1), valid_until=day(5))
+
+    assert await update(app, stored.id, importance=0.9) == ["importance"]
+    assert await so_at(app, "alice") == {"m1": "Ben lives in Voss"}
+    assert await so_at(app, "alice", day(2)) == {"m1": "Ben lives in Rome"}
+    await update(app, stored.id, tags=("holiday",), valid_from=day(2))
+    assert await so_at(app, "alice", day(3)) == {"m1": "Ben lives in Rome"}
+    assert await so_at(app, "alice", day(6)) == {}
+    later = datetime(2040, 1, 1, tzinfo=UTC)
+    await update(app, stored.id, valid_until=later)
+    assert await so_at(app, "alice") == {"m1": "Ben lives in Voss"}
+    assert await so_at(app, "alice", later) == {}
+    assert await rows(app, "SELECT version FROM memories") == [(5,)]
+
+
 async def test_what_has_expired_is_never_found_whatever_the_instant(app: App) -> None:
     soon = datetime.now(UTC) + timedelta(milliseconds=300)
     await store(app, "the code is 1234", expires_at=soon)

@@ -81,7 +81,8 @@ class GraphQuery:
 class Held:
     """A version of a memory that is held to be true, from when until when; None has no bound.
 
-    `place` is what it is sorted by, the highest first.
+    `place` is what it is sorted by, the highest first. `retired_at` is only told in a history:
+    since when something else has been held to be so.
     """
 
     memory_id: int
@@ -105,6 +106,7 @@ class Held:
     valid_until: datetime | None
     recorded_at: datetime
     place: float
+    retired_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

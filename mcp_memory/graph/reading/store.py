@@ -182,6 +182,8 @@ WITH RECURSIVE older (id) AS (
 ), spans AS (
     SELECT DISTINCT ON (s.memory_id, s.version) s.memory_id, s.version, s.agent_id, s.shared,
            s.valid_from, s.valid_until,
+           CASE WHEN %(known_at)s::timestamptz IS NULL OR s.retired_at <= %(known_at)s
+                THEN s.retired_at END AS retired_at,
            min(s.recorded_at) OVER (PARTITION BY s.memory_id, s.version) AS recorded_at
     FROM chain c
     JOIN memory_spans s ON s.memory_id = c.id
@@ -191,7 +193,7 @@ WITH RECURSIVE older (id) AS (
 SELECT s.memory_id, s.version, m.agent_id, s.shared AND m.shared AS shared, v.memory_type,
        v.content, v.tokens, v.reasoning, v.importance, v.confidence, v.source, v.trust,
        v.session_id, v.message_ids, v.tags, v.occurred_at, v.reason, s.valid_from, s.valid_until,
-       s.recorded_at, o.place
+       s.recorded_at, o.place, s.retired_at
 FROM spans s
 JOIN memories m ON m.id = s.memory_id
 JOIN memory_versions v

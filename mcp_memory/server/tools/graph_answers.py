@@ -58,6 +58,7 @@ class ShownMemory(Answer):
     caution: str | None
     occurred_at: AwareDatetime | None
     recorded_at: AwareDatetime
+    retired_at: AwareDatetime | None
     version: int
     source: str | None
     trust: str
@@ -159,6 +160,7 @@ def _memory(found: FoundMemory, detail: Detail, *, with_related: bool) -> ShownM
         caution=caution(held.trust, held.source, held.content) or None,
         occurred_at=held.occurred_at,
         recorded_at=held.recorded_at,
+        retired_at=held.retired_at,
         version=held.version,
         source=held.source or None,
         trust=held.trust,

@@ -132,6 +132,23 @@ async def test_history_shows_every_version_and_what_was_superseded(app: App) -> 
     assert found.memories[1].held.reason == "painted"
 
 
+async def test_a_history_tells_what_is_no_longer_held_to_have_been_so(app: App) -> None:
+    id = await tell(app, "red", valid_from=day(1))
+    await change(app, id, content="green", valid_from=day(5))
+    known = (await ask(app, mode="history", id=id)).memories[0].held.recorded_at
+    await change(app, id, content="blue", valid_from=day(3))
+
+    found = await ask(app, mode="history", id=id)
+    then = await ask(app, mode="history", id=id, known_at=known)
+
+    assert [(each.held.content, bool(each.held.retired_at)) for each in found.memories] == [
+        ("blue", False),
+        ("green", True),
+        ("red", False),
+    ]
+    assert [each.held.retired_at for each in then.memories] == [None, None]
+
+
 async def test_types_are_counted_as_of_any_instant(app: App) -> None:
     await tell(app, "goal", memory_type="goal", valid_from=day(1), valid_until=day(9))
     for number in range(3):
