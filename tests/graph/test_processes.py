@@ -7,6 +7,7 @@ import pytest
 
 from mcp_memory.app import App
 from mcp_memory.db import provision
+from mcp_memory.graph.models import NamedEntity
 from tests.documents.looking import rows
 from tests.documents.test_processes import until_waiting
 from tests.documents.writer import Writer
@@ -65,3 +66,22 @@ async def test_processes_that_change_one_memory_at_once_each_add_a_version(
     assert await rows(
         app, "SELECT count(*) FROM memory_spans WHERE retired_at IS NULL AND valid_until IS NULL"
     ) == [(1,)]
+
+
+async def test_a_process_killed_in_the_middle_of_storing_leaves_nothing_of_it(
+    app: App, database_url: str
+) -> None:
+    await store(app, "so that the space of vectors is there", agent="bob")
+    with Writer(database_url, PROGRAM) as writer:
+        async with await provision.connect(database_url) as owner, owner.transaction():
+            # The audit row is the last: memory, entities, relations and chunks are in by then.
+            await owner.execute("LOCK TABLE mcp_memory.audit_log IN ACCESS EXCLUSIVE MODE")
+            writer.send("store Ada lives in Ghent")
+            await until_waiting(owner, 1)
+            writer.kill()
+    # What the dead process held is let go of with its session: then ours is granted.
+    stored = await store(app, "Ada lives in Ghent", entities=(NamedEntity("Ada", "person"),))
+
+    assert (stored.repeated, [each.created for each in stored.entities]) == (False, [True])
+    assert await so_at(app, "alice") == {stored.id: "Ada lives in Ghent"}
+    assert await rows(app, "SELECT count(*) FROM memory_relations") == [(0,)]
