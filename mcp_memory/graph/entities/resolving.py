@@ -137,8 +137,8 @@ def _related(mentions: Sequence[Mention], relations: Sequence[NamedRelation]) ->
 async def candidates(conn: Connection, mention: Mention) -> list[Candidate]:
     """Known entities that a new one may be another name of, the most alike first.
 
-    By words, slips and initials. The vectors of names were tried: with MiniLM's, most of what
-    they found besides was another entity.
+    By words, slips and initials, not by vectors: most of what those find besides is another
+    entity (benchmarks/names.py).
     """
     near = await store.near(conn, mention.entity_id, mention.name)
     scored = [
