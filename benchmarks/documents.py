@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from mcp_memory.config import Config
 from mcp_memory.db.database import Database
 from mcp_memory.db.embedded import EmbeddedCluster
 from mcp_memory.db.names import with_database
-from mcp_memory.documents.indexing import chunks_of
+from mcp_memory.documents.indexing import chunks_of, findable
 from mcp_memory.documents.models import NewChunk, WriteDocument
 from mcp_memory.recall import routes
 from mcp_memory.recall.models import Narrowing, SearchRequest
@@ -100,7 +101,7 @@ async def write_all(app: App, url: str, corpus: Corpus) -> tuple[Measured, list[
     with psycopg.connect(url, autocommit=True) as conn, timed(database, "write", stored):
         for number, document in enumerate(corpus.documents[measured_from:], measured_from):
             started = time.perf_counter()
-            chunks = await chunks_of(document)
+            chunks = await analysed_chunks(number, document)
             analysed.append(time.perf_counter() - started)
             copied.append(copy(conn, chunks))
             request = WriteDocument(f"{number}.md", document, mode="create")
@@ -126,8 +127,14 @@ async def fill(app: App, conn: psycopg.Connection, documents: Sequence[str]) -> 
     async with anyio.create_task_group() as writers:
         for _ in range(WRITERS):
             writers.start_soon(write)
-    for document in documents:
-        copy(conn, await chunks_of(document))
+    for number, document in enumerate(documents):
+        copy(conn, await analysed_chunks(number, document))
+
+
+async def analysed_chunks(number: int, document: str) -> list[NewChunk]:
+    """What a write works out of a document before it is stored."""
+    chunks = await chunks_of(document)
+    return await findable(chunks, path=f"{number}.md", tags=(), told=datetime.now(UTC).date())
 
 
 def copy(conn: psycopg.Connection, chunks: Sequence[NewChunk]) -> float:

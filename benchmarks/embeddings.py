@@ -44,6 +44,7 @@ from mcp_memory.spaces.embedders import Embedders
 from mcp_memory.spaces.filling import fill, queue_all_missing
 from mcp_memory.spaces.known import KnownSpaces
 from mcp_memory.spaces.queue.work import Filler
+from mcp_memory.text.findable import INDEXING
 
 AGENT = "bench"
 TURNS_PER_TEXT = 6
@@ -161,8 +162,9 @@ def _latency(taken: Sequence[float]) -> tuple[str, str]:
 
 _CHUNK = """
 INSERT INTO chunks (agent_id, source, position, path, title, start_line, end_line, text, text_hash,
-                    tokens, lexemes)
-SELECT 'bench', 'graph', 0, 'p', 't', 1, 1, text, sha256(convert_to(text, 'UTF8')), 1, ''
+                    tokens, lexemes, indexed_by)
+SELECT 'bench', 'graph', 0, 'p', 't', 1, 1, text, sha256(convert_to(text, 'UTF8')), 1, '',
+       %(indexing)s
 FROM unnest(%(texts)s::text[]) text
 """
 
@@ -171,7 +173,7 @@ async def add_chunks(database: Database, texts: Sequence[str]) -> None:
     """Chunks without vectors, as a write leaves them."""
 
     async def work(conn: Connection) -> None:
-        await conn.execute(_CHUNK, {"texts": list(texts)})
+        await conn.execute(_CHUNK, {"texts": list(texts), "indexing": INDEXING})
 
     await database.write(AGENT, work)
 

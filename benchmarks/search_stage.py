@@ -19,6 +19,7 @@ from psycopg import sql
 
 from benchmarks.corpus import CHUNKS_A_DOCUMENT, VOCABULARY, WORDS_A_CHUNK, zipf_shares, zipf_words
 from mcp_memory.embeddings.hashing import DEFAULT_DIMENSIONS, word_features
+from mcp_memory.text.findable import INDEXING
 
 AGENT, SMALL_AGENT = "bench", "small"
 SMALL_ROWS = 20
@@ -111,7 +112,7 @@ RETURNING id
 """
 _COPY_CHUNKS = """
 COPY chunks (id, agent_id, source, document_id, position, path, title, start_line, end_line, text,
-             text_hash, tokens, lexemes, occurred_at)
+             text_hash, tokens, lexemes, occurred_at, indexed_by)
 FROM STDIN
 """
 _COPY_VECTORS = """
@@ -207,6 +208,7 @@ def _chunk_line(
         "110",
         f"'=owner:{owner}' {' '.join(places.values())}",
         (_START + timedelta(minutes=row)).isoformat(),
+        str(INDEXING),
     )
     return "\t".join(fields) + "\n"
 

@@ -29,6 +29,7 @@ from mcp_memory.recall.service import Recall
 from mcp_memory.recall.surroundings.service import Surroundings
 from mcp_memory.recall.transcripts import TranscriptSearch
 from mcp_memory.recall.usage.service import Usage
+from mcp_memory.renewal.service import Renewal
 from mcp_memory.spaces.embedders import Embedders
 from mcp_memory.spaces.service import Spaces
 from mcp_memory.text.tokens import TokenCounter
@@ -46,6 +47,7 @@ class App:
     databases: Databases
     spaces: Spaces
     lexicon: Lexicon
+    renewal: Renewal
     documents: Documents
     recall: Recall
     memory_recall: MemoryRecall
@@ -83,22 +85,25 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
     wake = Wake(databases, config)
     mail_watch = MailWatch(databases)
     limits, zone = config.limits, config.zone()
+    renewal = Renewal(databases, zone)
     answers = AnswerCache[SearchAnswer](config.cache.entries if config.cache.enabled else 0)
     try:
         async with anyio.create_task_group() as background:
             for service in (spaces, lexicon, epochs, usage, presence, messages, mail_watch):
                 background.start_soon(service.run_worker)
+            background.start_soon(renewal.run_worker)
             yield App(
                 config=config,
                 databases=databases,
                 spaces=spaces,
                 lexicon=lexicon,
+                renewal=renewal,
                 documents=Documents(databases, spaces, lexicon, limits, zone),
                 recall=Recall(
                     databases, spaces, config.search, limits, tokens, zone, epochs, answers, usage
                 ),
-                graph=Graph(databases, spaces, limits, config.graph),
-                forgetting=Forgetting(databases, spaces, lexicon, limits),
+                graph=Graph(databases, spaces, limits, config.graph, zone),
+                forgetting=Forgetting(databases, spaces, lexicon, limits, zone),
                 identity=Identity(databases),
                 surroundings=Surroundings(databases),
                 usage=usage,

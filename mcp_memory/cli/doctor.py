@@ -22,6 +22,7 @@ from mcp_memory.cli.check_machine import (
     check_timezone,
     check_vocabulary,
 )
+from mcp_memory.cli.check_renewal import check_renewal
 from mcp_memory.cli.check_wake import check_wake
 from mcp_memory.cli.config import origins
 from mcp_memory.cli.findings import Finding, State, ok, problem
@@ -101,6 +102,8 @@ async def _database(app: App, name: str) -> AsyncIterator[Finding]:
         yield problem("server", f"{exc.reason}: {mask_url(url)}", _mend(name))
         return
     for finding in check_diagnosis(name, diagnosis):
+        yield finding
+    async for finding in check_renewal(app, name, diagnosis):
         yield finding
     async for finding in check_wake(app, name, diagnosis):
         yield finding

@@ -52,12 +52,14 @@ def install(invocation: Invocation) -> None:
 def status(invocation: Invocation, database: str | None, as_json: bool) -> None:
     """Show each model's space: how full it is, what waits, what failed; and what searches use.
 
+    Also how many passages an earlier version indexed and this one has not renewed yet.
+
     \b
     Example:
       mcp-memory embeddings status --json
     """
     config = configured(invocation)
-    spaces, own, problem = run(config, partial(_status, database=database))
+    spaces, own, problem, waiting = run(config, partial(_status, database=database))
     if as_json:
         print_json(
             {
@@ -68,6 +70,7 @@ def status(invocation: Invocation, database: str | None, as_json: bool) -> None:
                     "semantic_search": not problem,
                     "problem": problem,
                 },
+                "waiting_for_renewal": waiting,
             }
         )
         return
@@ -77,13 +80,20 @@ def status(invocation: Invocation, database: str | None, as_json: bool) -> None:
     click.echo(f"Its searches use words alone: {problem}" if problem else "Its searches use both.")
     if config.embeddings.provider == "auto" and own.startswith("hashing"):
         click.echo("The local model is not installed; `mcp-memory embeddings install` does it.")
+    if waiting:
+        click.echo(
+            f"{waiting} passages are indexed as an earlier version did: servers renew them in the"
+            " background, `mcp-memory embeddings backfill` at once."
+        )
 
 
-async def _status(app: App, database: str | None) -> tuple[list[SpaceStatus], str, str]:
+async def _status(app: App, database: str | None) -> tuple[list[SpaceStatus], str, str, int]:
     spaces = app.spaces.administration
     agent = app.config.agent
     found = await spaces.status(agent, database=database)
-    return found, spaces.own_model, await spaces.unusable(agent, database=database)
+    problem = await spaces.unusable(agent, database=database)
+    waiting = await app.renewal.waiting(agent, database=database)
+    return found, spaces.own_model, problem, waiting
 
 
 def _as_json(status: SpaceStatus) -> dict[str, object]:
@@ -143,27 +153,36 @@ def backfill(
 ) -> None:
     """Embed what SPACE still lacks, or what every space lacks.
 
+    First whatever an earlier version indexed is indexed anew, so that it is found as well as what
+    is written now. Servers do both in the background.
+
     \b
     Example:
       mcp-memory embeddings backfill --retry-failed
     """
     config = configured(invocation)
     work = partial(_backfill, name=space, retry_failed=retry_failed, database=database)
-    for label, done in run(config, work):
+    renewed, filled = run(config, work)
+    if renewed:
+        click.echo(f"{renewed} passages indexed anew.")
+    for label, done in filled:
         click.echo(f"{label}: {done} embedded.")
 
 
 async def _backfill(
     app: App, name: str | None, retry_failed: bool, database: str | None
-) -> list[tuple[str, int]]:
+) -> tuple[int, list[tuple[str, int]]]:
     spaces = app.spaces.administration
     agent = app.config.agent
+    with _bar("indexing anew") as update:
+        progress = partial(update, "indexing anew")
+        renewed = await app.renewal.finish(agent, database=database, progress=progress)
     if name is None:
         found = [each.space for each in await spaces.status(agent, database=database)]
         chosen = [space for space in found if space.state != "dropping"]
     else:
         chosen = [await spaces.find(agent, name, database=database)]
-    return [
+    return renewed, [
         (space.label, await _fill(app, space, database, retry_failed=retry_failed))
         for space in chosen
     ]

@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 
 import anyio.to_thread
 
 from mcp_memory.documents.models import NewChunk
 from mcp_memory.text.chunking import Chunk, chunk_markdown
-from mcp_memory.text.terms import tsvector, with_marks
-from mcp_memory.text.time_marks import marks_of
+from mcp_memory.text.findable import Findable
 from mcp_memory.text.tokens import estimate_tokens
 
 # Longer texts are analysed in a thread, so that the loop goes on answering.
@@ -27,7 +27,7 @@ class ChunkPlan:
 
 
 async def chunks_of(text: str) -> list[NewChunk]:
-    """The chunks of a Markdown text, analysed and ready to be stored."""
+    """The chunks of a Markdown text, without their lexemes."""
     if len(text) <= _INLINE_CHARS:
         return _chunks_of(text)
     return await anyio.to_thread.run_sync(_chunks_of, text)
@@ -47,20 +47,27 @@ def _new_chunk(position: int, chunk: Chunk) -> NewChunk:
         text=chunk.text,
         text_hash=hashlib.sha256(indexed.encode()).digest(),
         tokens=estimate_tokens(chunk.text),
-        lexemes=tsvector(indexed),
     )
 
 
-async def dated(chunks: Sequence[NewChunk], told: date) -> list[NewChunk]:
-    """The chunks, to be found by the days they speak of too; `told` is the day to count from."""
+async def findable(
+    chunks: Sequence[NewChunk], *, path: str, tags: Sequence[str], told: date
+) -> list[NewChunk]:
+    """The chunks with their lexemes, of a document told on that day."""
+    work = partial(_findable, chunks, path, tags, told)
     if sum(len(chunk.text) for chunk in chunks) <= _INLINE_CHARS:
-        return _dated(chunks, told)
-    return await anyio.to_thread.run_sync(_dated, chunks, told)
+        return work()
+    return await anyio.to_thread.run_sync(work)
 
 
-def _dated(chunks: Sequence[NewChunk], told: date) -> list[NewChunk]:
+def _findable(
+    chunks: Sequence[NewChunk], path: str, tags: Sequence[str], told: date
+) -> list[NewChunk]:
     return [
-        replace(chunk, lexemes=with_marks(chunk.lexemes, marks_of(chunk.text, told)))
+        replace(
+            chunk,
+            lexemes=Findable(chunk.heading, chunk.text, told, name=path, tags=tags).lexemes,
+        )
         for chunk in chunks
     ]
 

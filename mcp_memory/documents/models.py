@@ -117,4 +117,4 @@ class NewChunk:
     text: str
     text_hash: bytes
     tokens: int
-    lexemes: str
+    lexemes: str = ""

@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 
 from mcp_memory import audit
@@ -21,6 +21,7 @@ from mcp_memory.documents.models import (
     Excerpt,
     Expired,
     ListPage,
+    NewChunk,
     WriteDocument,
     Written,
 )
@@ -36,8 +37,10 @@ from mcp_memory.errors import (
 )
 from mcp_memory.lexicon.service import Lexicon
 from mcp_memory.paging import from_cursor, to_cursor
+from mcp_memory.renewal.renewing import renew_document
 from mcp_memory.spaces.service import Spaces
 from mcp_memory.text.chunking import document_title
+from mcp_memory.text.findable import day_of
 from mcp_memory.text.storable import is_storable
 from mcp_memory.text.tokens import estimate_tokens
 
@@ -164,8 +167,7 @@ class Documents:
                 raise DocumentNotFound(path, hint=" Nothing of that path can be brought back.")
             await store.restore(conn, document.id)
             text = await store.content(conn, document.id, document.version) or ""
-            chunks = await indexing.dated(await indexing.chunks_of(text), self._told(document))
-            await store.add_chunks(conn, document, chunks)
+            await self._add_chunks(conn, document, await indexing.chunks_of(text))
             await audit.record(conn, Event(agent, "restore", "document", str(document.id)))
             return Deleted(path, restored=True)
 
@@ -262,14 +264,28 @@ class Documents:
             )
         document = await (store.add if before is None else store.change)(conn, wanted)
         await store.add_version(conn, document, text)
-        chunks = await _reindex(conn, document, text, self._told(document))
+        chunks = await self._reindex(conn, document, text)
         await audit.record(conn, Event(agent, "write", "document", str(document.id)))
         created = before is None
         return asdict(Written(request.path, document.version, chunks, 0, created, changed=True))
 
-    def _told(self, document: Document) -> date:
-        """The day that `yesterday` in the document is counted from."""
-        return (document.occurred_at or document.updated_at).astimezone(self._zone).date()
+    async def _reindex(self, conn: Connection, document: Document, text: str) -> int:
+        """Bring the chunks in line with the text; how many there are."""
+        wanted = await indexing.chunks_of(text)
+        todo = indexing.plan(await store.chunk_hashes(conn, document.id), wanted)
+        await store.remove_chunks(conn, todo.removed)
+        await store.move_chunks(conn, todo.kept)
+        await store.describe_chunks(conn, document)
+        await renew_document(conn, self._zone, document.id)
+        await self._add_chunks(conn, document, todo.added)
+        return len(wanted)
+
+    async def _add_chunks(
+        self, conn: Connection, document: Document, chunks: Sequence[NewChunk]
+    ) -> None:
+        told = day_of(document.occurred_at or document.updated_at, self._zone)
+        chunks = await indexing.findable(chunks, path=document.path, tags=document.tags, told=told)
+        await store.add_chunks(conn, document, chunks)
 
 
 def _check_expectations(request: WriteDocument, before: Document | None) -> None:
@@ -308,17 +324,6 @@ def _described(agent: str, request: WriteDocument, before: Document | None, text
 def _is_same(before: Document, wanted: Document) -> bool:
     """Writing what is there already makes no version."""
     return before == wanted
-
-
-async def _reindex(conn: Connection, document: Document, text: str, told: date) -> int:
-    """Bring the chunks in line with the text; how many there are."""
-    wanted = await indexing.chunks_of(text)
-    todo = indexing.plan(await store.chunk_hashes(conn, document.id), wanted)
-    await store.remove_chunks(conn, todo.removed)
-    await store.move_chunks(conn, todo.kept)
-    await store.describe_chunks(conn, document)
-    await store.add_chunks(conn, document, await indexing.dated(todo.added, told))
-    return len(wanted)
 
 
 def _one_of(found: Sequence[Document], agent: str, path: str) -> Document:

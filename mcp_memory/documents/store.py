@@ -7,6 +7,7 @@ from psycopg.rows import class_row
 
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.documents.models import Document, Listed, NewChunk
+from mcp_memory.text.findable import INDEXING
 
 _LOCK_PATH = """
 SELECT pg_advisory_xact_lock(hashtextextended(%(agent)s || '/' || %(path)s, 0))
@@ -146,10 +147,11 @@ async def chunk_hashes(conn: Connection, document_id: int) -> list[tuple[int, by
 
 _ADD_CHUNK = """
 INSERT INTO chunks (agent_id, shared, source, document_id, position, path, title, heading, tags,
-                    start_line, end_line, text, text_hash, tokens, lexemes, occurred_at)
+                    start_line, end_line, text, text_hash, tokens, lexemes, occurred_at,
+                    indexed_by)
 VALUES (%(agent)s, %(shared)s, 'documents', %(document_id)s, %(position)s, %(path)s, %(title)s,
         %(heading)s, %(tags)s, %(start_line)s, %(end_line)s, %(text)s, %(text_hash)s, %(tokens)s,
-        %(lexemes)s::tsvector, %(occurred_at)s)
+        %(lexemes)s::tsvector, %(occurred_at)s, %(indexing)s)
 """
 
 
@@ -163,6 +165,7 @@ async def add_chunks(conn: Connection, document: Document, chunks: Sequence[NewC
         "title": document.title,
         "tags": document.tags,
         "occurred_at": document.occurred_at or document.updated_at,
+        "indexing": INDEXING,
     }
     async with conn.cursor() as cursor:
         await cursor.executemany(
@@ -208,10 +211,13 @@ async def move_chunks(conn: Connection, kept: Sequence[tuple[int, NewChunk]]) ->
         )
 
 
+# Tags and days are among what a chunk is found by.
 _DESCRIBE_CHUNKS = """
 UPDATE chunks
 SET shared = %(shared)s, title = %(title)s, tags = %(tags)s,
-    occurred_at = coalesce(%(occurred_at)s, occurred_at)
+    occurred_at = coalesce(%(occurred_at)s, occurred_at),
+    indexed_by = CASE WHEN (tags, occurred_at) = (%(tags)s, coalesce(%(occurred_at)s, occurred_at))
+                      THEN indexed_by ELSE 0 END
 WHERE document_id = %(id)s
   AND (shared, title, tags, occurred_at)
       IS DISTINCT FROM (%(shared)s, %(title)s, %(tags)s, coalesce(%(occurred_at)s, occurred_at))
@@ -219,7 +225,7 @@ WHERE document_id = %(id)s
 
 
 async def describe_chunks(conn: Connection, document: Document) -> None:
-    """Put on every chunk what is said of the whole document."""
+    """Put on every chunk what is said of the whole document; some are to be renewed then."""
     await conn.execute(
         _DESCRIBE_CHUNKS,
         {

@@ -2,12 +2,15 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
 
 import anyio.to_thread
 
 from mcp_memory.graph.models import Mention, NewChunk
 from mcp_memory.text.chunking import Chunk, chunk_markdown
-from mcp_memory.text.terms import tsvector
+from mcp_memory.text.findable import Findable
 from mcp_memory.text.tokens import estimate_tokens
 
 # Longer texts are analysed in a thread, so that the loop goes on answering.
@@ -15,12 +18,22 @@ _INLINE_CHARS = 8192
 _LONGEST_HEADING = 200
 
 
-async def chunks_of(content: str, mentions: Sequence[Mention]) -> list[NewChunk]:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a memory is found by besides its text: its tags, the day its yesterday is before, and
+    the day that it is of."""
+
+    tags: Sequence[str]
+    told: date
+    occurred: date
+
+
+async def chunks_of(content: str, mentions: Sequence[Mention], beside: Beside) -> list[NewChunk]:
     """The chunks of a memory; under the names of its entities it is found too."""
-    names = heading_of(mentions)
+    work = partial(_chunks_of, content, heading_of(mentions), beside)
     if len(content) <= _INLINE_CHARS:
-        return _chunks_of(content, names)
-    return await anyio.to_thread.run_sync(_chunks_of, content, names)
+        return work()
+    return await anyio.to_thread.run_sync(work)
 
 
 def heading_of(mentions: Sequence[Mention]) -> str:
@@ -34,11 +47,14 @@ def heading_of(mentions: Sequence[Mention]) -> str:
     return heading
 
 
-def _chunks_of(content: str, names: str) -> list[NewChunk]:
-    return [_new_chunk(place, names, chunk) for place, chunk in enumerate(chunk_markdown(content))]
+def _chunks_of(content: str, names: str, beside: Beside) -> list[NewChunk]:
+    return [
+        _new_chunk(place, names, chunk, beside)
+        for place, chunk in enumerate(chunk_markdown(content))
+    ]
 
 
-def _new_chunk(position: int, names: str, chunk: Chunk) -> NewChunk:
+def _new_chunk(position: int, names: str, chunk: Chunk, beside: Beside) -> NewChunk:
     heading = " — ".join(part for part in (names, chunk.heading) if part)
     indexed = f"{heading}\n{chunk.text}"
     return NewChunk(
@@ -49,5 +65,7 @@ def _new_chunk(position: int, names: str, chunk: Chunk) -> NewChunk:
         text=chunk.text,
         text_hash=hashlib.sha256(indexed.encode()).digest(),
         tokens=estimate_tokens(chunk.text),
-        lexemes=tsvector(indexed),
+        lexemes=Findable(
+            heading, chunk.text, beside.told, beside.occurred, tags=beside.tags
+        ).lexemes,
     )

@@ -1,6 +1,7 @@
 """The rules of memories; each public method is one transaction."""
 
 from dataclasses import asdict
+from datetime import tzinfo
 from functools import partial
 
 from mcp_memory.config import GraphConfig, LimitsConfig
@@ -22,9 +23,15 @@ class Graph:
     """The memories of every named database, as each agent writes them."""
 
     def __init__(
-        self, databases: Databases, spaces: Spaces, limits: LimitsConfig, settings: GraphConfig
+        self,
+        databases: Databases,
+        spaces: Spaces,
+        limits: LimitsConfig,
+        settings: GraphConfig,
+        zone: tzinfo,
     ) -> None:
-        self._databases, self._spaces, self._limits = databases, spaces, limits
+        self._databases, self._spaces = databases, spaces
+        self._limits, self._zone = limits, zone
         self._functional = frozenset(settings.functional_relations)
 
     async def store(
@@ -42,7 +49,7 @@ class Graph:
         request = idempotency.request_hash({"store": asdict(memory)})
 
         async def work(conn: Connection) -> Stored:
-            do = partial(store_memory, conn, agent, memory, likening)
+            do = partial(store_memory, conn, agent, memory, likening, self._zone)
             return await telling.stored(conn, await idempotency.once(conn, agent, key, request, do))
 
         stored = await chosen.write(agent, work)
@@ -59,7 +66,7 @@ class Graph:
         fingerprint = idempotency.request_hash({"update": asdict(request)})
 
         async def work(conn: Connection) -> Updated:
-            do = partial(update_memory, conn, agent, request)
+            do = partial(update_memory, conn, agent, request, self._zone)
             response = await idempotency.once(conn, agent, key, fingerprint, do)
             return Updated(**response)  # pyright: ignore[reportArgumentType]  # our own JSON
 

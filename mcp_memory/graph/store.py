@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.graph.models import Head, NewChunk, Span, StoreMemory, Version
 from mcp_memory.graph.names import memory_id
+from mcp_memory.text.findable import INDEXING
 
 _ADD = """
 INSERT INTO memories (agent_id, shared, fingerprint, supersedes, expires_at)
@@ -322,21 +323,42 @@ async def settle(conn: Connection, numbers: Sequence[int]) -> None:
     await conn.execute("SELECT settle(%(ids)s)", {"ids": sorted(numbers)})
 
 
+_TIMES = """
+SELECT t.told_at, coalesce(%(occurred_at)s, lower(v.truth), t.told_at)
+FROM (SELECT told_at(%(memory_id)s, %(version)s)) t (told_at)
+JOIN truths_of(ARRAY[%(memory_id)s::bigint]) v ON v.version = %(version)s
+"""
+
+
+async def times(conn: Connection, version: Version) -> tuple[datetime, datetime]:
+    """When the version was told, and when what it says occurred or became so."""
+    place = {
+        "memory_id": version.memory_id,
+        "version": version.version,
+        "occurred_at": version.occurred_at,
+    }
+    row = await (await conn.execute(_TIMES, place)).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
 _ADD_CHUNK = """
 INSERT INTO chunks (agent_id, shared, source, memory_id, memory_version, memory_type, importance,
                     confidence, origin, truth, expires_at, position, path, title, heading, tags,
-                    start_line, end_line, text, text_hash, tokens, lexemes, occurred_at)
+                    start_line, end_line, text, text_hash, tokens, lexemes, occurred_at,
+                    indexed_by)
 SELECT %(agent)s, t.shared, 'graph', %(memory_id)s, %(version)s, %(memory_type)s, %(importance)s,
        %(confidence)s, %(origin)s, t.truth, t.expires_at, %(position)s, %(path)s, %(title)s,
        %(heading)s, %(tags)s, %(start_line)s, %(end_line)s, %(text)s, %(text_hash)s, %(tokens)s,
-       %(lexemes)s::tsvector,
-       coalesce(%(occurred_at)s, lower(t.truth), now())
+       %(lexemes)s::tsvector, %(occurred_at)s, %(indexing)s
 FROM truths_of(ARRAY[%(memory_id)s::bigint]) t
 WHERE t.version = %(version)s
 """
 
 
-async def add_chunks(conn: Connection, version: Version, chunks: Sequence[NewChunk]) -> None:
+async def add_chunks(
+    conn: Connection, version: Version, chunks: Sequence[NewChunk], occurred_at: datetime
+) -> None:
     """Let the version be found by these pieces of it."""
     shared_by_all = {
         "agent": version.agent_id,
@@ -349,7 +371,8 @@ async def add_chunks(conn: Connection, version: Version, chunks: Sequence[NewChu
         "path": f"graph/{memory_id(version.memory_id)}",
         "title": version.memory_type,
         "tags": version.tags,
-        "occurred_at": version.occurred_at,
+        "occurred_at": occurred_at,
+        "indexing": INDEXING,
     }
     async with conn.cursor() as cursor:
         await cursor.executemany(_ADD_CHUNK, [shared_by_all | asdict(chunk) for chunk in chunks])

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 
 from mcp_memory import audit
 from mcp_memory.audit import Event
@@ -26,7 +27,7 @@ class Likening:
 
 
 async def store_memory(
-    conn: Connection, agent: str, memory: StoreMemory, likening: Likening
+    conn: Connection, agent: str, memory: StoreMemory, likening: Likening, zone: tzinfo
 ) -> dict[str, object]:
     """The memory's response: ids and numbers. Exactly the same again is what is there."""
     fingerprint = writing.fingerprint(memory)
@@ -43,7 +44,7 @@ async def store_memory(
     version = await trusted(conn, changing.first_version(number, agent, memory))
     found = await resolving.resolve(conn, memory.entities, memory.relations)
     saying = Saying(found.mentions, found.relations, links)
-    response = await _put(conn, memory, version, saying, likening, ended)
+    response = await _put(conn, memory, version, saying, likening, ended, zone)
     await audit.record(conn, Event(agent, "store", "memory", memory_id(number)))
     return response | {"entities": await _named(conn, found)}
 
@@ -55,6 +56,7 @@ async def _put(
     saying: Saying,
     likening: Likening,
     ended: Sequence[int],
+    zone: tzinfo,
 ) -> dict[str, object]:
     """Keep the version from its beginning on; without one, what supersedes is true from now."""
     at = await store.instant(conn, [version.memory_id, *ended])
@@ -63,7 +65,7 @@ async def _put(
         raise InvalidInput("valid_until", "is past already; give valid_from too")
     span = Span(version.memory_id, 1, start, memory.valid_until)
     similar = await _proposed(conn, version, span, saying, likening)
-    await writing.put(conn, version, saying, span, ends=ended, at=at)
+    await writing.put(conn, version, saying, span, ends=ended, at=at, zone=zone)
     await store.set_fingerprint(conn, ended, None)
     superseded = {memory_id(number) for number in ended}
     return {

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import tzinfo
 
 from mcp_memory import audit
 from mcp_memory.audit import Event
@@ -33,7 +34,9 @@ class _State:
     saying: Saying
 
 
-async def update_memory(conn: Connection, agent: str, request: UpdateMemory) -> dict[str, object]:
+async def update_memory(
+    conn: Connection, agent: str, request: UpdateMemory, zone: tzinfo
+) -> dict[str, object]:
     """The change's response; a change of nothing makes no version."""
     await store.hold_chains(conn)
     head = await writing.own(conn, agent, request.id)
@@ -48,7 +51,7 @@ async def update_memory(conn: Connection, agent: str, request: UpdateMemory) -> 
     )
     if not changed:
         return asdict(Updated(memory_id(head.id), head.version, []))
-    await _put(conn, before.version, after, request, ended)
+    await _put(conn, before.version, after, request, ended, zone)
     if not ASIDE.issuperset(changed):
         await store.set_fingerprint(conn, [head.id, *ended], None)
     await audit.record(conn, Event(agent, "update", "memory", memory_id(head.id)))
@@ -137,6 +140,7 @@ async def _put(
     after: _State,
     request: UpdateMemory,
     ended: Sequence[int],
+    zone: tzinfo,
 ) -> None:
     """Keep the change, true from its own beginning; what it supersedes is not true beside it."""
     number = after.head.id
@@ -161,5 +165,6 @@ async def _put(
         span,
         ends=ends,
         at=at,
+        zone=zone,
         corrects=before if request.content is None else None,
     )

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.errors import MemoryConflict, MemoryNotFound, PermissionRefused
@@ -14,6 +14,7 @@ from mcp_memory.graph.models import Association, Head, Link, Saying, Span, Store
 from mcp_memory.graph.names import memory_id, memory_number
 from mcp_memory.graph.saying import store as sayings
 from mcp_memory.graph.timeline import cut
+from mcp_memory.text.findable import day_of
 
 
 def fingerprint(memory: StoreMemory) -> bytes:
@@ -76,6 +77,7 @@ async def put(
     *,
     ends: Collection[int],
     at: datetime,
+    zone: tzinfo,
     corrects: Span | None = None,
 ) -> None:
     """Keep the version, known since `at` to be true for `span`; what it ends, ends there.
@@ -92,10 +94,17 @@ async def put(
             await store.add_span(conn, left, at)
     await store.add_span(conn, span, at)
     await sayings.add(conn, version, saying)
-    chunks = await indexing.chunks_of(version.content, saying.mentions)
-    await store.add_chunks(conn, version, chunks)
+    await index(conn, version, saying, zone)
     if ends:
         await store.settle(conn, list(ends))
+
+
+async def index(conn: Connection, version: Version, saying: Saying, zone: tzinfo) -> None:
+    """Let the version, whose span is known, be found; its days are counted in `zone`."""
+    told_at, occurred_at = await store.times(conn, version)
+    beside = indexing.Beside(version.tags, day_of(told_at, zone), day_of(occurred_at, zone))
+    chunks = await indexing.chunks_of(version.content, saying.mentions, beside)
+    await store.add_chunks(conn, version, chunks, occurred_at)
 
 
 def refuse_own_link(number: int, links: Sequence[Link]) -> None:

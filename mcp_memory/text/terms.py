@@ -99,11 +99,6 @@ def tsvector(text: str, *, extra: Sequence[str] = ()) -> str:
     return " ".join(_within_budget(entries))
 
 
-def with_marks(literal: str, marks: Iterable[str]) -> str:
-    """The literal of a tsvector with more lexemes in it, as they are."""
-    return " ".join((literal, *map(_quoted, marks)))
-
-
 def tsquery(lexemes: Iterable[str], operator: Literal["|", "&"] = "|") -> str:
     """A literal for `::tsquery` of at most 1,000 lexemes; of none, one that finds nothing."""
     quoted = [_quoted(_bounded(lexeme)) for lexeme in lexemes if lexeme][:TSQUERY_LEXEMES]

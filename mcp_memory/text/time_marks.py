@@ -18,9 +18,13 @@ _MOST_WANTED = 16
 _YEARS_BACK = 5
 
 
-def marks_of(text: str, told: date) -> list[str]:
-    """What a text is indexed by: the day it was told on, and every day and month it speaks of."""
-    spans = [Span(told, told), *times_in(text, told)]
+def marks_of(text: str, told: date, also: Iterable[date] = ()) -> list[str]:
+    """What a text is indexed by: the day it was told on, and every day and month it speaks of.
+
+    `also` are further days that it is of.
+    """
+    days = (Span(day, day) for day in (told, *also))
+    spans = [*days, *times_in(text, told)]
     return list(dict.fromkeys(mark for span in spans for mark in _marks(span)))
 
 

@@ -9,8 +9,7 @@ from collections.abc import Container, Iterator, Sequence
 from datetime import date
 
 from mcp_memory.text.chunking import chunk_markdown, chunk_text
-from mcp_memory.text.terms import tsvector
-from mcp_memory.text.time_marks import marks_of
+from mcp_memory.text.findable import Findable
 from mcp_memory.text.tokens import estimate_tokens
 from mcp_memory.transcripts.models import Piece, Role, Spoken
 
@@ -28,7 +27,7 @@ def pieces_of(role: Role, content: str, told: date) -> list[Piece]:
             end_line=chunk.end_line,
             text=chunk.text,
             tokens=estimate_tokens(chunk.text),
-            lexemes=tsvector(f"{chunk.heading}\n{chunk.text}", extra=marks_of(chunk.text, told)),
+            lexemes=Findable(chunk.heading, chunk.text, told).lexemes,
         )
         for position, chunk in enumerate(chunks)
     ]

@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from mcp_memory.db.cancellation import Connection
+from mcp_memory.text.findable import INDEXING
 from mcp_memory.transcripts.models import (
     Gap,
     ListedSession,
@@ -171,10 +172,11 @@ async def extend(
 _ADD_CHUNKS = """
 INSERT INTO chunks (agent_id, source, message_id, session, seq, role, speaker, origin, position,
                     path, title, heading, start_line, end_line, text, text_hash, tokens, lexemes,
-                    context, occurred_at)
+                    context, occurred_at, indexed_by)
 SELECT current_agent(), 'transcripts', m.id, m.session, m.seq, m.role, m.speaker, m.source,
        n.position, %(path)s, coalesce(nullif(m.speaker, ''), m.role), n.heading, n.start_line,
-       n.end_line, n.text, n.text_hash, n.tokens, n.lexemes, n.context, m.created_at
+       n.end_line, n.text, n.text_hash, n.tokens, n.lexemes, n.context, m.created_at,
+       %(indexing)s
 FROM unnest(%(messages)s::bigint[], %(positions)s::integer[], %(headings)s::text[],
             %(start_lines)s::integer[], %(end_lines)s::integer[], %(texts)s::text[],
             %(hashes)s::bytea[], %(tokens)s::integer[], %(lexemes)s::tsvector[],
@@ -206,6 +208,7 @@ async def add_chunks(
             "tokens": [piece.tokens for piece in pieces],
             "lexemes": [piece.lexemes for piece in pieces],
             "contexts": [context for _, _, context, _ in chunks],
+            "indexing": INDEXING,
         },
     )
 

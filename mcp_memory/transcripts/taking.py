@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from mcp_memory.config import LimitsConfig
 from mcp_memory.errors import InvalidInput
+from mcp_memory.text.findable import day_of
 from mcp_memory.text.storable import is_storable
 from mcp_memory.text.tokens import estimate_tokens
 from mcp_memory.transcripts.echoes import own_words
@@ -91,7 +92,7 @@ def take(messages: Sequence[NewMessage], zone: tzinfo) -> Taken:
             pieces_of(
                 message.role,
                 message.content,
-                (message.created_at or now).astimezone(zone).date(),
+                day_of(message.created_at or now, zone),
             )
             for message in kept
         ],

@@ -24,6 +24,7 @@ CHECKS = [
     "isolation",
     "migrations",
     "writing",
+    "index",
     "listening",
 ]
 

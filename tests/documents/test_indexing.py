@@ -1,11 +1,12 @@
 """Chunks and the plan of what to do with them: what did not change keeps its row."""
 
 from collections import Counter
+from datetime import date
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.documents.indexing import chunks_of, plan
+from mcp_memory.documents.indexing import chunks_of, findable, plan
 from mcp_memory.documents.models import NewChunk
 from mcp_memory.text.tokens import estimate_tokens
 
@@ -73,11 +74,15 @@ async def test_a_long_text_gives_the_same_chunks_as_its_sections_alone() -> None
 
 
 async def test_a_chunk_is_found_by_the_words_of_its_heading() -> None:
-    (chunk,) = await chunks_of("# Kestrels\n\nThey hover.")
+    chunks = await chunks_of("# Kestrels\n\nThey hover.")
+    (chunk,) = await findable(chunks, path="birds.md", tags=["falcons"], told=date(2026, 3, 1))
 
     assert chunk.heading == "Kestrels"
     assert "'kestrel':" in chunk.lexemes
     assert "'hover':" in chunk.lexemes
+    assert "'falcon'" in chunk.lexemes
+    assert "'bird'" in chunk.lexemes
+    assert "'~on:2026-03-01'" in chunk.lexemes
     assert chunk.tokens == estimate_tokens(chunk.text)
 
 

@@ -14,6 +14,7 @@ from mcp_memory.config import Config
 from mcp_memory.db.names import with_database
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.embeddings.hashing import HashingEmbedder
+from mcp_memory.text.findable import INDEXING
 from tests.documents.looking import rows, until_embedded
 
 # Few, so that an index over 100,000 vectors is built in seconds.
@@ -36,9 +37,10 @@ FROM generate_series(1, (%(rows)s + 9) / 10) n
 # Words by a power law, spelled so that no stemmer touches them: wbbc is word 1, wbbd word 2.
 _ADD_CHUNKS = """
 INSERT INTO chunks (agent_id, source, document_id, position, path, title, start_line, end_line,
-                    text, text_hash, tokens, lexemes)
+                    text, text_hash, tokens, lexemes, indexed_by)
 SELECT d.agent_id, 'documents', d.id, place, d.path, d.title, place * 5 + 1, place * 5 + 5,
-       words.text, sha256(words.text::bytea), 30, to_tsvector('simple', words.text)
+       words.text, sha256(words.text::bytea), 30, to_tsvector('simple', words.text),
+       %(indexing)s
 FROM documents d
 CROSS JOIN generate_series(0, 9) place
 CROSS JOIN LATERAL (
@@ -132,7 +134,13 @@ def fill(url: str, crowds: list[tuple[Crowd, list[float]]]) -> None:
         # Without its trigger nothing is queued: the vectors are here already.
         conn.execute("ALTER TABLE chunks DISABLE TRIGGER enqueue_embeddings")
         for crowd, near in crowds:
-            facts = {"agent": crowd.agent, "rows": crowd.rows, "text": crowd.text, "near": near}
+            facts = {
+                "agent": crowd.agent,
+                "rows": crowd.rows,
+                "text": crowd.text,
+                "near": near,
+                "indexing": INDEXING,
+            }
             for statement in (_ADD_DOCUMENTS, _ADD_CHUNKS, _ADD_VECTORS):
                 conn.execute(statement, facts)
         conn.execute("ALTER TABLE chunks ENABLE TRIGGER enqueue_embeddings")

@@ -1,6 +1,6 @@
 """The rules of forgetting; each public method is one transaction."""
 
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 
 from mcp_memory import audit
 from mcp_memory.audit import Event
@@ -8,8 +8,8 @@ from mcp_memory.config import LimitsConfig
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput, MemoryConflict, MemoryNotFound
-from mcp_memory.graph import indexing, writing
 from mcp_memory.graph import store as memories
+from mcp_memory.graph import writing
 from mcp_memory.graph.entities import store as entities
 from mcp_memory.graph.forgetting import store
 from mcp_memory.graph.models import Forgotten, Head
@@ -23,9 +23,14 @@ class Forgetting:
     """Takes memories out of everything at once, and out of the tables when they are purged."""
 
     def __init__(
-        self, databases: Databases, spaces: Spaces, lexicon: Lexicon, limits: LimitsConfig
+        self,
+        databases: Databases,
+        spaces: Spaces,
+        lexicon: Lexicon,
+        limits: LimitsConfig,
+        zone: tzinfo,
     ) -> None:
-        self._databases, self._limits = databases, limits
+        self._databases, self._limits, self._zone = databases, limits, zone
         self._spaces, self._lexicon = spaces, lexicon
 
     async def forget(
@@ -54,7 +59,7 @@ class Forgetting:
                 raise MemoryConflict(f"{memory_id(head.id)} is not forgotten.")
             if not is_kept:
                 raise MemoryNotFound(id)
-            await _restore(conn, head)
+            await _restore(conn, head, self._zone)
             await audit.record(conn, Event(agent, "restore", "memory", memory_id(head.id)))
             return Forgotten(memory_id(head.id), restored=True)
 
@@ -135,12 +140,11 @@ async def _forget(conn: Connection, agent: str, numbers: list[int], reason: str)
         await audit.record(conn, Event(agent, "forget", "memory", memory_id(number)))
 
 
-async def _restore(conn: Connection, head: Head) -> None:
+async def _restore(conn: Connection, head: Head, zone: tzinfo) -> None:
     await store.restore(conn, head.id)
     for version in await memories.versions(conn, head.id):
         said = await sayings.of_version(conn, version)
-        chunks = await indexing.chunks_of(version.content, said.mentions)
-        await memories.add_chunks(conn, version, chunks)
+        await writing.index(conn, version, said, zone)
     await memories.settle(conn, [head.id])
 
 

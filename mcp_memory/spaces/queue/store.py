@@ -122,6 +122,8 @@ WITH leased AS MATERIALIZED (
 INSERT INTO chunk_embeddings (chunk_id, model_id, agent_id, embedding, alone)
 SELECT id, %(id)s, agent_id, embedding, CASE WHEN context IS NOT NULL THEN alone END
 FROM known
+ON CONFLICT (chunk_id, model_id)
+DO UPDATE SET embedding = excluded.embedding, alone = excluded.alone
 RETURNING chunk_id
 """
 
@@ -152,6 +154,8 @@ RETURNING chunk_id, agent_id
 _STORE = """
 INSERT INTO chunk_embeddings (chunk_id, model_id, agent_id, embedding, alone)
 VALUES (%(chunk_id)s, %(id)s, %(agent)s, %(embedding)s::vector, %(alone)s::vector)
+ON CONFLICT (chunk_id, model_id)
+DO UPDATE SET embedding = excluded.embedding, alone = excluded.alone
 """
 
 

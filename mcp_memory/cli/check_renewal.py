@@ -1,0 +1,22 @@
+"""What `doctor` looks at in the index: whether rows of an earlier version are renewed."""
+
+from collections.abc import AsyncIterator
+
+from mcp_memory.app import App
+from mcp_memory.cli.findings import Finding, ok, warning
+from mcp_memory.db.diagnosis import Diagnosis
+from mcp_memory.db.migrate import shipped
+
+_MEND = "leave a server running, or run `mcp-memory embeddings backfill`; search works meanwhile"
+
+
+async def check_renewal(app: App, database: str, diagnosis: Diagnosis) -> AsyncIterator[Finding]:
+    """One finding; none where the database is not ready, for nothing is migrated for it."""
+    if diagnosis.inside is None or len(diagnosis.applied) != len(shipped()):
+        return
+    waiting = await app.renewal.waiting(app.config.agent, database=database)
+    if waiting:
+        what = f"{waiting} passages are still indexed as an earlier version did"
+        yield warning("index", what, _MEND)
+    else:
+        yield ok("index", "every passage is indexed as this version does")

@@ -1,0 +1,1 @@
+"""Bringing what an earlier version indexed up to date, behind everybody's back."""
