@@ -1,19 +1,21 @@
 """Other ways to rank the same messages, to compare the product's with: each a list of messages.
 
 Vectors alone, full text alone and their 0.7/0.3 mix are what other memory servers ship; the
-product with one of its routes taken away shows what that route is worth.
+product with one of its routes or features taken away shows what that is worth.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from mcp_memory.app import App
 from mcp_memory.db.cancellation import Connection
-from mcp_memory.recall import routes
+from mcp_memory.recall import anchors, candidates, features, mending, routes
 from mcp_memory.recall.candidates import Asked, best_candidates
 from mcp_memory.recall.models import Hit, Narrowing
 from mcp_memory.recall.question import read
+from mcp_memory.recall.weights import Weights, weights_for
 from mcp_memory.spaces.service import QueryVector
 from mcp_memory.transcripts import store
 
@@ -53,6 +55,12 @@ async def full_text_alone(conn: Connection, asked: Asked) -> list[int]:
     return [int(row[0]) for row in await (await conn.execute(_FULL_TEXT, parameters)).fetchall()]
 
 
+async def words_alone(conn: Connection, asked: Asked) -> list[int]:
+    """Chunks by BM25."""
+    hits = await routes.lexical(conn, asked.question.lexemes, _NARROWING, _HITS)
+    return [hit.chunk_id for hit in hits]
+
+
 async def mixed(conn: Connection, asked: Asked) -> list[int]:
     """Chunks by 0.7 of the cosine and 0.3 of BM25, each scaled by the question's best."""
     lexemes = asked.question.lexemes
@@ -90,9 +98,80 @@ RANKINGS: dict[str, Ranking] = {
     "vectors alone": vectors_alone,
     "full text alone (ts_rank)": full_text_alone,
     "0.7 vectors + 0.3 BM25": mixed,
-    "product without vectors": without_vectors,
-    "product without words": without_words,
 }
+
+
+async def without_times(conn: Connection, asked: Asked) -> list[int]:
+    """The product's order without the route of days and months."""
+    return await _ranked(conn, replace(asked, question=replace(asked.question, marks=[])))
+
+
+async def without_anchors(conn: Connection, asked: Asked) -> list[int]:
+    """The product's order without what a question names by a pull request, a file and the like."""
+    may_name = anchors.may_name
+    anchors.may_name = _never
+    try:
+        return await _ranked(conn, asked)
+    finally:
+        anchors.may_name = may_name
+
+
+async def without_mending(conn: Connection, asked: Asked) -> list[int]:
+    """The product's order of a question that is taken by the letter."""
+    with nothing_mended():
+        return await _ranked(conn, asked)
+
+
+def _never(_text: str) -> bool:
+    return False
+
+
+@contextmanager
+def nothing_mended() -> Generator[None]:
+    """Questions are taken by the letter, in this block."""
+    spellings = mending.spellings
+    mending.spellings = _no_spellings
+    try:
+        yield
+    finally:
+        mending.spellings = spellings
+
+
+def _no_spellings(_word: str) -> list[str]:
+    return []
+
+
+def without_feature(name: str) -> Ranking:
+    """The product's order with that feature worth nothing, the others as they are."""
+
+    def poorer(provider: str) -> Weights:
+        weights = weights_for(provider)
+        return replace(weights, features=weights.features | {name: 0.0})
+
+    async def ranking(conn: Connection, asked: Asked) -> list[int]:
+        candidates.weights_for = poorer
+        try:
+            return await _ranked(conn, asked)
+        finally:
+            candidates.weights_for = weights_for
+
+    return ranking
+
+
+# What `--without` takes away: a route, or a feature whose weights are not learned anew for it.
+WITHOUT: dict[str, Ranking] = {
+    "semantic": without_vectors,
+    "lexical": without_words,
+    "time": without_times,
+    "anchor": without_anchors,
+    "mending": without_mending,
+} | {name: without_feature(name) for name in features.NAMES}
+
+
+def rankings(without: Sequence[str], *, alone: bool) -> dict[str, Ranking]:
+    """What the product is compared with: the others, and itself without each of these."""
+    ablated = {f"product without {name}": WITHOUT[name] for name in without}
+    return ablated if alone else RANKINGS | ablated
 
 
 async def ranked(

@@ -1,13 +1,15 @@
 """Recall of evidence on LoCoMo and BEAM, through the public tools.
 
     python -m benchmarks.recall FILE… [--provider minilm …] [--alone] [--limit-questions N]
+                                [--without ROUTE|FEATURE …]
 
 Each conversation is appended as transcripts into a database of its own; each question is asked by
 `transcript(action="search")`. Recall at k is the share of a question's evidence among the first k
 messages, recall in T the share inside the first T tokens of text that comes back. In the same run
-the same questions are ranked in other ways (`benchmarks.rankings`), unless `--alone`. The shipped
-weights have seen the conversations they were learned on: `benchmarks.learn_ranking` prints the
-cross-validated figures, and what each feature is worth.
+the same questions are ranked in other ways (`benchmarks.rankings`), unless `--alone`, and by the
+product without each route or feature that is named. The shipped weights have seen the
+conversations they were learned on, and nothing is learned anew for what is left out:
+`benchmarks.learn_ranking` prints the cross-validated figures, and what each feature is worth.
 """
 
 import argparse
@@ -19,7 +21,6 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TypedDict, cast
 
@@ -29,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.conversations import Conversation, Question, load
-from benchmarks.rankings import RANKINGS, Found, ranked
+from benchmarks.rankings import WITHOUT, Found, Ranking, ranked, rankings
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
 from mcp_memory.server.build import build_server
@@ -82,12 +83,15 @@ class Asked:
 
 
 @asynccontextmanager
-async def open_benchmark_app(provider: str, folder: Path) -> AsyncGenerator[App]:
-    """An app on an embedded cluster of its own, and nobody else's settings."""
+async def open_benchmark_app(
+    provider: str, folder: Path, *, server: str | None = None
+) -> AsyncGenerator[App]:
+    """An app on an embedded cluster of its own, or on that server, and nobody else's settings."""
     config = Config.model_validate(
         {
             "agent": _AGENT,
             "embedded": {"data_dir": str(folder / "cluster")},
+            "database": {"url": server},
             "embeddings": {"provider": provider} | _MODELS,
             "limits": {"statement_timeout_seconds": 600},
         }
@@ -166,7 +170,10 @@ def _once(found: Sequence[Found]) -> list[Found]:
 
 
 async def compare(
-    app: App, conversation: Conversation, questions: Sequence[Question]
+    app: App,
+    conversation: Conversation,
+    questions: Sequence[Question],
+    others: Mapping[str, Ranking],
 ) -> list[Asked]:
     """Every question as the other rankings answer it."""
     database = database_of(conversation)
@@ -177,7 +184,7 @@ async def compare(
             name,
             await ranked(app, _AGENT, question.text, ranking, database=database, most=DEPTHS[-1]),
         )
-        for name, ranking in RANKINGS.items()
+        for name, ranking in others.items()
         for question in questions
     ]
 
@@ -216,7 +223,9 @@ def _figures(members: Sequence[Asked]) -> list[str]:
     return [*cells[:3], f"{low:.3f}-{high:.3f}", *cells[3:]]
 
 
-async def run(paths: Sequence[Path], provider: str, limit: int | None, *, alone: bool) -> None:
+async def run(
+    paths: Sequence[Path], provider: str, limit: int | None, others: Mapping[str, Ranking]
+) -> None:
     """Fill, ask and report."""
     asked: list[Asked] = []
     with tempfile.TemporaryDirectory(prefix="mcpm-", dir="/tmp") as folder:
@@ -226,7 +235,7 @@ async def run(paths: Sequence[Path], provider: str, limit: int | None, *, alone:
                 await fill(app, conversation)
                 questions = conversation.questions[:limit]
                 asked += await ask(app, conversation, questions)
-                asked += [] if alone else await compare(app, conversation, questions)
+                asked += await compare(app, conversation, questions, others)
     report(f"recall of evidence, {provider}", asked)
 
 
@@ -236,11 +245,15 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--provider", nargs="+", default=["minilm"], choices=["minilm", "hashing"])
     parser.add_argument("--alone", action="store_true", help="leave out the other rankings")
+    parser.add_argument(
+        "--without", nargs="+", choices=WITHOUT, help="of the product, one at a time"
+    )
     parser.add_argument("--limit-questions", type=int, help="ask only the first N of each")
     arguments = parser.parse_args()
+    usual = [] if arguments.alone else ["semantic", "lexical"]
+    others = rankings(arguments.without or usual, alone=arguments.alone)
     for provider in arguments.provider:
-        work = partial(run, arguments.files, provider, arguments.limit_questions)
-        anyio.run(partial(work, alone=arguments.alone))
+        anyio.run(run, arguments.files, provider, arguments.limit_questions, others)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
     python -m benchmarks.search                          # 10,000, 100,000 and 1,000,000 chunks
     python -m benchmarks.search --sizes 100000 --database-url postgresql://… --keep
+    python -m benchmarks.search --shared-answers         # T1, which there is not, beside T2 and T0
 
 Every query goes in turns to the bare HNSW top-20 statement, to bare full text (any word, `ts_rank`
 over every match), and to the whole search, whose time is given without that of embedding the
@@ -28,6 +29,7 @@ from mcp.client.stdio import stdio_client
 from pgvector.psycopg import register_vector
 from psycopg import sql
 
+from benchmarks import shared_answers
 from benchmarks.documents import config_of, server
 from benchmarks.search_stage import (
     AGENT,
@@ -72,12 +74,18 @@ LIMIT 10
 """
 
 
-async def measure(url: str, language: Language, chunks: int) -> None:
+async def measure(url: str, language: Language, chunks: int, *, are_answers_shared: bool) -> None:
     """Print what a loaded database answers in what time."""
     queries = make_queries(language, WARMING + ASKED, SEED)
     async with open_app(config_of(url)) as app:
         base, others = await in_turns(app, url, queries)
         print_table(f"Searching {chunks:,} chunks", "query", base, others)
+        if are_answers_shared:
+            base, others = await shared_answers.measure(app, url, AGENT, queries[-ASKED:], _whole)
+            print_table(f"Shared answers, {chunks:,} chunks", "query", base, others)
+            least = shared_answers.least_repeated(base, *others[:2])
+            print(f"T1 gains something if more than {least:.0%} of what T0 misses is a repeat\n")
+            return
         share = await recall_of_few(app, url, queries[:20])
     print_table(f"T0 over stdio, {chunks:,} chunks", "call", *await over_stdio(url, queries[0]))
     print(f"recall@10 of the semantic route, {SMALL_ROWS} rows among {chunks:,}: {share:.2f}\n")
@@ -186,7 +194,7 @@ async def prepare(url: str) -> None:
             await anyio.sleep(0.1)
 
 
-def run(url: str, language: Language, chunks: int, *, keep: bool) -> None:
+def run(url: str, language: Language, chunks: int, *, keep: bool, are_answers_shared: bool) -> None:
     """Measure one size in a database of its own."""
     name = f"bench_search_{chunks}"
     own = with_database(url, name)
@@ -197,7 +205,8 @@ def run(url: str, language: Language, chunks: int, *, keep: bool) -> None:
             conn.execute(sql.SQL(create).format(sql.Identifier(name)))
             anyio.run(prepare, own)
             print(f"{chunks:,} chunks loaded in {load(own, language, chunks, seed=SEED):.0f} s\n")
-        anyio.run(measure, own, language, chunks)
+        work = partial(measure, own, language, chunks, are_answers_shared=are_answers_shared)
+        anyio.run(work)
         if not keep:
             conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -208,11 +217,13 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--database-url", help="a server; databases of its own are made there")
     parser.add_argument("--keep", action="store_true", help="use and leave loaded databases")
+    parser.add_argument("--shared-answers", action="store_true", help="measure what T1 would be")
     arguments = parser.parse_args()
     language = make_language(SEED)
     with server(arguments.database_url) as url:
         for size in arguments.sizes:
-            run(url, language, size, keep=arguments.keep)
+            are_shared = arguments.shared_answers
+            run(url, language, size, keep=arguments.keep, are_answers_shared=are_shared)
 
 
 if __name__ == "__main__":

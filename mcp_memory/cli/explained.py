@@ -21,15 +21,16 @@ def _held(query: ParsedQuery) -> Iterator[tuple[str, str]]:
     if query.anchors:
         yield "anchors", ", ".join(query.anchors)
     if query.period:
-        yield "time", ", ".join(f"{name} {value}" for name, value in query.period.items())
+        yield "time", "; ".join(f"{name} {value}" for name, value in query.period.items())
     if query.asks:
         yield "asks", ", ".join(query.asks)
     yield "vectors", query.vectors or "none"
 
 
 def print_features(result: SearchResult) -> None:
-    """Print the routes, then each feature that counts, the one that moved it most first."""
-    click.echo(f"   found by {', '.join(result.routes)}")
+    """Print the routes and what it is ranked by, then the features, what moved it most first."""
+    ranked_by = f", ranked by {sum(result.shares.values()):+.3f}" if result.shares else ""
+    click.echo(f"   found by {', '.join(result.routes)}{ranked_by}")
     names = sorted(result.scores, key=lambda name: -abs(result.shares.get(name, 0.0)))
     rows = [
         (name, f"{result.scores[name]:.3f}", f"{result.shares.get(name, 0.0):+.3f}")

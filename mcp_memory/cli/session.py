@@ -35,6 +35,8 @@ def run(config: Config, work: Callable[[App], Awaitable[Result]]) -> Result:
 
     async def opened() -> Result:
         async with open_app(config) as app:
-            return await work(app)
+            result = await work(app)
+            await app.lexicon.finish()
+            return result
 
     return anyio.run(opened)

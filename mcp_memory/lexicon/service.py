@@ -40,6 +40,12 @@ class Lexicon:
                     await self._merge_if_possible(database)
             await anyio.sleep(_PAUSE_SECONDS)
 
+    async def finish(self) -> None:
+        """Merge what this process has written, for whoever ends before the worker comes to it."""
+        for database in self._databases.opened():
+            if database.writes:
+                await self._merge_if_possible(database)
+
     async def _merge_if_possible(self, database: Database) -> None:
         try:
             await self.merge(database)

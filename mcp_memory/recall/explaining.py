@@ -1,5 +1,6 @@
 """What `explain` tells: how the query was read, and what each feature was worth."""
 
+from calendar import month_name
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -8,6 +9,7 @@ from mcp_memory.recall import routes
 from mcp_memory.recall.candidates import Asked
 from mcp_memory.recall.mending import weighed
 from mcp_memory.recall.models import ParsedQuery
+from mcp_memory.recall.question import Period
 from mcp_memory.recall.usage import store
 from mcp_memory.recall.usage.models import Uses
 from mcp_memory.recall.weights import Weights
@@ -36,10 +38,21 @@ async def _parsed(conn: Connection, asked: Asked) -> ParsedQuery:
     return ParsedQuery(
         words=_rounded({word: read.weights[word] for word in question.lexemes}),
         anchors=await routes.anchors_in(conn, question.text, dict(asked.anchors)),
-        period={name: str(value) for name, value in asdict(question.period).items() if value},
+        period=_told(question.period, question.marks),
         asks=[kind for kind, is_asked in asks.items() if is_asked],
         vectors=asked.vector.provider,
     )
+
+
+def _told(period: Period, marks: Sequence[str]) -> dict[str, str]:
+    """The times that a query names, in words."""
+    told = {
+        "months": ", ".join(month_name[month] for month in period.months),
+        "years": ", ".join(map(str, period.years)),
+        "around": f"{period.around:%Y-%m-%d}" if period.around else "",
+        "looks for": ", ".join(mark.partition(":")[2] for mark in marks),
+    }
+    return {name: words for name, words in told.items() if words}
 
 
 def used_of(uses: Uses | None) -> dict[str, int]:

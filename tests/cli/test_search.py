@@ -35,10 +35,19 @@ def test_explain_tells_the_words_the_routes_and_each_feature(remembered: Program
     lines = remembered.run("search", "zebras", "--explain").stdout.splitlines()
 
     assert lines[0].startswith("words:    zebra (")
-    assert any(line.startswith("   found by lexical") for line in lines)
     heading = lines.index("feature\tvalue\tshare")
-    name, value, share = lines[heading + 1].split("\t")
+    rows = [line.split("\t") for line in lines[heading + 1 :] if "\t" in line]
+    found_by, _, ranked_by = lines[heading - 1].partition(", ranked by ")
+    assert found_by.startswith("   found by lexical")
+    assert float(ranked_by) == pytest.approx(sum(float(share) for _, _, share in rows), abs=0.02)
+    name, value, share = rows[0]
     assert (name in NAMES, float(value) > 0, share[0]) == (True, True, "+")
+
+
+def test_a_search_after_indexing_knows_rare_words_and_mends_slips(remembered: Program) -> None:
+    """The counts are there though each command ended at once."""
+    lines = remembered.run("search", "zebars of Norway", "--explain").stdout.splitlines()
+    assert lines[0].startswith("words:    zebra (")
 
 
 def test_explain_in_json_holds_the_query_and_the_shares(remembered: Program) -> None:

@@ -442,7 +442,7 @@ async def test_an_explained_search_says_how_the_query_was_read(app: App) -> None
     assert answer.query.anchors == ["pr:42"]
     assert answer.query.asks[0] == "when"
     assert {"merg", "pr", "42"} <= answer.query.words.keys()
-    assert answer.query.period
+    assert answer.query.period == {"months": "March", "years": "2026", "looks for": "2026-03"}
     assert answer.query.vectors == "hashing"
 
 
