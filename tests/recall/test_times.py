@@ -1,5 +1,6 @@
 """What happened on a day is found by that day, whatever words name it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -54,6 +55,19 @@ async def test_a_fact_told_today_about_last_tuesday_is_found_by_it(app: App) -> 
     day = last(1)
     for query in ("last Tuesday", f"What was done on {day:%B} {day.day}, {day.year}?"):
         assert (await found(app, query))[0] == "told.md"
+
+
+async def test_a_document_that_is_said_to_be_of_another_day_is_found_by_that_one(app: App) -> None:
+    text = "Yesterday the plumber fixed the tap."
+    request = WriteDocument(
+        "told.md", text, mode="replace", occurred_at=datetime(2023, 5, 8, tzinfo=UTC)
+    )
+    await app.documents.write("alice", request)
+    await app.documents.write(
+        "alice", replace(request, occurred_at=datetime(2024, 6, 10, tzinfo=UTC))
+    )
+    assert await found(app, "on May 7, 2023") == []
+    assert await found(app, "on June 9, 2024") == ["told.md"]
 
 
 @pytest.mark.parametrize("query", ["in May 2023", "on May 7, 2023", "2023-05-07", "am 7. Mai 2023"])
