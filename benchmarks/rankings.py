@@ -160,10 +160,10 @@ def without_feature(name: str) -> Ranking:
 
 # What `--without` takes away: a route, or a feature whose weights are not learned anew for it.
 WITHOUT: dict[str, Ranking] = {
-    "semantic": without_vectors,
-    "lexical": without_words,
-    "time": without_times,
-    "anchor": without_anchors,
+    "vectors": without_vectors,
+    "words": without_words,
+    "times": without_times,
+    "anchors": without_anchors,
     "mending": without_mending,
 } | {name: without_feature(name) for name in features.NAMES}
 

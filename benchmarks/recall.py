@@ -250,7 +250,7 @@ def main() -> None:
     )
     parser.add_argument("--limit-questions", type=int, help="ask only the first N of each")
     arguments = parser.parse_args()
-    usual = [] if arguments.alone else ["semantic", "lexical"]
+    usual = [] if arguments.alone else ["vectors", "words"]
     others = rankings(arguments.without or usual, alone=arguments.alone)
     for provider in arguments.provider:
         anyio.run(run, arguments.files, provider, arguments.limit_questions, others)
