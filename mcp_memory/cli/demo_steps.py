@@ -178,6 +178,7 @@ async def _a_message_arrives(stage: Stage) -> list[str]:
         answer = await stage.ben.call("memory_message", action="wait", timeout_seconds=20)
         arrived.extend(entries(answer, "messages"))
 
+    sent: Answer = {}
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
         sent = await stage.ada.call(
