@@ -193,8 +193,9 @@ def _pool(address: Address) -> AsyncConnectionPool[Connection]:
         # No back-off of the pool's own: the next call tries anew, and says what is wrong.
         reconnect_timeout=0,
         configure=_configure,
-        # Behind a pooler in transaction mode a prepared statement is somebody else's.
-        kwargs={"prepare_threshold": None if address.listen_url else 5},
+        # Transactions begin with the statement that says whose they are. Behind a pooler in
+        # transaction mode a prepared statement is somebody else's.
+        kwargs={"autocommit": True, "prepare_threshold": None if address.listen_url else 5},
         name=address.name,
     )
 

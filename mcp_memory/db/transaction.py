@@ -1,10 +1,13 @@
 """One transaction with an identity: begun, worked in, committed, its end known or said unknown."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Literal
 
 import psycopg
+from psycopg import sql
 
 from mcp_memory.db.cancellation import Connection, Result
 from mcp_memory.errors import DatabaseUnavailable, OutcomeUnknown
@@ -32,21 +35,25 @@ class ConnectionLost(psycopg.OperationalError):
 
 # Everything is local to the transaction: behind a pooler the next one is somebody else's.
 # read_only is never set to off, which a standby refuses and a read-only server would obey.
+# A search is planned anew for its values. What is written is found by keys, whatever they are, and
+# a foreign key's check is such a statement for each row: planning those once is enough.
 _ENTER = """
-SELECT set_config('role', coalesce(nullif(%(role)s, ''), current_setting('role')), true),
-       set_config('search_path', %(search_path)s, true),
-       set_config('mcp_memory.agent', %(agent)s, true),
-       set_config('mcp_memory.maintenance', CASE WHEN %(is_worker)s THEN 'on' ELSE '' END, true),
-       set_config('statement_timeout', %(timeout_milliseconds)s::text, true),
-       set_config('idle_in_transaction_session_timeout', %(timeout_milliseconds)s::text, true),
+BEGIN;
+SELECT set_config('role', coalesce(nullif({role}, ''), current_setting('role')), true),
+       set_config('search_path', {search_path}, true),
+       set_config('mcp_memory.agent', {agent}, true),
+       set_config('mcp_memory.maintenance', CASE WHEN {is_worker} THEN 'on' ELSE '' END, true),
+       set_config('statement_timeout', {timeout_milliseconds}::text, true),
+       set_config('idle_in_transaction_session_timeout', {timeout_milliseconds}::text, true),
        set_config('transaction_read_only',
-                  CASE WHEN %(is_read_only)s THEN 'on'
+                  CASE WHEN {is_read_only} THEN 'on'
                        ELSE current_setting('transaction_read_only') END, true),
-       set_config('client_connection_check_interval', %(client_check)s, true),
-       set_config('plan_cache_mode', 'force_custom_plan', true),
+       set_config('client_connection_check_interval', {client_check}, true),
+       set_config('plan_cache_mode',
+                  CASE WHEN {is_read_only} THEN 'force_custom_plan' ELSE 'auto' END, true),
        set_config('hnsw.iterative_scan', 'relaxed_order', true),
        set_config('hnsw.ef_search', '120', true),
-       %(role)s = '' AND EXISTS (
+       {role} = '' AND EXISTS (
            SELECT
            FROM pg_policy
            WHERE polrelid = to_regclass('mcp_memory.idempotency_keys') AND polname = 'worked_on'
@@ -55,11 +62,10 @@ SELECT set_config('role', coalesce(nullif(%(role)s, ''), current_setting('role')
 
 
 async def transact(conn: Connection, identity: Identity, work: Work[Result]) -> Result:
-    """What `work` returns, once it is committed."""
+    """What `work` returns, once it is committed. The connection must be in autocommit."""
     stage: Literal["begin", "work", "commit"] = "begin"
     try:
-        async with conn.transaction():
-            await _enter(conn, identity)
+        async with _transaction(conn, identity):
             stage = "work"
             result = await work(conn)
             stage = "commit"
@@ -72,10 +78,36 @@ async def transact(conn: Connection, identity: Identity, work: Work[Result]) -> 
     return result
 
 
+@asynccontextmanager
+async def _transaction(conn: Connection, identity: Identity) -> AsyncGenerator[None]:
+    """Commit what the block does, or undo it; `conn.transaction()` costs a round trip more."""
+    try:
+        await _enter(conn, identity)
+        yield
+        await conn.commit()
+    except BaseException:
+        # A connection that cannot even do that is thrown away by its pool.
+        with suppress(psycopg.Error):
+            await conn.rollback()
+        raise
+
+
 async def _enter(conn: Connection, identity: Identity) -> None:
-    """Take the identity. Policies written for two roles since would not hold the login itself."""
-    row = await (await conn.execute(_ENTER, asdict(identity))).fetchone()
+    """Begin, and take the identity: one round trip.
+
+    Policies written for two roles since would not hold the login itself.
+    """
+    cursor = await conn.execute(_entrance(identity), prepare=False)
+    cursor.nextset()
+    row = await cursor.fetchone()
     if row is not None and row[-1]:
         raise DatabaseUnavailable(
             identity.database, "its login was given roles since this process began; start it anew"
         )
+
+
+@lru_cache(maxsize=1024)
+def _entrance(identity: Identity) -> bytes:
+    """The statements that enter as that identity; two in one take no parameters."""
+    values = {name: sql.Literal(value) for name, value in asdict(identity).items()}
+    return sql.SQL(_ENTER).format(**values).as_bytes()

@@ -39,12 +39,9 @@ async def session(conn: Connection, session_id: str) -> Session | None:
         return await (await cursor.execute(_SESSION, {"session_id": session_id})).fetchone()
 
 
-# The statements of an append look rows up by their keys, whatever the values: planning them once
-# is enough. Nothing that searches comes after in the transaction.
 _LOCK_SESSION = """
 SELECT s.id, s.session_id, s.source, s.last_seq, s.flushed,
-       (SELECT max(u.last_at) FROM summaries u WHERE u.session = s.id) AS summarized_until,
-       set_config('plan_cache_mode', 'auto', true)
+       (SELECT max(u.last_at) FROM summaries u WHERE u.session = s.id) AS summarized_until
 FROM sessions s
 WHERE s.agent_id = current_agent() AND s.session_id = %(session_id)s
 FOR NO KEY UPDATE OF s
@@ -58,7 +55,7 @@ async def lock_session(conn: Connection, session_id: str) -> Session | None:
     """
     found = await conn.execute(_LOCK_SESSION, {"session_id": session_id})
     row = await found.fetchone()
-    return None if row is None else Session(*row[:6])
+    return None if row is None else Session(*row)
 
 
 _ADD_SESSION = """
@@ -163,7 +160,7 @@ async def extend(
         spoken = await conn.execute(_SPOKEN, parameters)
         row = await locked.fetchone()
         return (
-            None if row is None else Session(*row[:6]),
+            None if row is None else Session(*row),
             [Stored(*each) for each in await added.fetchall()],
             [Spoken(*each) for each in await spoken.fetchall()],
         )

@@ -157,6 +157,33 @@ async def test_a_caller_cancelled_while_it_waits_takes_no_connection_with_it(
         assert await db.read("alice", backend) == before
 
 
+async def test_a_search_is_planned_for_its_values_and_a_write_once(db: Database) -> None:
+    async def planning(conn: Connection) -> str:
+        row = await (await conn.execute("SHOW plan_cache_mode")).fetchone()
+        assert row is not None
+        return str(row[0])
+
+    assert await db.read("alice", planning) == "force_custom_plan"
+    assert await db.write("alice", planning) == await db.maintain(planning) == "auto"
+
+
+async def test_what_fails_in_the_middle_leaves_nothing_and_a_usable_connection(
+    db: Database,
+) -> None:
+    seen: list[int] = []
+
+    async def fail(conn: Connection) -> None:
+        seen.append(await backend(conn))
+        await add(conn)
+        raise LookupError("of the work itself")
+
+    with pytest.raises(LookupError):
+        await db.write("alice", fail)
+
+    assert await db.maintain(count) == 0
+    assert await db.read("alice", backend) in seen
+
+
 async def test_constraints_stay_what_postgresql_calls_them(db: Database) -> None:
     async def violate(conn: Connection) -> None:
         await conn.execute("INSERT INTO registered_databases VALUES ('Not A Name', '', '')")
