@@ -141,26 +141,27 @@ async def measure_sending(app: App, url: str, recipients: int, sends: int) -> No
     for agent in agents:
         await app.presence.note(agent)
     request = SendMessage(CONTENT, agents)
+    turn = min(TURN, sends)
     ours: list[float] = []
     bare: list[float] = []
     async with await psycopg.AsyncConnection.connect(url) as conn:
         await conn.execute(BARE_TABLES)
         await conn.commit()
-        for _ in range(sends // TURN):
+        for _ in range(sends // turn):
             begun = time.perf_counter()
-            for _ in range(TURN):
+            for _ in range(turn):
                 await app.messages.send("alice", request)
             ours.append(time.perf_counter() - begun)
             begun = time.perf_counter()
-            for _ in range(TURN):
+            for _ in range(turn):
                 await send_bare(conn, agents)
             bare.append(time.perf_counter() - begun)
-    rates = [TURN * len(each) / sum(each) for each in (ours, bare)]
+    rates = [turn * len(each) / sum(each) for each in (ours, bare)]
     title = (
         f"sending to {recipients}: {rates[0]:.0f} messages/s,"
         f" the bare loop {rates[1]:.0f}, {rates[0] / rates[1]:.2f} of it"
     )
-    print_table(title, "message", Measured("bare", bare, TURN), [Measured("send", ours, TURN)])
+    print_table(title, "message", Measured("bare", bare, turn), [Measured("send", ours, turn)])
 
 
 async def send_bare(conn: "psycopg.AsyncConnection[tuple[object, ...]]", agents: list[str]) -> None:
@@ -238,4 +239,6 @@ if __name__ == "__main__":
     parser.add_argument("--sends", type=int, default=300)
     parser.add_argument("--waits", type=int, default=1000)
     given = parser.parse_args()
+    if min(given.rounds, given.sends) < 1 or given.waits < 0:
+        parser.error("at least one round and one send; no fewer than no waits")
     anyio.run(main, given.rounds, given.sends, given.waits)

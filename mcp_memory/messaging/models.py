@@ -37,6 +37,11 @@ class SendMessage:
         return EVERYBODY in self.to
 
     @property
+    def is_to_named(self) -> bool:
+        """Whether it goes to agents that the sender named himself."""
+        return bool(self.to) and not self.is_to_everybody
+
+    @property
     def is_public(self) -> bool:
         """Whether it goes to everybody, or to a whole channel."""
         return self.is_to_everybody or (not self.to and bool(self.channel))

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from mcp_memory import audit
-from mcp_memory.audit import Event
 from mcp_memory.db import idempotency
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.errors import Conflict, MailNotFound, RecipientUnknown
@@ -17,6 +15,8 @@ from mcp_memory.messaging.taking import message_id
 
 async def send(conn: Connection, sender: str, request: SendMessage) -> Sent:
     """The message as sent, or as it was sent before under the same idempotency key."""
+    if not request.idempotency_key:
+        return await _send(conn, sender, request)
 
     async def do() -> dict[str, object]:
         return asdict(await _send(conn, sender, request))
@@ -30,9 +30,17 @@ async def _send(conn: Connection, sender: str, request: SendMessage) -> Sent:
     parent = await _parent(conn, request)
     recipients = await _recipients(conn, sender, request, parent)
     bells = [BROADCAST] if request.is_to_everybody else [mail_channel(each) for each in recipients]
-    number, thread = await store.send(conn, sender, request, recipients, bells, parent=parent)
-    await audit.record(conn, Event(sender, "send", "message", str(number)))
+    sent = await store.send(conn, sender, request, recipients, bells, parent=parent)
+    if sent is None:
+        raise await _unknown(conn, recipients)
+    number, thread = sent
     return Sent(str(number), str(thread), list(recipients))
+
+
+async def _unknown(conn: Connection, recipients: Sequence[str]) -> RecipientUnknown:
+    """Who of them nobody has seen, and who there is."""
+    known = await directory.known(conn)
+    return RecipientUnknown([name for name in recipients if name not in known], known)
 
 
 async def _parent(conn: Connection, request: SendMessage) -> Mail | None:
@@ -55,19 +63,11 @@ async def _recipients(
             raise Conflict("Nobody but you is known yet: nothing was sent.")
         return everybody
     if request.to:
-        return await _named(conn, request.to)
+        return list(dict.fromkeys(request.to))
     if request.channel:
         return await _audience(conn, sender, request.channel)
     assert parent is not None
     return parent.recipients if parent.sender == sender else [parent.sender]
-
-
-async def _named(conn: Connection, names: Sequence[str]) -> Sequence[str]:
-    wanted = list(dict.fromkeys(names))
-    known = await directory.known_among(conn, wanted)
-    if strangers := [name for name in wanted if name not in known]:
-        raise RecipientUnknown(strangers, await directory.known(conn))
-    return wanted
 
 
 async def _audience(conn: Connection, sender: str, channel: str) -> Sequence[str]:

@@ -21,10 +21,16 @@ from mcp_memory.messaging.models import (
 
 _FIRST_PLACE: Place = (11, 0)
 
-# One statement, so that a message to many costs no more round trips than one to a single agent.
+# One statement, so that a message to many costs no more round trips than one to a single agent,
+# and what `audit.record` would do is done in it. Where a stranger is named there is no message.
 _SEND = """
 WITH fresh AS (
-    SELECT nextval(pg_get_serial_sequence('messages', 'id')) AS id
+    SELECT nextval('messages_id_seq') AS id
+    WHERE NOT %(are_named)s OR NOT EXISTS (
+        SELECT
+        FROM unnest(%(recipients)s::text[]) recipient
+        WHERE NOT EXISTS (SELECT FROM agents a WHERE a.agent_id = recipient)
+    )
 ), message AS (
     INSERT INTO messages (
         id, agent_id, recipients, is_public, thread_id, reply_to, subject, content, type, channel,
@@ -39,6 +45,10 @@ WITH fresh AS (
     INSERT INTO deliveries (agent_id, message_id, sender, priority, expires_at)
     SELECT recipient, m.id, m.agent_id, m.priority, m.expires_at
     FROM message m, unnest(%(recipients)s::text[]) recipient
+), audited AS (
+    INSERT INTO audit_log (agent_id, action, kind, object_id)
+    SELECT agent_id, 'send', 'message', id::text
+    FROM message
 )
 SELECT id, thread_id,
        ARRAY(SELECT pg_notify(bell, id::text)::text FROM unnest(%(bells)s::text[]) bell)
@@ -54,11 +64,15 @@ async def send(
     bells: Sequence[str],
     *,
     parent: Mail | None,
-) -> tuple[int, int]:
-    """Put the message into each recipient's mailbox and ring; its id and its thread's."""
+) -> tuple[int, int] | None:
+    """Put the message into each recipient's mailbox and ring; its id and its thread's.
+
+    None, and nothing is sent, when one of those whom the sender named is not known.
+    """
     parameters: dict[str, str | int | bool | list[str] | timedelta | None] = {
         "sender": sender,
         "recipients": list(recipients),
+        "are_named": request.is_to_named,
         "bells": list(bells),
         "is_public": request.is_public,
         "thread_id": parent.thread_id if parent else None,
@@ -71,8 +85,7 @@ async def send(
         "expires_in": request.expires_in,
     }
     row = await (await conn.execute(_SEND, parameters)).fetchone()
-    assert row is not None
-    return int(row[0]), int(row[1])
+    return None if row is None else (int(row[0]), int(row[1]))
 
 
 _RING = """

@@ -21,19 +21,6 @@ async def seen(conn: Connection, agents: Sequence[str]) -> None:
     await conn.execute(_SEEN, {"agents": list(agents)})
 
 
-_KNOWN_AMONG = """
-SELECT agent_id
-FROM agents
-WHERE agent_id = ANY(%(agents)s)
-"""
-
-
-async def known_among(conn: Connection, agents: Sequence[str]) -> set[str]:
-    """Those of the agents that are known."""
-    rows = await (await conn.execute(_KNOWN_AMONG, {"agents": list(agents)})).fetchall()
-    return {str(row[0]) for row in rows}
-
-
 _KNOWN = """
 SELECT agent_id
 FROM agents
