@@ -1,5 +1,6 @@
 """Mail as events of real bridges: each message once, in order, whatever happens meanwhile."""
 
+import signal
 from typing import cast
 
 import anyio
@@ -7,9 +8,11 @@ import anyio.to_thread
 import psycopg
 import pytest
 
-from mcp_memory.app import App
+from mcp_memory.app import App, open_app
 from mcp_memory.messaging.models import SendMessage
 from tests.fixtures.listeners import closed_to_newcomers, kill_listeners
+from tests.fixtures.servers import ADMIN, TcpServer
+from tests.messaging.mail import arrive, config_at
 from tests.server.bridge.process import bridge
 from tests.server.calls import Facts
 from tests.server.running import Environ, environ_of
@@ -19,7 +22,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def environ(database_url: str) -> Environ:
-    return environ_of(database_url, MCP_MEMORY__EMBEDDINGS__PROVIDER="hashing")
+    return environ_at(database_url)
+
+
+def environ_at(url: str) -> Environ:
+    return environ_of(url, MCP_MEMORY__EMBEDDINGS__PROVIDER="hashing")
 
 
 @pytest.fixture
@@ -107,6 +114,27 @@ async def test_ten_losses_during_many_sends_lose_and_repeat_nothing(
         # Whatever comes twice would have come before this.
         last = await send(app, "alice")
         assert await alice.mail(1) == [last]
+
+
+async def test_a_restart_of_the_server_loses_and_repeats_nothing(
+    own_tcp_server: TcpServer,
+) -> None:
+    url = own_tcp_server.url(ADMIN, "memory")
+    async with open_app(config_at(url)) as app:
+        await arrive(app, "alice", "bob")
+        async with bridge(environ_at(url), "alice") as alice:
+            first = await send(app, "alice")
+            assert await alice.mail(1) == [first]
+            # It must find out afterwards: what is sent meanwhile is certainly missed.
+            alice.process.send_signal(signal.SIGSTOP)
+            await anyio.to_thread.run_sync(own_tcp_server.stop)
+            await anyio.to_thread.run_sync(own_tcp_server.start)
+            missed = [await send(app, "alice") for _ in range(3)]
+            alice.process.send_signal(signal.SIGCONT)
+            assert await alice.event("reconnected") == {"event": "reconnected", "missed": 3}
+            last = await send(app, "alice")
+            assert await alice.mail(4) == [*missed, last]
+            assert alice.announced() == [first, *missed, last]
 
 
 @pytest.mark.usefixtures("sender")
