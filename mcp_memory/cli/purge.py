@@ -12,6 +12,7 @@ from mcp_memory.cli.output import print_json
 from mcp_memory.cli.session import configured, run
 from mcp_memory.documents.models import Expired
 from mcp_memory.errors import InvalidInput
+from mcp_memory.messaging.models import PurgedMail
 from mcp_memory.text.dates import parse_instant
 
 
@@ -37,7 +38,9 @@ def purge(
     """Remove for good what was deleted long ago.
 
     Documents and memories that can no longer be brought back, with every version, and the answers
-    kept for repeated writes. Every agent's, unless --agent names one.
+    kept for repeated writes. Mail goes when messages.retention_days is set and it is read or
+    expired for that long, whatever --older-than says; unread mail stays. Every agent's, unless
+    --agent names one (of mail: who sent it).
 
     \b
     Example:
@@ -46,33 +49,39 @@ def purge(
     config = configured(invocation)
     age = None if older_than is None else _age(older_than)
     work = partial(_purge, owner=owner, age=age, dry_run=dry_run, database=database)
-    expired, memories = run(config, work)
+    expired, memories, mail = run(config, work)
     if as_json:
         counts = {
             "documents": expired.documents,
             "memories": memories,
+            "messages": mail.messages,
+            "rings": mail.rings,
             "idempotency_keys": expired.idempotency_keys,
         }
         print_json(counts | {"dry_run": dry_run})
         return
     done = "Would remove" if dry_run else "Removed"
     click.echo(
-        f"{done} {expired.documents} deleted documents, {memories} memories"
+        f"{done} {expired.documents} deleted documents, {memories} memories,"
+        f" {mail.messages} messages, {mail.rings} rings"
         f" and {expired.idempotency_keys} idempotency keys."
     )
 
 
 async def _purge(
     app: App, owner: str | None, age: timedelta | None, dry_run: bool, database: str | None
-) -> tuple[Expired, int]:
-    """What went of the documents, and how many memories."""
+) -> tuple[Expired, int, PurgedMail]:
+    """What went of the documents, how many memories, and what went of the mail."""
     memories = await app.forgetting.purge_outdated(
         app.config.agent, owner=owner, age=age, dry_run=dry_run, database=database
     )
     expired = await app.documents.purge_expired(
         app.config.agent, owner=owner, age=age, dry_run=dry_run, database=database
     )
-    return expired, memories
+    mail = await app.messages.purge(
+        app.config.agent, owner=owner, dry_run=dry_run, database=database
+    )
+    return expired, memories, mail
 
 
 def _age(text: str) -> timedelta:

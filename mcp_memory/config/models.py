@@ -208,9 +208,11 @@ class LimitsConfig(Section):
 
 
 class MessagesConfig(Section):
-    """How long `wait` may hold a message unacknowledged; read by messaging.service."""
+    """How long `wait` may hold a message unacknowledged, and how long one that is read or expired
+    is kept from `purge`; None keeps all. Read by messaging.service."""
 
     lease_seconds: Seconds = 300.0
+    retention_days: float | None = Field(default=None, gt=0, le=36_500)
 
 
 class GraphConfig(Section):

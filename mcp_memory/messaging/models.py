@@ -121,6 +121,14 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class PurgedMail:
+    """How much mail, and how many old rings, were removed for good."""
+
+    messages: int
+    rings: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryState:
     """What became of a message at one of its recipients."""
 

@@ -38,9 +38,11 @@ from mcp_memory.messaging.models import (
     MailFilter,
     MailPage,
     Place,
+    PurgedMail,
     SendMessage,
     Sent,
 )
+from mcp_memory.messaging.retention import store as retention
 from mcp_memory.messaging.sending import send
 from mcp_memory.messaging.waiting import Idle, Wait, wait_for_mail
 from mcp_memory.paging import from_cursor, to_cursor
@@ -48,6 +50,7 @@ from mcp_memory.paging import from_cursor, to_cursor
 _INBOX, _HISTORY = "inbox", "history"
 _NEWEST = 2**63 - 1
 _EXPIRE_SECONDS = 60.0
+_PURGED_AT_ONCE = 5_000
 
 logger = logging.getLogger(__name__)
 
@@ -188,6 +191,32 @@ class Messages:
         chosen = await self._reading(database, agent)
         return await chosen.read(agent, lambda conn: store.unread_ids(conn, limit, after))
 
+    async def purge(
+        self,
+        agent: str,
+        *,
+        owner: str | None = None,
+        dry_run: bool = False,
+        database: str | None = None,
+    ) -> PurgedMail:
+        """Remove for good, of everybody or of one owner, what `messages.retention_days` lets go.
+
+        A message goes when it is read or expired at every recipient for so long, or stays whole. A
+        dry run does it and takes it back.
+        """
+        chosen = await self._reading(database, agent)
+        messages = 0
+        if self._settings.retention_days is not None:
+            kept = timedelta(days=self._settings.retention_days)
+            messages = await _purge_messages(chosen, kept, owner, dry_run=dry_run)
+
+        async def work(conn: Connection) -> int:
+            async with conn.transaction(force_rollback=dry_run):
+                age = timedelta(days=self._limits.recovery_days)
+                return await retention.remove_rings(conn, age, owner)
+
+        return PurgedMail(messages, await chosen.maintain(work))
+
     async def run_worker(self) -> None:
         """Mark, until cancelled, what expired in the open databases. Readers need not wait for it:
         to them it is expired from its instant on."""
@@ -214,6 +243,25 @@ class Messages:
         )
         await self._presence.note(agent, chosen.name)
         return chosen
+
+
+async def _purge_messages(
+    database: Database, kept: timedelta, owner: str | None, *, dry_run: bool
+) -> int:
+    """In pieces: each is over soon, however much there is."""
+    after: int | None = 0
+    total = 0
+    while after is not None:
+
+        async def work(conn: Connection, after: int = after) -> tuple[int, int | None]:
+            async with conn.transaction(force_rollback=dry_run):
+                return await retention.remove_messages(
+                    conn, kept, owner, after=after, limit=_PURGED_AT_ONCE
+                )
+
+        count, after = await database.maintain(work)
+        total += count
+    return total
 
 
 def _place(cursor: str) -> Place:

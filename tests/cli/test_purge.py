@@ -40,7 +40,10 @@ def test_what_is_past_recovery_goes_once(deleted: Program) -> None:
 
 
 def test_a_dry_run_counts_and_removes_nothing(deleted: Program) -> None:
-    said = "Would remove 2 deleted documents, 0 memories and 1 idempotency keys.\n"
+    said = (
+        "Would remove 2 deleted documents, 0 memories, 0 messages, 0 rings"
+        " and 1 idempotency keys.\n"
+    )
     assert deleted.run("purge", "--dry-run").stdout == said
     assert _purged(deleted) == (2, 1)
 
