@@ -34,8 +34,10 @@ class Presence:
             self._due.add(visit)
             return
         self._noted.add(visit)
-        with anyio.move_on_after(_FIRST_CALL_SECONDS):
+        with anyio.move_on_after(_FIRST_CALL_SECONDS) as patience:
             await self._write_if_possible(visit[0], {agent})
+        if patience.cancelled_caught:  # the database is still being made: a minute later
+            self._due.add(visit)
 
     async def run_worker(self) -> None:
         """Write down, until cancelled, who has called since the last time."""

@@ -140,7 +140,7 @@ async def test_what_is_given_up_is_visible_and_logged(
     make_config: MakeConfig, caplog: pytest.LogCaptureFixture, database_url: str, tmp_path: Path
 ) -> None:
     async with endpoint(*[status(500)] * 50) as door:
-        patience = {**QUICK, "give_up_hours": 0.5 / 3600}
+        patience = {**QUICK, "give_up_hours": 2.0 / 3600}
         config = waking(make_config, door)
         config = config.model_copy(update={"wake": config.wake.model_copy(update=patience)})
         with caplog.at_level(logging.WARNING):
