@@ -80,14 +80,18 @@ class _Beam(TypedDict):
 
 
 def load(path: Path) -> list[Conversation]:
-    """The conversations of a file; which shape it has is seen from its first entry."""
+    """The conversations of a file; which shape it has is seen from its first entry.
+
+    Their kind is the file's name up to the first `_` or `-`: `locomo` of `locomo_dev.json`.
+    """
     entries = cast("list[dict[str, object]]", json.loads(path.read_text("utf-8")))
+    kind = re.split("[_-]", path.stem.lower())[0]
     if "sessions" in entries[0]:
-        return [_locomo(cast("_Locomo", cast("object", entry))) for entry in entries]
-    return [_beam(cast("_Beam", cast("object", entry))) for entry in entries]
+        return [_locomo(cast("_Locomo", cast("object", entry)), kind) for entry in entries]
+    return [_beam(cast("_Beam", cast("object", entry)), kind) for entry in entries]
 
 
-def _locomo(entry: _Locomo) -> Conversation:
+def _locomo(entry: _Locomo, kind: str) -> Conversation:
     turns = [
         Turn(
             turn["id"],
@@ -100,7 +104,7 @@ def _locomo(entry: _Locomo) -> Conversation:
         for session in entry["sessions"]
         for place, turn in enumerate(session["turns"])
     ]
-    return Conversation(entry["sample_id"], "locomo", turns, _questions(entry["qa"], turns))
+    return Conversation(entry["sample_id"], kind, turns, _questions(entry["qa"], turns))
 
 
 def _locomo_time(text: str) -> datetime:
@@ -113,7 +117,7 @@ def _locomo_time(text: str) -> datetime:
     return day.replace(hour=hour, minute=int(match[2]), tzinfo=UTC)
 
 
-def _beam(entry: _Beam) -> Conversation:
+def _beam(entry: _Beam, kind: str) -> Conversation:
     turns: list[Turn] = []
     said_at = datetime(2024, 1, 1, tzinfo=UTC)
     for message in entry["messages"]:
@@ -128,7 +132,7 @@ def _beam(entry: _Beam) -> Conversation:
                 said_at,
             )
         )
-    return Conversation(entry["id"], "beam", turns, _questions(entry["qa"], turns))
+    return Conversation(entry["id"], kind, turns, _questions(entry["qa"], turns))
 
 
 def _beam_time(anchor: str, fallback: datetime) -> datetime:

@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.conversations import Conversation, Question, load
+from benchmarks.libraries import Library
 from benchmarks.rankings import WITHOUT, Found, Ranking, ranked, rankings
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
@@ -100,9 +101,9 @@ async def open_benchmark_app(
         yield app
 
 
-def database_of(conversation: Conversation) -> str:
-    """The named database of a conversation."""
-    letters = "".join(each if each.isalnum() else "_" for each in conversation.name.lower())
+def database_of(corpus: Conversation | Library) -> str:
+    """The named database of a corpus."""
+    letters = "".join(each if each.isalnum() else "_" for each in corpus.name.lower())
     return f"c_{letters}"
 
 
@@ -132,6 +133,11 @@ async def fill(app: App, conversation: Conversation) -> None:
                 )
                 if answer.is_error:
                     raise RuntimeError(str(answer.content))
+    await settle(app, database)
+
+
+async def settle(app: App, database: str) -> None:
+    """Wait until everything has its vectors and every word is counted."""
     space = await app.spaces.active(_AGENT, database=database)
     assert space is not None
     await app.spaces.administration.fill(_AGENT, space, database=database)
