@@ -1,8 +1,10 @@
 """Search: the routes run, their hits are fused, and the answer is packed into its budget."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
+from functools import partial
+from itertools import islice
 
 from mcp_memory.config import LimitsConfig, SearchConfig
 from mcp_memory.db.cancellation import Connection
@@ -10,9 +12,9 @@ from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput
 from mcp_memory.graph.provenance import caution
-from mcp_memory.paging import from_cursor, to_cursor
 from mcp_memory.recall import routes
 from mcp_memory.recall.anchors import ROUTE
+from mcp_memory.recall.budget import POOL, Shown, worth_most
 from mcp_memory.recall.cache import AnswerCache
 from mcp_memory.recall.candidates import Asked, best_candidates
 from mcp_memory.recall.epochs import Epochs
@@ -34,10 +36,17 @@ from mcp_memory.text.snippets import fit
 from mcp_memory.text.storable import is_storable
 from mcp_memory.text.tokens import TokenCounter
 
-_Looked = tuple[Sequence[Candidate], dict[int, Passage], Explanation | None]
-
-_CURSOR = "search"
 _BESIDE_A_GOOD_ONE = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """The candidates of a page by their places, with their passages, and how many are left."""
+
+    page: dict[int, Candidate]
+    passages: dict[int, Passage]
+    left: int
+    told: Explanation | None
 
 
 class Recall:
@@ -79,35 +88,47 @@ class Recall:
         return answer
 
     async def _answer(self, agent: str, request: SearchRequest, chosen: Database) -> SearchAnswer:
-        skip = _skipped(request.cursor)
+        shown = Shown.by(request.cursor)
         query = await self._spaces.query_vector(chosen, request.query)
         question = read(request.query, now=datetime.now(UTC), zone=self._zone)
         asked = Asked(question, query, request.anchors)
 
-        async def work(conn: Connection) -> _Looked:
-            wanted = skip + request.max_results + 1
-            ranked = await best_candidates(conn, asked, _narrowing(request), wanted=wanted)
-            page = self._relevant(ranked, request.min_score)[skip:wanted]
-            ids = [candidate.chunk_id for candidate in page]
-            passages = await routes.passages(conn, ids)
-            return page, passages, await explanation(conn, asked, ids) if request.explain else None
-
-        page, passages, told = await chosen.read(agent, work)
-        results = self._packed(page[: request.max_results], passages, asked, request)
-        if told:
+        look = partial(self._look, asked=asked, request=request, shown=shown)
+        looked = await chosen.read(agent, look)
+        results = self._packed(looked, asked, request)
+        if told := looked.told:
             weights = weights_for(query.provider)
-            by_id = {candidate.chunk_id: candidate for candidate in page}
-            results = [_explained(each, by_id[int(each.id)], weights, told) for each in results]
-        more = len(page) > len(results)
+            by_id = {candidate.chunk_id: candidate for candidate in looked.page.values()}
+            results = {
+                place: _explained(each, by_id[int(each.id)], weights, told)
+                for place, each in results.items()
+            }
+        best = next(iter(looked.page.values()), None)
         return SearchAnswer(
-            results=results,
-            tokens=sum(self._tokens.count(result.text) for result in results),
-            tier="T2_anchor" if page and ROUTE in page[0].routes else "T2_hybrid",
+            results=list(results.values()),
+            tokens=sum(self._tokens.count(result.text) for result in results.values()),
+            tier="T2_anchor" if best and ROUTE in best.routes else "T2_hybrid",
             degraded=[query.problem] if query.problem else [],
-            next_cursor=to_cursor(_CURSOR, skip + len(results)) if more and results else "",
+            next_cursor=shown.and_also(results).cursor
+            if results and looked.left > len(results)
+            else "",
             query=told.query if told else None,
-            ends_at=min((p.ends_at for p in passages.values() if p.ends_at), default=None),
+            ends_at=min((p.ends_at for p in looked.passages.values() if p.ends_at), default=None),
         )
+
+    async def _look(
+        self, conn: Connection, *, asked: Asked, request: SearchRequest, shown: Shown
+    ) -> _Looked:
+        """What a page is made of: the best of what earlier ones have not shown."""
+        wanted = shown.first + len(shown.places) + _looked_at(request) + 1
+        ranked = await best_candidates(conn, asked, _narrowing(request), wanted=wanted)
+        relevant = self._relevant(ranked, request.min_score)
+        left = shown.left(len(relevant))
+        page = {place: relevant[place] for place in left[: _looked_at(request)]}
+        ids = [candidate.chunk_id for candidate in page.values()]
+        passages = await routes.passages(conn, ids)
+        told = await explanation(conn, asked, ids) if request.explain else None
+        return _Looked(page, passages, len(left), told)
 
     def _check(self, request: SearchRequest) -> None:
         if not request.query.strip():
@@ -131,28 +152,27 @@ class Recall:
         return [each for each in ranked if each.score >= floor * _BESIDE_A_GOOD_ONE]
 
     def _packed(
-        self,
-        page: Sequence[Candidate],
-        passages: dict[int, Passage],
-        asked: Asked,
-        request: SearchRequest,
-    ) -> list[SearchResult]:
-        """Results in order while the budget lasts; the first too large is cut to what is left."""
-        results: list[SearchResult] = []
-        left = request.max_tokens
-        for candidate in page:
-            passage = passages.get(candidate.chunk_id)
-            if passage is None:
-                continue
-            result = _result(candidate, passage)
-            if left is not None:
-                result = self._cut(result, left, asked.question.lexemes)
-                left -= self._tokens.count(result.text)
-            if result.text:
-                results.append(result)
-            if left is not None and left <= 0:
-                break
-        return results
+        self, looked: "_Looked", asked: Asked, request: SearchRequest
+    ) -> dict[int, SearchResult]:
+        """The results by their places in the order: the first ones, or what a budget of tokens
+        has room for; of a best one that is larger than the budget what matters."""
+        found = {
+            place: _result(candidate, looked.passages[candidate.chunk_id])
+            for place, candidate in looked.page.items()
+            if candidate.chunk_id in looked.passages
+        }
+        if request.max_tokens is None:
+            return dict(islice(found.items(), request.max_results))
+        places = list(found)
+        ranks = [looked.page[place].rank for place in places]
+        sizes = [self._tokens.count(found[place].text) for place in places]
+        fitting = worth_most(ranks, sizes, request.max_tokens, request.max_results)
+        lexemes = asked.question.lexemes
+        cut = {
+            places[each]: self._cut(found[places[each]], request.max_tokens, lexemes)
+            for each in fitting
+        }
+        return {place: result for place, result in cut.items() if result.text}
 
     def _cut(self, result: SearchResult, budget: int, lexemes: Sequence[str]) -> SearchResult:
         """The result with the lines around its match that the budget has room for."""
@@ -223,6 +243,11 @@ def _citation(path: str, start_line: int, end_line: int) -> str:
     return f"{path}#L{start_line}-L{end_line}"
 
 
+def _looked_at(request: SearchRequest) -> int:
+    """How many of the best are candidates for a page: more than it holds where a budget chooses."""
+    return request.max_results if request.max_tokens is None else max(POOL, request.max_results)
+
+
 def _narrowing(request: SearchRequest) -> Narrowing:
     return Narrowing(
         sources=list(request.sources),
@@ -237,13 +262,3 @@ def _narrowing(request: SearchRequest) -> Narrowing:
 def _check_storable(parameter: str, *texts: str) -> None:
     if not all(map(is_storable, texts)):
         raise InvalidInput(parameter, "holds NUL or is not UTF-8; nothing stored is like that")
-
-
-def _skipped(cursor: str) -> int:
-    if not cursor:
-        return 0
-    match from_cursor(_CURSOR, cursor):
-        case [int() as skip] if 0 <= skip <= 10_000:
-            return skip
-        case _:
-            raise InvalidInput("cursor", "is not one of memory_search")
