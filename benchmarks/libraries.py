@@ -9,7 +9,10 @@ from typing import Literal, TypedDict, cast
 from mcp.client import Client
 
 from benchmarks.conversations import Question
+from benchmarks.rankings import Found, Naming
 from mcp_memory.app import App
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.recall import routes
 from mcp_memory.server.build import build_server
 
 Source = Literal["documents", "graph"]
@@ -137,35 +140,51 @@ async def _call(client: Client, tool: str, arguments: Mapping[str, object]) -> M
 
 
 class _Passage(TypedDict):
-    id: str
     path: str
     text: str
 
 
 async def ask_library(
     app: App, library: Library, ids: Mapping[str, str], database: str, most: int
-) -> list[list[tuple[str, str]]]:
-    """For each question what `memory_search` answers, best first: names and texts."""
+) -> list[list[Found]]:
+    """For each question what `memory_search` answers, best first."""
     async with Client(build_server(app)) as client:
-        found: list[list[tuple[str, str]]] = []
+        found: list[list[Found]] = []
         for question in library.questions:
             arguments = {"query": question.text, "sources": [library.source]}
             answer = await _call(
                 client, "memory_search", arguments | {"max_results": most, "database": database}
             )
             passages = cast("Sequence[_Passage]", answer["results"])
-            found.append([each for row in passages for each in named(library, ids, question, row)])
+            found.append(
+                [
+                    name
+                    for each in passages
+                    for name in _named(library, ids, question, each["path"], each["text"])
+                ]
+            )
     return found
 
 
-def named(
-    library: Library, ids: Mapping[str, str], question: Question, passage: _Passage
-) -> list[tuple[str, str]]:
-    """A passage by the evidence it holds, each with its text; else by its own id."""
-    held = held_by(library, ids, question, passage["path"], passage["text"])
-    return [(name, passage["text"]) for name in held] or [
-        (f"passage {passage['id']}", passage["text"])
-    ]
+def naming(library: Library, ids: Mapping[str, str], question: Question) -> Naming:
+    """What the library's chunks are called when they answer this question."""
+
+    async def name(conn: Connection, chunk_ids: Sequence[int]) -> list[Found]:
+        passages = await routes.passages(conn, chunk_ids)
+        found = (passages[each] for each in chunk_ids)
+        return [
+            name for each in found for name in _named(library, ids, question, each.path, each.text)
+        ]
+
+    return name
+
+
+def _named(
+    library: Library, ids: Mapping[str, str], question: Question, path: str, text: str
+) -> list[Found]:
+    """A passage by the evidence it holds; else by where it is and how it begins."""
+    held = held_by(library, ids, question, path, text)
+    return [Found(name, text) for name in held or [f"{path}: {text[:60]}"]]
 
 
 def held_by(

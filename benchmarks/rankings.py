@@ -1,4 +1,4 @@
-"""Other ways to rank the same messages, to compare the product's with: each a list of messages.
+"""Other ways to rank the same passages, to compare the product's with: each a list of chunks.
 
 Vectors alone, full text alone and their 0.7/0.3 mix are what other memory servers ship; the
 product with one of its routes or features taken away shows what that is worth.
@@ -20,19 +20,22 @@ from mcp_memory.spaces.service import QueryVector
 from mcp_memory.transcripts import store
 
 _HITS = 400
-_NARROWING = Narrowing(sources=["transcripts"])
+# Each corpus has a database of its own.
+_NARROWING = Narrowing(sources=["documents", "graph", "transcripts"])
 _OF_VECTORS, _OF_WORDS = 0.7, 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A message that came back, with the text it would cost."""
+    """A message or passage that came back, with the text it would cost."""
 
     id: str
     text: str
 
 
 Ranking = Callable[[Connection, Asked], Awaitable[list[int]]]
+# What chunks are called, in their order.
+Naming = Callable[[Connection, Sequence[int]], Awaitable[list[Found]]]
 
 
 async def vectors_alone(conn: Connection, asked: Asked) -> list[int]:
@@ -174,19 +177,30 @@ def rankings(without: Sequence[str], *, alone: bool) -> dict[str, Ranking]:
     return ablated if alone else RANKINGS | ablated
 
 
+async def messages_of(conn: Connection, chunk_ids: Sequence[int]) -> list[Found]:
+    """The messages of these chunks, by their ids."""
+    messages = await store.of_chunks(conn, chunk_ids)
+    known = [messages[each][1] for each in chunk_ids if each in messages]
+    return [Found(each.id, each.content) for each in known]
+
+
 async def ranked(
-    app: App, agent: str, query: str, ranking: Ranking, *, database: str, most: int
+    app: App,
+    agent: str,
+    query: str,
+    ranking: Ranking,
+    *,
+    database: str,
+    most: int,
+    naming: Naming = messages_of,
 ) -> list[Found]:
-    """The first messages by this ranking, each once, by its best chunk."""
+    """The first messages or passages by this ranking, each once, by its best chunk."""
     chosen = await app.databases.reading(database, agent)
     vector = await app.spaces.query_vector(chosen, query)
     asked = Asked(read(query, now=datetime.now(UTC), zone=UTC), vector)
 
     async def work(conn: Connection) -> list[Found]:
-        chunk_ids = await ranking(conn, asked)
-        messages = await store.of_chunks(conn, chunk_ids)
-        known = [messages[each][1] for each in chunk_ids if each in messages]
-        return [Found(each.id, each.content) for each in known]
+        return await naming(conn, await ranking(conn, asked))
 
     found = await chosen.read(agent, work)
     return list({each.id: each for each in found}.values())[:most]

@@ -1,10 +1,11 @@
-"""Recall of evidence on LoCoMo and BEAM, through the public tools.
+"""Recall of evidence on LoCoMo, BEAM and other kinds of text, through the public tools.
 
     python -m benchmarks.recall FILE… [--provider minilm …] [--alone] [--limit-questions N]
                                 [--without ROUTE|FEATURE …]
 
 Each conversation is appended as transcripts into a database of its own; each question is asked by
-`transcript(action="search")`. Recall at k is the share of a question's evidence among the first k
+`transcript(action="search")`. Documents and facts (`benchmarks/kinds`) are written likewise and
+asked for by `memory_search`; a passage that holds what answers counts as a message. Recall at k is the share of a question's evidence among the first k
 messages, recall in T the share inside the first T tokens of text that comes back. In the same run
 the same questions are ranked in other ways (`benchmarks.rankings`), unless `--alone`, and by the
 product without each route or feature that is named. The shipped weights have seen the
@@ -30,7 +31,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.conversations import Conversation, Question, load
-from benchmarks.libraries import Library
+from benchmarks.libraries import (
+    Library,
+    ask_library,
+    fill_library,
+    is_library,
+    load_library,
+    naming,
+)
 from benchmarks.rankings import WITHOUT, Found, Ranking, ranked, rankings
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
@@ -55,7 +63,7 @@ _AGENT = "benchmark"
 class Asked:
     """A question, who ranked, and the messages that came back, best first."""
 
-    conversation: Conversation
+    conversation: Conversation | Library
     question: Question
     ranking: str
     found: list[Found]
@@ -195,6 +203,26 @@ async def compare(
     ]
 
 
+async def search_library(app: App, library: Library, others: Mapping[str, Ranking]) -> list[Asked]:
+    """Fill it, and every question as the product and the other rankings answer it."""
+    database, most = database_of(library), DEPTHS[-1]
+    ids = await fill_library(app, library, database)
+    await settle(app, database)
+    answers = await ask_library(app, library, ids, database, most)
+    asked = [
+        Asked(library, question, _PRODUCT, _once(found))
+        for question, found in zip(library.questions, answers, strict=True)
+    ]
+    for name, ranking in others.items():
+        for question in library.questions:
+            called = naming(library, ids, question)
+            found = await ranked(
+                app, _AGENT, question.text, ranking, database=database, most=most, naming=called
+            )
+            asked.append(Asked(library, question, name, found))
+    return asked
+
+
 def interval(values: Sequence[float]) -> tuple[float, float]:
     """The 95 % confidence interval of the mean, by bootstrap over questions."""
     generator = random.Random(7)
@@ -237,11 +265,15 @@ async def run(
     with tempfile.TemporaryDirectory(prefix="mcpm-", dir="/tmp") as folder:
         await anyio.Path(folder).chmod(0o755)
         async with open_benchmark_app(provider, Path(folder)) as app:
-            for conversation in (each for path in paths for each in load(path)):
-                await fill(app, conversation)
-                questions = conversation.questions[:limit]
-                asked += await ask(app, conversation, questions)
-                asked += await compare(app, conversation, questions, others)
+            for path in paths:
+                if is_library(path):
+                    asked += await search_library(app, load_library(path), others)
+                    continue
+                for conversation in load(path):
+                    await fill(app, conversation)
+                    questions = conversation.questions[:limit]
+                    asked += await ask(app, conversation, questions)
+                    asked += await compare(app, conversation, questions, others)
     report(f"recall of evidence, {provider}", asked)
 
 
