@@ -190,9 +190,9 @@ def _named(
 def held_by(
     library: Library, ids: Mapping[str, str], question: Question, path: str, text: str
 ) -> list[str]:
-    """Which of the question's evidence a passage holds; a fact's path is its id."""
+    """Which of the question's evidence a passage holds; a fact's path ends in its id."""
     if library.facts:
-        return [name for name in question.evidence if name == ids[path]]
+        return [name for name in question.evidence if name == ids[path.rpartition("/")[2]]]
     return [
         name
         for name in sorted(question.evidence)

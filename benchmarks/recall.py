@@ -5,12 +5,13 @@
 
 Each conversation is appended as transcripts into a database of its own; each question is asked by
 `transcript(action="search")`. Documents and facts (`benchmarks/kinds`) are written likewise and
-asked for by `memory_search`; a passage that holds what answers counts as a message. Recall at k is the share of a question's evidence among the first k
-messages, recall in T the share inside the first T tokens of text that comes back. In the same run
-the same questions are ranked in other ways (`benchmarks.rankings`), unless `--alone`, and by the
-product without each route or feature that is named. The shipped weights have seen the
-conversations they were learned on, and nothing is learned anew for what is left out:
-`benchmarks.learn_ranking` prints the cross-validated figures, and what each feature is worth.
+asked for by `memory_search`; a passage that holds what answers counts as a message. Recall at k is
+the share of a question's evidence among the first k messages, recall in T the share inside the
+first T tokens of text that comes back. In the same run the same questions are ranked in other ways
+(`benchmarks.rankings`), unless `--alone`, and by the product without each route or feature that is
+named. The shipped weights have seen the texts they were learned on, and nothing is learned anew for
+what is left out: `benchmarks.learn_ranking` prints the cross-validated figures, and what each
+feature is worth.
 """
 
 import argparse
