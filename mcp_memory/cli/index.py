@@ -1,6 +1,5 @@
 """`mcp-memory index`: folders of Markdown and text into the memory, once or as they change."""
 
-import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,18 +9,16 @@ from pathlib import Path
 
 import anyio
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mcp_memory.app import App
 from mcp_memory.cli.files import PATTERNS, Found, Selection
+from mcp_memory.cli.filling import bar, embed_the_rest
 from mcp_memory.cli.indexing import Account, Target, write_files
 from mcp_memory.cli.invocation import Invocation, pass_invocation
 from mcp_memory.cli.options import agent_option, database_option, json_option
 from mcp_memory.cli.output import print_json, printable
 from mcp_memory.cli.session import configured, run
 from mcp_memory.cli.watching import Watch
-from mcp_memory.errors import EmbeddingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +110,7 @@ async def _first_pass(app: App, selection: Selection, target: Target, wishes: Wi
     files = await anyio.to_thread.run_sync(lambda: list(selection.find()))
     with _progress(sum(isinstance(each, Found) for each in files)) as advance:
         account = await write_files(app.documents, target, files, advance)
-    await _embed_the_rest(app, target)
+    await embed_the_rest(app, target.agent, target.database)
     # Several are read at a time: without this the order would be another one in each run.
     account.skipped.sort(key=lambda skipped: skipped.file)
     if wishes.as_json:
@@ -122,20 +119,6 @@ async def _first_pass(app: App, selection: Selection, target: Target, wishes: Wi
     for skipped in account.skipped:
         _say(f"skipped {skipped.file}: {skipped.reason}", err=True)
     _say(account.summary)
-
-
-async def _embed_the_rest(app: App, target: Target) -> None:
-    """Fill the vectors that the writes did not wait for; without them meaning finds nothing."""
-    try:
-        space = await app.spaces.active(target.agent, database=target.database)
-        if space is None:
-            return
-        with _bar("vectors") as bar:
-            await app.spaces.administration.fill(
-                target.agent, space, database=target.database, progress=bar
-            )
-    except EmbeddingError as exc:
-        _say(f"found by words alone until `mcp-memory embeddings backfill`: {exc}", err=True)
 
 
 def _print_json(account: Account) -> None:
@@ -157,16 +140,6 @@ def _say(line: str, *, err: bool = False) -> None:
 def _progress(total: int) -> Generator[Callable[[], None]]:
     """A bar on a terminal's stderr, nothing elsewhere; called once for each file that is done."""
     done = count(1)
-    with _bar("indexing") as bar:
-        bar(0, total)
-        yield lambda: bar(next(done), total)
-
-
-@contextmanager
-def _bar(what: str) -> Generator[Callable[[int, int], None]]:
-    """A bar that is told how much is done, and of how much."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
-    with bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with bar("indexing") as tell:
+        tell(0, total)
+        yield lambda: tell(next(done), total)

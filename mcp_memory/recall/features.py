@@ -8,7 +8,7 @@ LoCoMo and BEAM; `benchmarks/learn_ranking.py` learns the weights.
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mcp_memory.recall.question import Period, Question
@@ -149,6 +149,7 @@ def describe(
     question: Question, weights: Mapping[str, float], evidence: Sequence[Evidence]
 ) -> list[Described]:
     """The candidates' messages with their features; weights are the lexemes' rarities."""
+    evidence = _with_usual_vectors(evidence)
     messages: dict[MessageKey, list[Evidence]] = defaultdict(list)
     for chunk in evidence:
         messages[chunk.message].append(chunk)
@@ -156,6 +157,22 @@ def describe(
     asked = _asked(question, weights, evidence)
     crowd = _Crowd.of(asked, messages, wanted)
     return [_described(asked, crowd, messages, key) for key in wanted]
+
+
+def _with_usual_vectors(evidence: Sequence[Evidence]) -> Sequence[Evidence]:
+    """The evidence, in which a candidate whose vector is still to come is as near as they are on
+    average: otherwise what was written just now would stand behind all that has one."""
+    known = [each for each in evidence if each.cosine is not None]
+    if not known:
+        return evidence
+    cosine = sum(each.cosine or 0.0 for each in known) / len(known)
+    alone = sum(each.alone or 0.0 for each in known) / len(known)
+    return [
+        replace(each, cosine=cosine, alone=alone)
+        if each.candidate and each.cosine is None
+        else each
+        for each in evidence
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,3 +161,10 @@ def test_features_are_bounded(evidence: list[Evidence]) -> None:
     for each in describe(QUESTION, RARITY, evidence):
         for name, value in each.features.items():
             assert -1.0 <= value <= 1.3, name
+
+
+def test_what_waits_for_its_vector_is_taken_to_be_as_near_as_the_others_are() -> None:
+    late = chunk(3, place=9, cosine=None)
+    found = features_of([chunk(1, cosine=0.5), chunk(2, place=5, cosine=0.1), late])
+    assert found[3]["cosine"] == found[3]["alone"] == pytest.approx(0.3)
+    assert features_of([late])[3]["cosine"] == 0.0

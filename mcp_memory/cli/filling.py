@@ -1,0 +1,36 @@
+"""The vectors that a command's writes did not wait for, and the bars that commands show."""
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mcp_memory.app import App
+from mcp_memory.cli.output import printable
+from mcp_memory.errors import EmbeddingError
+
+
+async def embed_the_rest(app: App, agent: str, database: str | None) -> None:
+    """Fill the vectors that are still to come; without them meaning finds nothing."""
+    try:
+        space = await app.spaces.active(agent, database=database)
+        if space is None:
+            return
+        with bar("vectors") as tell:
+            await app.spaces.administration.fill(agent, space, database=database, progress=tell)
+    except EmbeddingError as exc:
+        told = f"found by words alone until `mcp-memory embeddings backfill`: {exc}"
+        click.echo(printable(told), err=True)
+
+
+@contextmanager
+def bar(what: str) -> Generator[Callable[[int, int], None]]:
+    """A bar on a terminal's stderr, nothing elsewhere; told how much is done, and of how much."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    progress = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
+    with progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
