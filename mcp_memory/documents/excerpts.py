@@ -10,11 +10,12 @@ async def excerpt(
     conn: Connection, document: Document, version: int, first: int, last: int | None
 ) -> Excerpt:
     """The lines `first` to `last` of that version; None is its last line."""
-    text = await store.content(conn, document.id, version)
-    if text is None:
+    found = await store.written(conn, document.id, version)
+    if found is None:
         raise DocumentNotFound(
             document.path, hint=f" It has no version {version}; the newest is {document.version}."
         )
+    text, written_at = found
     lines = text.split("\n")
     total = len(lines) - 1 if text.endswith("\n") else len(lines)
     if not 1 <= first <= max(total, 1):
@@ -27,7 +28,7 @@ async def excerpt(
         end_line=end,
         total_lines=total,
         version=version,
-        updated_at=document.updated_at,
+        updated_at=document.updated_at if version == document.version else written_at,
         owner=document.agent_id,
     )
 

@@ -118,17 +118,23 @@ async def add_version(conn: Connection, document: Document, content: str) -> Non
     )
 
 
-_CONTENT = """
-SELECT content
+_WRITTEN = """
+SELECT content, written_at
 FROM document_versions
 WHERE document_id = %(id)s AND version = %(version)s
 """
 
 
+async def written(conn: Connection, document_id: int, version: int) -> tuple[str, datetime] | None:
+    """The text of one version and when it was written, if it is visible."""
+    row = await (await conn.execute(_WRITTEN, {"id": document_id, "version": version})).fetchone()
+    return None if row is None else (str(row[0]), row[1])
+
+
 async def content(conn: Connection, document_id: int, version: int) -> str | None:
     """The text of one version, if it is visible."""
-    row = await (await conn.execute(_CONTENT, {"id": document_id, "version": version})).fetchone()
-    return None if row is None else str(row[0])
+    found = await written(conn, document_id, version)
+    return None if found is None else found[0]
 
 
 _CHUNK_HASHES = """

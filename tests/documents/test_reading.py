@@ -79,6 +79,15 @@ async def test_every_older_version_is_readable(app: App) -> None:
         await app.documents.get("alice", "a.md", version=4)
 
 
+async def test_an_older_version_says_when_it_was_written(app: App) -> None:
+    await write(app, "alice", "a.md", "first")
+    first = await app.documents.get("alice", "a.md")
+    await write(app, "alice", "a.md", "second")
+
+    assert (await app.documents.get("alice", "a.md", version=1)).updated_at == first.updated_at
+    assert (await app.documents.get("alice", "a.md")).updated_at > first.updated_at
+
+
 async def test_a_chunk_comes_with_its_neighbours(app: App) -> None:
     sections = [f"# Part {number}\n\nText of part {number}.\n" for number in range(1, 6)]
     await write(app, "alice", "a.md", "\n".join(sections))
