@@ -15,7 +15,6 @@ _TAIL_LINES = 12
 
 _INITIAL_SETTINGS = {
     "max_connections": "200",
-    "shared_buffers": "128MB",
     "max_wal_size": "1GB",
     "jit": "off",
     "timezone": "UTC",
@@ -91,7 +90,8 @@ def _initdb(draft: Path, binaries: Path, account: Account, keep_open: int) -> No
 
 
 def _initdb_command(draft: Path, binaries: Path, character_type: str) -> list[str]:
-    settings = [f"--set={name}={setting}" for name, setting in _INITIAL_SETTINGS.items()]
+    initial = {**_INITIAL_SETTINGS, "shared_buffers": f"{_buffer_mib()}MB"}
+    settings = [f"--set={name}={setting}" for name, setting in initial.items()]
     return [
         str(binaries / "initdb"),
         f"--pgdata={draft}",
@@ -106,6 +106,12 @@ def _initdb_command(draft: Path, binaries: Path, character_type: str) -> list[st
         "--no-instructions",
         *settings,
     ]
+
+
+def _buffer_mib() -> int:
+    """A thirty-second of the memory in MiB, within bounds: what is not used stays free."""
+    mib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    return min(max(mib // 32, 128), 512)
 
 
 def _sync(folder: Path) -> None:

@@ -6,13 +6,15 @@ LoCoMo and BEAM; `benchmarks/learn_ranking.py` learns the weights.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
+from mcp_memory.recall.columns import Flags, Floats, Groups, Numbers, any_of, column, numbered
 from mcp_memory.recall.question import Period, Question
-from mcp_memory.text.terms import lexemes
+from mcp_memory.recall.wording import USUAL_TOKENS, Wording, wording
 
 NAMES = (
     "lexical",
@@ -38,9 +40,6 @@ NAMES = (
     "thread_cosine",
 )
 
-# A chunk of this many tokens is neither favoured nor held back by its length (BM25's b = 0.25).
-_USUAL_TOKENS = 100.0
-_LENGTH_SHARE = 0.25
 # A text of so many tokens says about two thirds of what a long one can say.
 _SUBSTANTIAL_TOKENS = 15.0
 # What a question beside a message means fades with the message's length.
@@ -88,232 +87,183 @@ class Described:
     features: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The question's words against these candidates: which are names, and what each weighs."""
-
-    question: Question
-    content: list[tuple[int, float]]
-    total: float
-    names: list[int]
-    named: set[str]
-    # Bits, as in `_words_in`: the marks of the named times, those of days alone, and the words
-    # that name them.
-    marks: int
-    days: int
-    time_words: int
-    # Asked for several times of each chunk, reckoned once.
-    _lexical: dict[int, float] = field(default_factory=dict[int, float])
-    _held: dict[int, int] = field(default_factory=dict[int, int])
-    _shares: dict[int, float] = field(default_factory=dict[int, float])
-
-    def lexical(self, chunk: Evidence) -> float:
-        """BM25 over the words that are no names."""
-        known = self._lexical.get(chunk.chunk_id)
-        if known is None:
-            hits = chunk.hits
-            length = 1 - _LENGTH_SHARE + _LENGTH_SHARE * chunk.tokens / _USUAL_TOKENS
-            known = sum([weight * hits[place] for place, weight in self.content]) / length
-            self._lexical[chunk.chunk_id] = known
-        return known
-
-    def coverage(self, chunks: Iterable[Evidence]) -> float:
-        """The share of the words' rarity that these chunks hold together."""
-        held = 0
-        for chunk in chunks:
-            held |= self._words_in(chunk)
-        share = self._shares.get(held)
-        if share is None:
-            weights = [weight for place, weight in self.content if held >> place & 1]
-            share = self._shares[held] = sum(weights) / self.total
-        return share
-
-    def _words_in(self, chunk: Evidence) -> int:
-        """Which of the question's words and marks the chunk holds, a bit for each.
-
-        What is of a day holds the words that name the day, however it says it.
-        """
-        held = self._held.get(chunk.chunk_id)
-        if held is None:
-            held = sum([1 << place for place, hit in enumerate(chunk.hits) if hit > 0])
-            held |= self.time_words if held & self.marks else 0
-            self._held[chunk.chunk_id] = held
-        return held
-
-    def is_of(self, times: int, chunks: Iterable[Evidence]) -> bool:
-        """Whether any of the chunks bears one of these marks."""
-        return any(self._words_in(chunk) & times for chunk in chunks)
-
-
 def describe(
     question: Question, weights: Mapping[str, float], evidence: Sequence[Evidence]
 ) -> list[Described]:
     """The candidates' messages with their features; weights are the lexemes' rarities."""
-    evidence = _with_usual_vectors(evidence)
-    messages: dict[MessageKey, list[Evidence]] = defaultdict(list)
-    for chunk in evidence:
-        messages[chunk.message].append(chunk)
-    wanted = [key for key, chunks in messages.items() if any(each.candidate for each in chunks)]
-    asked = _asked(question, weights, evidence)
-    crowd = _Crowd.of(asked, messages, wanted)
-    return [_described(asked, crowd, messages, key) for key in wanted]
-
-
-def _with_usual_vectors(evidence: Sequence[Evidence]) -> Sequence[Evidence]:
-    """The evidence, in which a candidate whose vector is still to come is as near as they are on
-    average: otherwise what was written just now would stand behind all that has one."""
-    known = [each for each in evidence if each.cosine is not None]
-    if not known:
-        return evidence
-    cosine = sum(each.cosine or 0.0 for each in known) / len(known)
-    alone = sum(each.alone or 0.0 for each in known) / len(known)
+    if not any(each.candidate for each in evidence):
+        return []
+    rows = _Rows.of(wording(question, weights, (each.speaker for each in evidence)), evidence)
+    features = _by_words(rows) | _by_person(question, rows)
+    features |= _by_time(question, rows) | _by_neighbours(rows)
+    table = np.column_stack([features[name] for name in NAMES]).tolist()
     return [
-        replace(each, cosine=cosine, alone=alone)
-        if each.candidate and each.cosine is None
-        else each
-        for each in evidence
+        Described(first.message, evidence[shown].chunk_id, dict(zip(NAMES, row, strict=True)))
+        for first, shown, row in zip(rows.firsts, _shown(rows), table, strict=True)
     ]
 
 
 @dataclass(frozen=True, slots=True)
-class _Crowd:
-    """What the candidates are like together: the best of all, and of each thread."""
+class _Rows:
+    """The evidence as columns, and the messages that its rows are of.
 
-    best_lexical: float
-    lopsided: float
-    thread_lexical: Mapping[str, float]
-    thread_cosine: Mapping[str, float]
-    thread_coverage: Mapping[str, float]
+    `stated` are the words that a row holds as they stand, `held` those and what it says otherwise.
+    What is said of messages is said of those that have a candidate, in the order of `wanted`,
+    their numbers, and of `firsts`, the first candidate of each.
+    """
+
+    evidence: Sequence[Evidence]
+    wording: Wording
+    stated: Flags
+    held: Flags
+    tokens: Floats
+    lexical: Floats
+    cosine: Floats
+    alone: Floats
+    numbers: Mapping[MessageKey, int]
+    messages: Groups
+    candidates: Numbers
+    wanted: Numbers
+    of_wanted: Groups
+    firsts: list[Evidence]
 
     @classmethod
-    def of(
-        cls,
-        asked: _Asked,
-        messages: Mapping[MessageKey, Sequence[Evidence]],
-        wanted: Sequence[MessageKey],
-    ) -> "_Crowd":
-        lexical: dict[str, float] = defaultdict(float)
-        cosine: dict[str, float] = defaultdict(float)
-        chunks: dict[str, list[Evidence]] = defaultdict(list)
-        for key in wanted:
-            for chunk in messages[key]:
-                lexical[chunk.thread] = max(lexical[chunk.thread], asked.lexical(chunk))
-                cosine[chunk.thread] = max(cosine[chunk.thread], chunk.cosine or 0.0)
-                chunks[chunk.thread].append(chunk)
-        best = max(lexical.values(), default=0.0) or 1.0
+    def of(cls, words: Wording, evidence: Sequence[Evidence]) -> "_Rows":
+        hits = np.array([each.hits for each in evidence], np.float64)
+        tokens = column([each.tokens for each in evidence])
+        is_candidate = np.array([each.candidate for each in evidence])
+        numbers, of_row = numbered(each.message for each in evidence)
+        candidates = np.flatnonzero(is_candidate)
+        wanted, of_candidate = np.unique(of_row[candidates], return_inverse=True)
+        of_wanted = Groups(of_candidate, len(wanted))
         return cls(
-            best,
-            _lopsided([chunk for key in wanted for chunk in messages[key]]),
-            {thread: value / best for thread, value in lexical.items()},
-            cosine,
-            {thread: asked.coverage(found) for thread, found in chunks.items()},
+            evidence=evidence,
+            wording=words,
+            stated=hits > 0,
+            held=words.held(hits),
+            tokens=tokens,
+            lexical=words.lexical(hits, tokens),
+            cosine=_with_usual(column([each.cosine for each in evidence]), is_candidate),
+            alone=_with_usual(column([each.alone for each in evidence]), is_candidate),
+            numbers=numbers,
+            messages=Groups(of_row, len(numbers)),
+            candidates=candidates,
+            wanted=wanted,
+            of_wanted=of_wanted,
+            firsts=[evidence[row] for row in candidates[of_wanted.firsts()].tolist()],
         )
 
+    def most(self, values: Floats) -> Floats:
+        """The largest value among each message's candidates."""
+        return self.of_wanted.most(values[self.candidates])
 
-def _asked(
-    question: Question, weights: Mapping[str, float], evidence: Sequence[Evidence]
-) -> _Asked:
-    """Speakers' names are no content: they say who spoke, not of what."""
-    spoken = {each.speaker: set(lexemes(each.speaker)) for each in evidence if each.speaker}
-    words = set(question.lexemes)
-    named = {speaker for speaker, name in spoken.items() if name & words}
-    all_names = {word for name in spoken.values() for word in name}
-    places = list(enumerate(question.lexemes))
-    content = [place for place in places if place[1] not in all_names] or places
-    weighed = [(place, weights.get(word, 0.0)) for place, word in content]
-    total = sum(weight for _, weight in weighed) or 1.0
-    names = [place for place, word in places if word in all_names]
-    marks, days = (
-        sum(1 << place for place, mark in enumerate(question.marks, len(places)) if start in mark)
-        for start in ("~", "~on:")
-    )
-    time_words = sum(1 << place for place, word in places if word in question.time_words)
-    return _Asked(question, weighed, total, names, named, marks, days, time_words)
+    def any(self, flags: Flags) -> Flags:
+        """Whether one of each message's candidates is flagged."""
+        return self.of_wanted.any(flags[self.candidates])
+
+    def beside(self, step: int) -> Numbers:
+        """The numbers of the messages so many places on; -1 where there is none."""
+        keys = (each.message for each in self.firsts)
+        return np.array([self.numbers.get((thread, place + step), -1) for thread, place in keys])
 
 
-def _described(
-    asked: _Asked,
-    crowd: _Crowd,
-    messages: Mapping[MessageKey, Sequence[Evidence]],
-    key: MessageKey,
-) -> Described:
-    chunks = [chunk for chunk in messages[key] if chunk.candidate]
-    shown = max(
-        chunks, key=lambda chunk: asked.lexical(chunk) / asked.total + (chunk.cosine or 0.0)
-    )
-    features = (
-        _by_words(asked, crowd, chunks)
-        | _by_person(asked, crowd, chunks)
-        | _by_time(asked, chunks)
-        | _by_neighbours(asked, messages, key, chunks)
-    )
-    return Described(key, shown.chunk_id, features)
+def _with_usual(similarities: Floats, is_candidate: Flags) -> Floats:
+    """A candidate whose vector is still to come is as near as they are on average: otherwise what
+    was written just now would stand behind all that has one. Nothing else counts without one."""
+    is_known = ~np.isnan(similarities)
+    usual = float(similarities[is_known].mean()) if is_known.any() else 0.0
+    return np.where(is_known, similarities, np.where(is_candidate, usual, 0.0))
 
 
-def _by_words(asked: _Asked, crowd: _Crowd, chunks: Sequence[Evidence]) -> dict[str, float]:
-    thread = chunks[0].thread
+def _shown(rows: _Rows) -> list[int]:
+    """Of each message the row that shows it best, the first of equals."""
+    worth = (rows.lexical / rows.wording.total + rows.cosine)[rows.candidates]
+    best_first = np.argsort(-worth, kind="stable")
+    ordered = Groups(rows.of_wanted.of_row[best_first], rows.of_wanted.count)
+    return rows.candidates[best_first][ordered.firsts()].tolist()
+
+
+def _by_words(rows: _Rows) -> dict[str, Floats]:
+    best, of_threads = _of_threads(rows)
     return {
-        "lexical": max(map(asked.lexical, chunks)) / crowd.best_lexical,
-        "coverage": max([asked.coverage([chunk]) for chunk in chunks]),
-        "cosine": max([chunk.cosine or 0.0 for chunk in chunks]),
-        "alone": max([chunk.alone or 0.0 for chunk in chunks]),
-        "substance": 1 - math.exp(-_longest(chunks) / _SUBSTANTIAL_TOKENS),
-        "thread_lexical": crowd.thread_lexical[thread],
-        "thread_coverage": crowd.thread_coverage[thread],
-        "thread_cosine": crowd.thread_cosine[thread],
+        "lexical": rows.most(rows.lexical) / best,
+        "coverage": rows.most(rows.wording.coverage(rows.held)),
+        "cosine": rows.most(rows.cosine),
+        "alone": rows.most(rows.alone),
+        "substance": 1 - np.exp(-rows.most(rows.tokens) / _SUBSTANTIAL_TOKENS),
+        **of_threads,
     }
 
 
-def _by_person(asked: _Asked, crowd: _Crowd, chunks: Sequence[Evidence]) -> dict[str, float]:
-    first = chunks[0]
-    is_named = len(asked.named) == 1 and first.speaker in asked.named
-    by_user = crowd.lopsided * (first.role == "user")
-    mentions = any(chunk.hits[place] > 0 for chunk in chunks for place in asked.names)
+def _of_threads(rows: _Rows) -> tuple[float, dict[str, Floats]]:
+    """The best BM25 of all, and what the thread of each message says of the question."""
+    its = np.flatnonzero(np.isin(rows.messages.of_row, rows.wanted))
+    numbers, of_row = numbered(rows.evidence[row].thread for row in its.tolist())
+    threads = Groups(of_row, len(numbers))
+    lexical = threads.most(rows.lexical[its])
+    best = float(lexical.max()) or 1.0
+    mine = np.array([numbers[each.thread] for each in rows.firsts])
+    return best, {
+        "thread_lexical": lexical[mine] / best,
+        "thread_coverage": rows.wording.coverage(threads.any(rows.held[its]))[mine],
+        "thread_cosine": np.maximum(threads.most(rows.cosine[its]), 0.0)[mine],
+    }
+
+
+def _by_person(question: Question, rows: _Rows) -> dict[str, Floats]:
+    named = rows.wording.named if len(rows.wording.named) == 1 else set[str]()
+    wanted = set(rows.wanted.tolist())
+    of_row = rows.messages.of_row.tolist()
+    lopsided = _lopsided([rows.evidence[row] for row, of in enumerate(of_row) if of in wanted])
+    by_user = column([lopsided * (each.role == "user") for each in rows.firsts])
+    by_assistant = column([lopsided * (each.role == "assistant") for each in rows.firsts])
+    size = column([each.message_tokens for each in rows.firsts])
     return {
-        "speaker": float(is_named),
-        "mentioned": float(mentions),
+        "speaker": column([each.speaker in named for each in rows.firsts]),
+        "mentioned": _as_floats(any_of(rows.any(rows.stated)[:, rows.wording.names])),
         "user": by_user,
-        "assistant": crowd.lopsided * (first.role == "assistant") * asked.question.asks_you,
-        "brief": by_user / (1 + first.message_tokens / _USUAL_TOKENS),
+        "assistant": by_assistant * question.asks_you,
+        "brief": by_user / (1 + size / USUAL_TOKENS),
     }
 
 
-def _by_time(asked: _Asked, chunks: Sequence[Evidence]) -> dict[str, float]:
-    period, occurred_at = asked.question.period, chunks[0].occurred_at
-    dated = any(chunk.dated for chunk in chunks)
+def _by_time(question: Question, rows: _Rows) -> dict[str, Floats]:
+    dated = _as_floats(rows.any(np.array([each.dated for each in rows.evidence])))
+    held = rows.any(rows.held)
+    is_of_time = any_of(held[:, rows.wording.marks])
+    is_of_day = any_of(held[:, rows.wording.days])
+    period, instants = question.period, [each.occurred_at for each in rows.firsts]
+    is_in = np.array([_is_in(period, each) for each in instants])
     return {
-        "when": float(asked.question.asks_when and dated),
-        "dated": float(dated),
-        "period": float(_is_in(period, occurred_at) or asked.is_of(asked.marks, chunks)),
-        "day": 1.0 if asked.is_of(asked.days, chunks) else _nearness(period, occurred_at),
+        "when": dated * question.asks_when,
+        "dated": dated,
+        "period": _as_floats(is_in | is_of_time),
+        "day": np.where(is_of_day, 1.0, column([_nearness(period, each) for each in instants])),
     }
 
 
-def _by_neighbours(
-    asked: _Asked,
-    messages: Mapping[MessageKey, Sequence[Evidence]],
-    key: MessageKey,
-    chunks: Sequence[Evidence],
-) -> dict[str, float]:
+def _by_neighbours(rows: _Rows) -> dict[str, Floats]:
     """A short message answers the question before it, and is explained by what follows."""
-    before = messages.get((key[0], key[1] - 1), ())
-    after = messages.get((key[0], key[1] + 1), ())
-    short = math.exp(-_longest(chunks) / _SHORT_TOKENS)
-    answers = short * any(chunk.asks for chunk in before)
-    asked_of = max(map(asked.lexical, before), default=0.0) / (asked.total * _MOST_REPEATED)
+    before, after = rows.beside(-1), rows.beside(1)
+    asks = np.array([each.asks for each in rows.evidence])
+    # What is not there stands last, where -1 points.
+    asked = np.append(rows.messages.any(asks), False)[before]
+    asked_of = np.append(rows.messages.most(rows.lexical), 0.0)[before]
+    following = np.append(rows.wording.coverage(rows.messages.any(rows.held)), 0.0)[after]
+    short = np.exp(-rows.most(rows.tokens) / _SHORT_TOKENS)
     return {
-        "asks": short * any(chunk.asks for chunk in chunks),
-        "answers": answers,
-        "answers_lexical": answers * asked_of,
-        "next_coverage": short * asked.coverage(after),
+        "asks": short * rows.any(asks),
+        "answers": short * asked,
+        "answers_lexical": short * asked * asked_of / (rows.wording.total * _MOST_REPEATED),
+        "next_coverage": short * following,
     }
 
 
 _MOST_REPEATED = 1.645
 
 
-def _longest(chunks: Sequence[Evidence]) -> int:
-    return max(chunk.tokens for chunk in chunks)
+def _as_floats(flags: Flags) -> Floats:
+    return flags.astype(np.float64)
 
 
 def _lopsided(chunks: Sequence[Evidence]) -> float:
