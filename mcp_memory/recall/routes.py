@@ -213,7 +213,7 @@ async def mended(conn: Connection, lexeme: str, near: Sequence[str]) -> str | No
 
 _GATHER = """
 SELECT chunk_id, candidate, coalesce(thread, 'c' || chunk_id) AS thread, place, role, speaker,
-       tokens, message_tokens, asks, dated, occurred_at, cosine, alone, hits
+       tokens, message_tokens, asks, dated, occurred_at, importance, cosine, alone, hits
 FROM gather_evidence(
     %(found)s,
     %(seeds)s,

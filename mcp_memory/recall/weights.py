@@ -6,6 +6,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TypedDict, cast
 
+from mcp_memory.recall.features import PRIORS
+
 
 class _Table(TypedDict):
     features: dict[str, float]
@@ -14,7 +16,7 @@ class _Table(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What each feature is worth in the order, and what the score is made of.
+    """What each feature is worth in the order, priors too, and what the score is made of.
 
     The score is a probability: the logistic function of `coverage`, `cosine` and `constant`.
     """
@@ -37,7 +39,7 @@ def weights_for(provider: str) -> Weights:
     table = tables.get(provider or _WITHOUT_VECTORS, tables[_DEFAULT])
     calibration = table["calibration"]
     return Weights(
-        table["features"],
+        table["features"] | PRIORS,
         calibration["coverage"],
         calibration["cosine"],
         calibration["constant"],

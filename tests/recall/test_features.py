@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.recall.features import NAMES, Described, Evidence, describe
+from mcp_memory.recall.features import NAMES, PRIORS, Described, Evidence, describe
 from mcp_memory.recall.question import read
+from mcp_memory.recall.ranking import order
 from mcp_memory.recall.weights import weights_for
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -32,6 +33,7 @@ def chunk(
     alone: float | None = None,
     words: tuple[str, ...] = (),
     occurred_at: datetime = NOW,
+    importance: float | None = None,
 ) -> Evidence:
     held = {lexeme for word in words for lexeme in read(word, now=NOW, zone=UTC).lexemes}
     hits = [1.0 if lexeme in held else 0.0 for lexeme in QUESTION.lexemes]
@@ -47,6 +49,7 @@ def chunk(
         asks,
         dated,
         occurred_at,
+        importance,
         cosine,
         cosine if alone is None else alone,
         hits,
@@ -59,9 +62,9 @@ def features_of(evidence: list[Evidence]) -> dict[int, dict[str, float]]:
 
 def test_every_feature_has_a_name_and_a_weight() -> None:
     (only,) = features_of([chunk(1)]).values()
-    assert set(only) == set(NAMES)
+    assert set(only) == {*NAMES, *PRIORS}
     for provider in ("minilm", "hashing", "openai", ""):
-        assert set(weights_for(provider).features) == set(NAMES)
+        assert set(weights_for(provider).features) == {*NAMES, *PRIORS}
 
 
 def test_more_of_the_questions_words_cover_more_of_it() -> None:
@@ -107,6 +110,25 @@ def test_what_happened_near_the_named_day_is_near(days: int, near: float) -> Non
     at = NOW.replace(hour=12) - timedelta(days=1 + days)
     (only,) = describe(question, {}, [chunk(1, occurred_at=at)])
     assert only.features["day"] == pytest.approx(near, abs=0.1)
+
+
+def first_of(*evidence: Evidence) -> int:
+    described = describe(QUESTION, RARITY, evidence)
+    return order(described, {}, evidence, weights_for("minilm"))[0].chunk_id
+
+
+@pytest.mark.parametrize("newer", [1, 2])
+def test_of_equals_the_newer_and_the_more_important_go_first(newer: int) -> None:
+    older = 3 - newer
+    before = NOW - timedelta(days=30)
+    assert first_of(chunk(newer), chunk(older, place=9, occurred_at=before)) == newer
+    important = chunk(newer, importance=0.9), chunk(older, place=9, importance=0.2)
+    assert first_of(*important) == newer
+
+
+def test_no_prior_outweighs_what_is_said() -> None:
+    old = chunk(1, cosine=0.35, occurred_at=NOW - timedelta(days=3000), importance=0.0)
+    assert first_of(old, chunk(2, place=9, cosine=0.3, importance=1.0)) == 1
 
 
 # Analysed once: what is cached on the way would make drawing depend on what was drawn before.

@@ -77,40 +77,8 @@ class KnownName:
 
 
 _KNOWN = """
-WITH known (normal, entity_id) AS (
-    SELECT e.normal, e.id
-    FROM entities e
-    WHERE e.agent_id = current_agent() AND e.normal = ANY (%(normals)s)
-    UNION
-    SELECT a.normal, a.entity_id
-    FROM entity_aliases a
-    WHERE a.agent_id = current_agent() AND a.normal = ANY (%(normals)s)
-    UNION
-    SELECT n.normal, n.entity_id
-    FROM unnest(%(normals)s::text[]) w (normal)
-    CROSS JOIN LATERAL (
-        SELECT n.normal, n.entity_id
-        FROM memory_mentions n
-        WHERE n.shared AND n.normal = w.normal
-        LIMIT 100
-    ) n
-)
-SELECT k.normal, k.entity_id,
-       ARRAY(SELECT e.name FROM entities e WHERE e.id = k.entity_id
-             UNION
-             SELECT a.alias FROM entity_aliases a WHERE a.entity_id = k.entity_id
-             UNION
-             SELECT unnest(n.known_as || n.name)
-             FROM (SELECT n.known_as, n.name
-                   FROM memory_mentions n
-                   WHERE n.entity_id = k.entity_id AND n.shared
-                   LIMIT 20) n) AS names,
-       (SELECT count(*) FROM (SELECT FROM memory_mentions n
-                              WHERE n.entity_id = k.entity_id
-                              LIMIT 1000) n) AS mentions
-FROM known k
-ORDER BY k.normal, k.entity_id
-LIMIT 20
+SELECT normal, entity_id, names, mentions
+FROM known_entities(%(normals)s)
 """
 
 
