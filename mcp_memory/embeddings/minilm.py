@@ -103,11 +103,12 @@ class MiniLMEmbedder:
             return model
         with self._loading:
             if self._model is None:
-                self._model = _load(self._folder, workers=self._threads.document_threads + 1)
+                self._model = load_model(self._folder, workers=self._threads.document_threads + 1)
             return self._model
 
 
-def _load(folder: Path, *, workers: int) -> Model:
+def load_model(folder: Path, *, workers: int) -> Model:
+    """The model in the folder, for so many calls at a time."""
     ctranslate2 = import_extra("ctranslate2", provider="minilm", mend=INSTALL_COMMAND)
     tokenizers = import_extra("tokenizers", provider="minilm", mend=INSTALL_COMMAND)
     if not is_complete(folder):

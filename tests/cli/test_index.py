@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.program import Program, next_line
 
-MANY = 400
+MANY = 100
 
 
 def _paths_found(program: Program, query: str, *options: str) -> list[str]:

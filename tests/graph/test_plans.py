@@ -24,6 +24,7 @@ from mcp_memory.graph.walking import store as walking
 from mcp_memory.graph.walking.store import Way
 from mcp_memory.recall import routes
 from mcp_memory.recall.models import Narrowing
+from tests.fixtures.postgres import copy_template
 from tests.graph.crowd import AGENT, HUB, MEMORIES, fill
 from tests.graph.reading.telling import tell
 from tests.recall.crowd import config_of
@@ -43,17 +44,16 @@ async def url(server_url: str, template: str) -> AsyncIterator[str]:
     """The crowd's memories and three of alice's, in a database that is dropped afterwards."""
     name = f"t_{uuid.uuid4().hex[:12]}"
     of_crowd = with_database(server_url, name)
-    made, parts = "CREATE DATABASE {} TEMPLATE {}", (sql.Identifier(name), sql.Identifier(template))
-    with psycopg.connect(server_url, autocommit=True) as conn:
-        conn.execute(sql.SQL(made).format(*parts))
-        try:
-            fill(of_crowd)
-            async with open_app(config_of(of_crowd)) as app:
-                for number in range(3):
-                    await tell(app, f"Alice saw kestrel {number}.", entities=["Ada"])
-            yield of_crowd
-        finally:
-            conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(parts[0]))
+    copy_template(server_url, template, name)
+    try:
+        fill(of_crowd)
+        async with open_app(config_of(of_crowd)) as app:
+            for number in range(3):
+                await tell(app, f"Alice saw kestrel {number}.", entities=["Ada"])
+        yield of_crowd
+    finally:
+        with psycopg.connect(server_url, autocommit=True) as conn:
+            conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from mcp_memory.documents.models import WriteDocument
 from mcp_memory.embeddings.hashing import HashingEmbedder
 from mcp_memory.text.findable import INDEXING
 from tests.documents.looking import rows, until_embedded
+from tests.fixtures.postgres import copy_template
 
 # Few, so that an index over 100,000 vectors is built in seconds.
 DIMENSIONS = 32
@@ -89,12 +90,7 @@ async def crowded(server_url: str, template: str, *crowds: Crowd) -> AsyncGenera
     """The URL of a database that holds these crowds; it is dropped afterwards."""
     name = f"t_{uuid.uuid4().hex[:12]}"
     url = with_database(server_url, name)
-    with psycopg.connect(server_url, autocommit=True) as conn:
-        conn.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
+    copy_template(server_url, template, name)
     try:
         async with open_app(config_of(url)) as app:
             await _make_the_space(app)
