@@ -128,6 +128,7 @@ async def migrate(
     """Bring the database to `target` (default: the newest), up or down; the number it then has.
 
     `conn` is in autocommit, its login owns the schema. Any number of processes may call at once.
+    A new database, which nobody has written in, is secured with its last step, any other with each.
     """
     goal = len(known) if target is None else target
     if not 0 <= goal <= len(known):
@@ -137,9 +138,10 @@ async def migrate(
         have = await applied(conn)
         check(name, have, known)
         for migration in known[len(have) : goal]:
-            await _step(conn, roles, search_path, migration, up=True)
+            secures = bool(have) or migration.number == goal
+            await _step(conn, roles, search_path, migration, up=True, secures=secures)
         for migration in reversed(known[goal : len(have)]):
-            await _step(conn, roles, search_path, migration, up=False)
+            await _step(conn, roles, search_path, migration, up=False, secures=True)
     return goal
 
 
@@ -182,7 +184,13 @@ async def _begin_history(conn: Connection) -> None:
 
 
 async def _step(
-    conn: Connection, roles: Roles, search_path: str, migration: Migration, *, up: bool
+    conn: Connection,
+    roles: Roles,
+    search_path: str,
+    migration: Migration,
+    *,
+    up: bool,
+    secures: bool,
 ) -> None:
     """Apply or take back one migration, together with its record."""
     text = migration.up if up else migration.down
@@ -194,7 +202,8 @@ async def _step(
             await enter_as_owner(conn, roles, search_path)
             await conn.execute(text.encode() or b"SELECT")
             await _record(conn, migration, up=up)
-            await _secure(conn)
+            if secures:
+                await _secure(conn)
     except psycopg.Error as exc:
         raise MigrationFailed(migration.label, str(exc).splitlines()[0]) from exc
 

@@ -54,6 +54,11 @@ SELECT 'function', p.proname, pg_get_function_identity_arguments(p.oid), p.prosr
        coalesce(pg_get_function_sqlbody(p.oid), '')
 FROM pg_proc p WHERE p.pronamespace = 'mcp_memory'::regnamespace
 UNION ALL
+SELECT 'execute', p.oid::regprocedure::text,
+       (SELECT coalesce(string_agg(a::text, ' ' ORDER BY a::text), '') FROM unnest(p.proacl) a),
+       p.prosecdef::text, ''
+FROM pg_proc p WHERE p.pronamespace = 'mcp_memory'::regnamespace
+UNION ALL
 SELECT 'grant', c.relname, coalesce(array_to_string(c.relacl, ' '), ''),
        c.relrowsecurity::text, c.relforcerowsecurity::text
 FROM pg_class c WHERE c.relnamespace = 'mcp_memory'::regnamespace AND c.relkind = 'r'
