@@ -2,12 +2,17 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Self, cast
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
-from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata, func_metadata
+from mcp.server.mcpserver.utilities.func_metadata import (
+    ArgModelBase,
+    FuncMetadata,
+    func_metadata,
+)
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import to_json
@@ -95,15 +100,13 @@ class MemoryTool(Tool):
 
         Without `scope_of` a tool that only reads needs `read`, any other `write`.
         """
-        model = func_metadata(function, skip_names=[_CALLER], structured_output=False).arg_model
-        model.model_config |= {"extra": "forbid", "coerce_numbers_to_str": True}
-        model.model_rebuild(force=True)
+        model, parameters = _arguments_of(getattr(function, "__func__", function))
         return cls(
             fn=function,
             name=function.__name__,
             title=title,
             description=_unwrapped(inspect.getdoc(function) or ""),
-            parameters=slim(model.model_json_schema(by_alias=True)),
+            parameters=parameters,
             fn_metadata=FuncMetadata(arg_model=model, output_schema=dict(_ANY_OBJECT)),
             is_async=True,
             context_kwarg=None,
@@ -149,6 +152,19 @@ class MemoryTool(Tool):
         reads = self.annotations is not None and self.annotations.read_only_hint
         doubt = "" if reads else " It may have changed something: look before you try again."
         return f"{self.name} failed inside the server, whose log says why.{doubt}"
+
+
+@cache
+def _arguments_of(function: Callable[..., object]) -> tuple[type[ArgModelBase], Schema]:
+    """The model of the arguments of a function or method, and its schema.
+
+    They are made once for all servers of a process: most of the time of building one was this.
+    """
+    metadata = func_metadata(function, skip_names=["self", _CALLER], structured_output=False)
+    model = metadata.arg_model
+    model.model_config |= {"extra": "forbid", "coerce_numbers_to_str": True}
+    model.model_rebuild(force=True)
+    return model, slim(model.model_json_schema(by_alias=True))
 
 
 def _usual_scope(annotations: ToolAnnotations) -> ScopeOf:
