@@ -38,6 +38,9 @@ from mcp_memory.transcripts.retention.service import Retention
 from mcp_memory.transcripts.service import Transcripts
 from mcp_memory.transcripts.summaries.service import Summaries
 
+# A command that only asks or writes something is over by then, and never needed the vocabulary.
+_VOCABULARY_PAUSE_SECONDS = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class App:
@@ -73,7 +76,7 @@ class App:
 async def open_app(config: Config) -> AsyncGenerator[App]:
     """An app with its background work; all is closed, embedded cluster too, when the block ends."""
     tokens = TokenCounter()
-    tokens.start_loading()
+    tokens.start_loading(pause_seconds=_VOCABULARY_PAUSE_SECONDS)
     databases = Databases(config)
     embedders = Embedders(_embedding_settings(config.embeddings))
     spaces = Spaces(databases, embedders, batch_size=config.embeddings.batch_size)

@@ -139,11 +139,17 @@ class TokenCounter:
         """Whether counts come from the vocabulary."""
         return self._vocabulary is not None
 
-    def start_loading(self) -> threading.Thread:
-        """Load the vocabulary in the background, once however often it is called."""
+    def start_loading(self, *, pause_seconds: float = 0) -> threading.Thread:
+        """Load the vocabulary in the background, once however often it is called.
+
+        After the pause: what it takes of the processor is not taken from a process that starts.
+        """
         if self._thread is None:
             self._thread = threading.Thread(
-                target=self._load_within_bound, name="token-vocabulary", daemon=True
+                target=self._load_within_bound,
+                args=(pause_seconds, time.monotonic() + pause_seconds),
+                name="token-vocabulary",
+                daemon=True,
             )
             self._thread.start()
         return self._thread
@@ -158,8 +164,8 @@ class TokenCounter:
             for start in range(0, len(text), _ENCODED_LENGTH)
         )
 
-    def _load_within_bound(self) -> None:
-        started = time.monotonic()
+    def _load_within_bound(self, pause_seconds: float, started: float) -> None:
+        time.sleep(pause_seconds)
         try:
             vocabulary = self._load()
         except (OSError, ValueError) as error:
