@@ -20,12 +20,12 @@ def test_the_demo_succeeds_again_and_again_and_leaves_nothing(program: Program) 
         ended = program.spawn("demo")
         assert (ended.code, ended.stderr) == (0, "")
         assert "Everything was as it must be." in ended.stdout
+        _assert_it_shows_the_calls_and_what_to_paste(ended.stdout)
     assert _databases(program) == ["main"]
     assert program.run("search", "lighthouse").stdout == ""
 
 
-def test_the_demo_shows_the_calls_and_what_to_paste(program: Program) -> None:
-    shown = program.spawn("demo").stdout
+def _assert_it_shows_the_calls_and_what_to_paste(shown: str) -> None:
     for words in (
         "ada> memory_write(",
         "ben> memory_search(",
