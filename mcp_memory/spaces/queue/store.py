@@ -175,6 +175,27 @@ async def complete(
     return len(rows)
 
 
+# Rows that somebody completes or deletes just now are passed over: nothing is waited for.
+_RENEW = """
+WITH held AS (
+    SELECT chunk_id
+    FROM embedding_jobs
+    WHERE model_id = %(id)s AND lease = %(lease)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE embedding_jobs j
+SET next_try_at = now() + make_interval(secs => %(lease_seconds)s)
+FROM held
+WHERE j.chunk_id = held.chunk_id AND j.model_id = %(id)s
+"""
+
+
+async def renew(conn: Connection, space_id: int, *, lease: UUID, lease_seconds: float) -> None:
+    """Hold what is still leased for so long from now; what others took since stays theirs."""
+    parameters = {"id": space_id, "lease": lease, "lease_seconds": lease_seconds}
+    await conn.execute(_RENEW, parameters)
+
+
 _GIVE_BACK = """
 UPDATE embedding_jobs
 SET lease = NULL, attempts = attempts - 1, next_try_at = now()
@@ -237,3 +258,16 @@ async def waiting(conn: Connection, space_id: int) -> int:
     row = await (await conn.execute(_DUE, {"id": space_id})).fetchone()
     assert row is not None
     return int(row[0])
+
+
+_NEXT_DUE = """
+SELECT extract(epoch FROM min(next_try_at) - now())::float8
+FROM embedding_jobs
+WHERE model_id = %(id)s AND next_try_at < 'infinity'
+"""
+
+
+async def next_due_seconds(conn: Connection, space_id: int) -> float | None:
+    """How long until a lease runs out or a text is tried again; None: nothing will by time."""
+    row = await (await conn.execute(_NEXT_DUE, {"id": space_id})).fetchone()
+    return None if row is None or row[0] is None else float(row[0])

@@ -22,7 +22,10 @@ from mcp_memory.errors import (
 from mcp_memory.spaces.models import Job, Space
 from mcp_memory.spaces.queue import store
 
-LEASE_SECONDS = 120.0
+# Renewed while its holder works, so what a killed process held is free this soon.
+LEASE_SECONDS = 15.0
+# A batch that takes longer hangs: its lease is renewed no more, and others get its chunks.
+LONGEST_SECONDS = 120.0
 _GIVE_BACK_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
@@ -36,6 +39,7 @@ class Filler:
     space: Space
     embedder: Embedder
     lease_seconds: float = LEASE_SECONDS
+    longest_seconds: float = LONGEST_SECONDS
 
 
 async def work_once(filler: Filler, *, limit: int) -> int:
@@ -53,7 +57,7 @@ async def work_once(filler: Filler, *, limit: int) -> int:
     )
     batch = await filler.database.maintain(claim)
     if batch.jobs:
-        async with _given_back_on_failure(filler, batch.lease):
+        async with _given_back_on_failure(filler, batch.lease), _renewed(filler, batch.lease):
             await _embed(filler, batch.lease, batch.jobs)
     return batch.taken
 
@@ -71,6 +75,31 @@ async def _given_back_on_failure(filler: Filler, lease: UUID) -> AsyncGenerator[
         ):
             await filler.database.maintain(give_back)
         raise
+
+
+@asynccontextmanager
+async def _renewed(filler: Filler, lease: UUID) -> AsyncGenerator[None]:
+    """Keep the lease while the block works; what the block raises is raised as it is."""
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_renew_for_a_while, filler, lease)
+            yield
+            tasks.cancel_scope.cancel()
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+async def _renew_for_a_while(filler: Filler, lease: UUID) -> None:
+    renew = partial(
+        store.renew, space_id=filler.space.id, lease=lease, lease_seconds=filler.lease_seconds
+    )
+    with anyio.move_on_after(filler.longest_seconds):
+        while True:
+            await anyio.sleep(filler.lease_seconds / 3)
+            try:
+                await filler.database.maintain(renew)
+            except McpMemoryError as exc:  # another third is left, then others get the chunks
+                logger.info("a lease of %s is not renewed: %s", filler.space.label, exc)
 
 
 async def _embed(filler: Filler, lease: UUID, jobs: Sequence[Job]) -> None:

@@ -3,12 +3,15 @@
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import anyio
 import pytest
 
+from mcp_memory.app import open_app
 from mcp_memory.config import Config
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.databases import Databases
@@ -21,7 +24,7 @@ from mcp_memory.spaces.models import SpaceStatus
 from mcp_memory.spaces.queue import store
 from mcp_memory.spaces.queue.drain import drain
 from mcp_memory.spaces.queue.work import Filler, work_once
-from tests.spaces.looking import until
+from tests.spaces.looking import search, until
 from tests.spaces.provider import Provider
 from tests.spaces.queue.settings import settings_for
 
@@ -219,7 +222,7 @@ async def test_a_worker_that_comes_back_after_its_lease_stores_nothing(
 ) -> None:
     await add_chunks(filler, "slow")
     provider.hold("slow")
-    late = Filler(filler.database, filler.space, filler.embedder, lease_seconds=0.1)
+    late = replace(filler, lease_seconds=0.1, longest_seconds=0)
     async with anyio.create_task_group() as group:
         group.start_soon(work_all, late)
         await provider.until_holding()
@@ -228,6 +231,50 @@ async def test_a_worker_that_comes_back_after_its_lease_stores_nothing(
         assert await numbers(filler) == (1, 0, 0)
         provider.release()
     assert await numbers(filler) == (1, 0, 0)
+
+
+async def test_who_works_longer_than_its_lease_keeps_it(filler: Filler, provider: Provider) -> None:
+    await add_chunks(filler, "slow")
+    provider.hold("slow")
+    working = replace(filler, lease_seconds=1)
+
+    async def lease_ends() -> datetime:
+        async def work(conn: Connection) -> datetime:
+            found = await (await conn.execute("SELECT next_try_at FROM embedding_jobs")).fetchone()
+            assert found is not None
+            return found[0]
+
+        return await filler.database.maintain(work)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(work_all, working)
+        await provider.until_holding()
+        first_end = await lease_ends()
+
+        async def is_over() -> bool:
+            return await lease_ends() > first_end + timedelta(seconds=1)
+
+        await until(is_over, seconds=10)
+        assert await work_once(filler, limit=10) == 0
+        provider.release()
+    assert await numbers(filler) == (1, 0, 0)
+    assert [count for text, count in provider.asked.items() if "slow" in text] == [1]
+
+
+async def test_another_server_takes_a_dead_ones_chunks_when_their_lease_is_over(
+    filler: Filler, config: Config
+) -> None:
+    await add_chunks(filler, "one", "two")
+    await filler.database.maintain(
+        lambda conn: store.claim(conn, filler.space.id, lease=LEASE, lease_seconds=2, limit=10)
+    )
+    async with open_app(config) as app:
+        await search(app, "one")
+
+        async def is_full() -> bool:
+            return await numbers(filler) == (2, 0, 0)
+
+        await until(is_full, seconds=15)
 
 
 async def test_a_cancelled_worker_gives_back_its_lease_without_blame(
