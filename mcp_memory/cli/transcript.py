@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from mcp_memory.app import App
+from mcp_memory.cli.failure import Failure
 from mcp_memory.cli.filling import embed_the_rest
 from mcp_memory.cli.following import follow
 from mcp_memory.cli.invocation import Invocation, pass_invocation
@@ -64,7 +65,8 @@ def import_(
 
     What was taken before is not taken again: the place in each file is kept in the database, and
     each message is known by its id. Heartbeats and recalled memories are left out, secrets are
-    redacted, what tools said is kept but found only when asked for.
+    redacted, what tools said is kept but found only when asked for. A FILE without one line that
+    is a message is an error; the others are taken all the same.
 
     \b
     Example:
@@ -93,9 +95,18 @@ async def _import(
     await embed_the_rest(app, agent, database)
     if as_json:
         print_json([asdict(each) for each in taken])
-        return
-    for each in taken:
-        _tell(each)
+    else:
+        for each in taken:
+            _tell(each)
+    _fail_if_not_understood(taken)
+
+
+def _fail_if_not_understood(taken: Sequence[Imported]) -> None:
+    if strange := [each for each in taken if not each.understood]:
+        raise Failure(
+            f"no line of {' and '.join(each.path for each in strange)} is a message:"
+            f" {strange[0].problems[0]}"
+        )
 
 
 def _tell(taken: Imported) -> None:

@@ -35,6 +35,23 @@ def test_bad_lines_are_named(program: Program, tmp_path: Path) -> None:
     assert "at byte 0" in ended.stderr
 
 
+def test_a_file_without_one_message_is_an_error_each_time(
+    program: Program, session: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "x.jsonl"
+    file.write_text('nonsense\n{"speaker": "Ann", "says": "hello"}\n')
+    for _ in range(2):
+        ended = program.run("transcript", "import", str(file), str(session), "--format", "jsonl")
+        assert ended.code == 1
+        assert f"no line of {file}" in ended.stderr
+    again = program.run("transcript", "import", str(file), str(session))
+    assert again.code == 1
+    assert "8 messages" in again.stdout
+    ended = program.run("transcript", "import", str(file), "--json")
+    (taken,) = cast("list[dict[str, object]]", ended.document)
+    assert (ended.code, taken["understood"], taken["bad_lines"]) == (1, False, 2)
+
+
 def test_a_missing_file_is_a_mistake_of_usage(program: Program) -> None:
     assert program.run("transcript", "import", "/nowhere/x.jsonl").code == 2
 

@@ -28,7 +28,10 @@ _MOST_PROBLEMS = 20
 
 @dataclass(slots=True)
 class Imported:
-    """What was taken from a file; `problems` names lines that are no messages, the first few."""
+    """What was taken from a file; `problems` names lines that are no messages, the first few.
+
+    It is not `understood` when it was read from its start, and every line is one of them.
+    """
 
     path: str
     format: str = ""
@@ -36,8 +39,14 @@ class Imported:
     duplicates: int = 0
     ignored: int = 0
     bad_lines: int = 0
+    understood: bool = True
     sessions: list[str] = field(default_factory=list[str])
     problems: list[str] = field(default_factory=list[str])
+
+    @property
+    def is_fruitless(self) -> bool:
+        """Whether there were lines, and none of them said anything."""
+        return self.bad_lines > 0 and not (self.appended or self.duplicates or self.ignored)
 
     def count(self, appended: Appended) -> None:
         """Add what one append did."""
@@ -79,18 +88,27 @@ class Importing:
         A file that was replaced or cut is read from its start: what is known is a duplicate.
         """
         imported = Imported(str(path))
-        start, reading = await self._resumed(path, format_name)
+        began, reading = await self._resumed(path, format_name)
+        start = began
         while True:
             batch = await anyio.to_thread.run_sync(read_batch, path, start)
             parsed = await anyio.to_thread.run_sync(_parse, batch, reading, self.limits)
             if parsed.end == start:
                 imported.format = reading.format
+                if began == 0 and imported.is_fruitless:
+                    await self._give_up(path, imported)
                 return imported
             start = parsed.end
             mark = await anyio.to_thread.run_sync(_mark, path, start, reading)
             await self._keep(parsed, mark, imported)
             if is_time_up():
                 return imported
+
+    async def _give_up(self, path: Path, imported: Imported) -> None:
+        """Have the file read from its start the next time: as another format, or mended."""
+        imported.understood = False
+        mark = await anyio.to_thread.run_sync(_mark, path, 0, Reading("", path.stem))
+        await self.database.write(self.agent, partial(store.set_mark, mark=mark))
 
     async def _resumed(self, path: Path, format_name: FormatName | None) -> tuple[int, Reading]:
         """Where to go on, and with what; the start for a file that is another one now."""
