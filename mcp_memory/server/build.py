@@ -11,6 +11,7 @@ from mcp_memory import __version__
 from mcp_memory.app import App
 from mcp_memory.config import Toolset
 from mcp_memory.server.caller import Caller
+from mcp_memory.server.prompt_checks import CheckedPromptServer
 from mcp_memory.server.prompts import add_document_prompts
 from mcp_memory.server.push import MailBus, add_inbox_subscriptions
 from mcp_memory.server.resources import add_document_resources, add_inbox_resource
@@ -79,7 +80,7 @@ def build_server(
     SSE enters one for each connection, and the app outlives them.
     """
     chosen = app.config.toolsets
-    server = MCPServer[object](
+    server = CheckedPromptServer(
         "mcp-memory",
         title="Memory",
         description="A memory server for agents, on PostgreSQL.",

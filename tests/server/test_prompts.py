@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from mcp import Client
-from mcp_types import TextContent
+import pytest
+from mcp import Client, MCPError
+from mcp_types import INVALID_PARAMS, TextContent
 
 from mcp_memory.app import open_app
 from mcp_memory.server.build import build_server
@@ -48,3 +49,21 @@ async def test_the_daily_note_is_of_today_where_the_user_is(make_config: MakeCon
 
 async def test_the_daily_note_needs_no_highlights(alice: Client) -> None:
     assert "must mention" not in await prompted(alice, "daily_note")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "named"),
+    [
+        ("recall", {}, "topic"),
+        ("recall", {"topic": " "}, "topic"),
+        ("recall", {"topic": "boats", "subject": "ships"}, "subject"),
+        ("recal", {"topic": "boats"}, "recall"),
+    ],
+)
+async def test_a_prompt_asked_for_wrongly_is_refused_by_what_is_wrong(
+    alice: Client, name: str, arguments: dict[str, str], named: str
+) -> None:
+    with pytest.raises(MCPError) as refused:
+        await alice.get_prompt(name, arguments)
+    assert refused.value.error.code == INVALID_PARAMS
+    assert named in refused.value.error.message
