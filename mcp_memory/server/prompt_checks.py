@@ -31,7 +31,9 @@ def problem_with(name: str, given: Mapping[str, object], prompts: Sequence[Promp
     by_name = {prompt.name: prompt for prompt in prompts}
     if (prompt := by_name.get(name)) is None:
         known = [*by_name]
-        return f"No prompt {name[:80]!r}.{nearest(name, known)} Known: {', '.join(known) or 'none'}."
+        return (
+            f"No prompt {name[:80]!r}.{nearest(name, known)} Known: {', '.join(known) or 'none'}."
+        )
     arguments = {each.name: each for each in prompt.arguments or []}
     for unknown in given.keys() - arguments.keys():
         takes = f"takes {', '.join(arguments)}" if arguments else "takes no arguments"
