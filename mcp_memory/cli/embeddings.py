@@ -100,7 +100,7 @@ def _as_json(status: SpaceStatus) -> dict[str, object]:
     space = asdict(status.space)
     numbers = asdict(status)
     del space["problem"], numbers["space"]
-    return space | numbers
+    return {**space, **numbers, "state": status.state}
 
 
 def _row(status: SpaceStatus) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ def _row(status: SpaceStatus) -> tuple[str, ...]:
         str(space.id),
         space.name,
         str(space.dimensions),
-        space.state,
+        status.state,
         *map(str, numbers),
         status.last_problem,
     )
@@ -132,15 +132,17 @@ def add(invocation: Invocation, model: str, no_fill: bool, database: str | None)
       mcp-memory embeddings add minilm
     """
     config = configured(invocation)
-    space = run(config, partial(_add, model=model, no_fill=no_fill, database=database))
-    click.echo(f"{space.label} is space {space.id}, {space.state}.")
+    added = run(config, partial(_add, model=model, no_fill=no_fill, database=database))
+    click.echo(f"{added.space.label} is space {added.space.id}, {added.state}.")
 
 
-async def _add(app: App, model: str, no_fill: bool, database: str | None) -> Space:
-    space = await app.spaces.administration.add(app.config.agent, model, database=database)
+async def _add(app: App, model: str, no_fill: bool, database: str | None) -> SpaceStatus:
+    spaces = app.spaces.administration
+    added = await spaces.add(app.config.agent, model, database=database)
     if not no_fill:
-        await _fill(app, space, database)
-    return space
+        await _fill(app, added, database)
+    found = await spaces.status(app.config.agent, database=database)
+    return next(each for each in found if each.space.id == added.id)
 
 
 @embeddings.command()

@@ -46,6 +46,12 @@ class SpaceStatus:
     failed: int
     last_problem: str
 
+    @property
+    def state(self) -> State | Literal["full"]:
+        """The space's state, for a person: one that is filled and lacks nothing is full."""
+        is_full = self.space.state == "filling" and self.space.prepared and not self.pending
+        return "full" if is_full else self.space.state
+
 
 @dataclass(frozen=True, slots=True)
 class QueryVector:

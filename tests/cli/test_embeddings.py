@@ -61,10 +61,10 @@ def test_another_model_is_added_compared_activated_left_and_dropped(
     hashing: Program, tmp_path: Path
 ) -> None:
     added = hashing.run("embeddings", "add", "openai/large")
-    assert (added.code, added.stdout) == (0, "openai/large (12) is space 2, filling.\n")
+    assert (added.code, added.stdout) == (0, "openai/large (12) is space 2, full.\n")
     assert spaces(hashing) == [
         ("hashing", "hashing-v1", "active", 3, 0, 0),
-        ("openai", "large", "filling", 3, 0, 0),
+        ("openai", "large", "full", 3, 0, 0),
     ]
 
     queries = tmp_path / "queries.txt"
@@ -81,7 +81,7 @@ def test_another_model_is_added_compared_activated_left_and_dropped(
     activated = hashing.run("embeddings", "activate", "large", "--queries", "2")
     assert activated.code == 0
     assert "overlap@10 over 2 queries: 1.00" in activated.stdout
-    assert [each[2] for each in spaces(hashing)] == ["filling", "active"]
+    assert [each[2] for each in spaces(hashing)] == ["full", "active"]
     shown = hashing.run("embeddings", "status").stdout
     assert "Its searches use words alone" in shown
     assert "openai/large (12)" in shown
@@ -94,6 +94,7 @@ def test_another_model_is_added_compared_activated_left_and_dropped(
 
 def test_a_space_that_is_only_queued_is_not_activated_before_a_backfill(hashing: Program) -> None:
     assert hashing.run("embeddings", "add", "openai/small", "--no-fill").code == 0
+    assert spaces(hashing)[1] == ("openai", "small", "filling", 0, 3, 0)
     refused = hashing.run("embeddings", "activate", "small")
     assert refused.code == 1
     assert "backfill" in refused.stderr
