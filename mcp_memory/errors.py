@@ -203,14 +203,18 @@ class MemoryNotFound(NotFound):
 
 
 class EntityNotFound(NotFound):
-    """The caller knows no entity of that name or id; `near` are names like it."""
+    """The caller knows no entity of that name or id; `near` are names like it, or some others."""
 
-    def __init__(self, name: str, *, near: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        near: Sequence[str] = (),
+        advice: str = "A memory that names it in entities makes one.",
+    ) -> None:
         self.name, self.near = name, [*near]
         hint = f" Known: {', '.join(near)}." if near else ""
-        super().__init__(
-            f"No entity {name[:200]!r}.{hint} A memory that names it in entities makes one."
-        )
+        super().__init__(f"No entity {name[:200]!r}.{hint} {advice}")
 
 
 class RouteNotFound(NotFound):
@@ -337,11 +341,16 @@ class UnknownDatabase(DatabaseError):
 
     status = 404
 
-    def __init__(self, name: str, known: Sequence[str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        known: Sequence[str],
+        *,
+        advice: str = "A first write or memory_register_database creates it.",
+    ) -> None:
         self.name, self.known = name, list(known)
         super().__init__(
-            f"No database {name!r}.{nearest(name, known)} Known: {', '.join(known)}."
-            " A first write or memory_register_database creates it."
+            f"No database {name!r}.{nearest(name, known)} Known: {', '.join(known)}. {advice}"
         )
 
 

@@ -7,6 +7,7 @@ from functools import partial
 import click
 
 from mcp_memory.app import App
+from mcp_memory.cli.failure import Failure
 from mcp_memory.cli.invocation import Invocation, pass_invocation
 from mcp_memory.cli.options import agent_option, json_option
 from mcp_memory.cli.output import is_interactive, print_json, print_table, readable_size
@@ -35,6 +36,8 @@ def databases() -> None:
 def list_databases(invocation: Invocation, as_json: bool) -> None:
     """List every named database: configured, registered, or derived and on the server.
 
+    The exit code is 1 when one of them cannot be reached.
+
     \b
     Example:
       mcp-memory databases list --json
@@ -44,9 +47,11 @@ def list_databases(invocation: Invocation, as_json: bool) -> None:
     default = config.default_database
     if as_json:
         print_json([asdict(each) | {"is_default": each.name == default} for each in listed])
-        return
-    rows = [_row(each, is_default=each.name == default) for each in listed]
-    print_table(("NAME", "DEFAULT", "STATUS", "SIZE", "URL"), rows)
+    else:
+        rows = [_row(each, is_default=each.name == default) for each in listed]
+        print_table(("NAME", "DEFAULT", "STATUS", "SIZE", "URL"), rows)
+    if silent := [each.name for each in listed if each.status == "unavailable"]:
+        raise Failure(f"unavailable: {', '.join(silent)}. `mcp-memory doctor` says more.")
 
 
 async def _listed(app: App) -> Sequence[Listed]:
@@ -143,7 +148,7 @@ async def _known_url(databases: Databases, name: str) -> str:
     if name != databases.configured_default:
         known = await databases.known_names()
         if name not in known:
-            raise UnknownDatabase(name, known)
+            raise UnknownDatabase(name, known, advice="`mcp-memory databases create` makes one.")
     return databases.url_of(name)
 
 

@@ -183,7 +183,8 @@ class Databases:
         async with self._server(name, catalog.beside(address.direct_url)) as conn:
             found, mark = await catalog.find(conn, database)
             if not found:
-                raise UnknownDatabase(name, await self.known_names())
+                known = [each for each in await self.known_names() if each != name]
+                raise UnknownDatabase(name, known, advice="Nothing was dropped.")
             self._check_mark(name, mark)
             await catalog.drop(conn, database)
 

@@ -49,10 +49,27 @@ def test_the_default_database_is_dropped_by_force_alone(program: Program) -> Non
     assert program.run("migrate", "status").code == 1
 
 
-def test_dropping_what_is_not_there_is_an_error(program: Program) -> None:
+def test_dropping_what_is_not_there_is_an_error_that_tells_what_is(program: Program) -> None:
     ended = program.run("databases", "drop", "travel", "--yes")
+    assert (ended.code, ended.stderr) == (
+        1,
+        "mcp-memory: No database 'travel'. Known: main. Nothing was dropped.\n",
+    )
+
+
+def test_a_list_with_a_server_that_is_away_marks_it_and_fails(program: Program) -> None:
+    away = {"MCP_MEMORY__DATABASES__AWAY__URL": "postgresql://u:s3cret@127.0.0.1:1/x"}
+    program.run("databases", "create", "travel")
+    ended = program.run("databases", "list", **away)
     assert ended.code == 1
-    assert "'travel'" in ended.stderr
+    assert [line.split("\t")[2].partition(":")[0] for line in ended.stdout.splitlines()[1:]] == [
+        "ready",
+        "unavailable",
+        "ready",
+    ]
+    assert ended.stderr.startswith("mcp-memory: unavailable: away. ")
+    as_json = program.run("databases", "list", "--json", **away)
+    assert (as_json.code, len(cast("list[object]", as_json.document))) == (1, 3)
 
 
 def test_a_name_that_no_database_may_have_is_refused_with_the_nearest(program: Program) -> None:

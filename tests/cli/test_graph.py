@@ -53,3 +53,6 @@ def test_a_source_is_revoked_only_when_it_is_meant(told: Program) -> None:
 def test_an_unknown_entity_is_one_line_on_stderr(told: Program) -> None:
     done = told.run("graph", "merge", "Nobody", "Bob")
     assert (done.code, "Nobody" in done.stderr) == (1, True)
+    assert "Known: Bob, Robert Smith. " in done.stderr
+    assert "makes one" not in done.stderr
+    assert "Known: Robert Smith. " in told.run("graph", "merge", "Bob", "Roberd Smith").stderr

@@ -13,6 +13,10 @@ from mcp_memory.graph.identity import store
 from mcp_memory.graph.identity.store import ListedEntity
 from mcp_memory.graph.models import UNKNOWN_TYPE
 from mcp_memory.graph.names import entity_id, entity_number, normal, words_of
+from mcp_memory.graph.walking.store import near_names
+
+_SHOWN = 10
+_WHERE_LISTED = "`mcp-memory graph entities` lists all."
 
 
 class Identity:
@@ -76,7 +80,9 @@ async def _named(conn: Connection, reference: str) -> Entity:
     exact = [match for match in matches if match.exact] or matches
     named = {match.id: match for match in exact}
     if not named:
-        raise EntityNotFound(reference)
+        near = await near_names(conn, reference)
+        known = near or [each.name for each in await store.listed(conn, "", 0, _SHOWN)]
+        raise EntityNotFound(reference, near=known, advice=_WHERE_LISTED)
     if len(named) > 1:
         which = ", ".join(f"{entity_id(each.id)} ({each.type})" for each in named.values())
         raise MemoryConflict(f"{reference!r} names {which}. Use the id.")
