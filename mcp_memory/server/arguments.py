@@ -40,6 +40,8 @@ def checked_arguments(
 def _refuse_unknown(given: Mapping[str, JsonValue], known: Mapping[str, Schema]) -> None:
     for name in given:
         if name not in known:
+            if not known:
+                raise InvalidInput(_cut(name), "is not a parameter: this tool takes no arguments")
             hint = nearest(name, list(known)) or f" Known: {', '.join(known)}."
             raise InvalidInput(_cut(name), f"is not a parameter of this tool.{hint}")
 
@@ -124,7 +126,10 @@ def _allowed(schema: Schema) -> str:
         case "array":
             return 'use a list of text, such as ["one", "two"]'
         case "object":
-            return 'use an object of text, such as {"name": "value"}'
+            # Which keys it has is in the words that describe it.
+            described = schema.get("description")
+            told = f" ({described})" if isinstance(described, str) else ""
+            return f'use an object of text, such as {{"name": "value"}}{told}'
         case _:
             return "use text"
 

@@ -153,3 +153,8 @@ async def test_an_url_that_leads_nowhere_leaves_the_name_free(alice: Client, url
     names = [row["name"] for row in rows(await ask(alice, "memory_list_databases"), "databases")]
     assert names == ["main"]
     await ask(alice, "memory_register_database", name="own")
+
+
+async def test_a_tool_without_arguments_says_so(alice: Client) -> None:
+    text = await refusal(alice, "memory_current_database", database="main")
+    assert text == "database: is not a parameter: this tool takes no arguments"

@@ -158,6 +158,12 @@ async def test_anchors_help_to_find(alice: Client) -> None:
     assert paths(found)[0] == "a.md"
 
 
+async def test_anchors_of_another_shape_are_refused_with_the_keys_there_are(alice: Client) -> None:
+    text = await refusal(alice, "memory_search", query="zebra", anchors=["#4711"])
+    assert text.startswith("anchors: ")
+    assert "keys: pr, file, branch, session, cwd" in text
+
+
 async def test_a_null_is_as_good_as_nothing(alice: Client) -> None:
     await remember(alice, **{"a.md": "the zebra sleeps"})
     names = ("max_results", "min_score", "sources", "path_prefix", "tags", "since", "until")
