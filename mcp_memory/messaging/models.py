@@ -60,7 +60,8 @@ class Sent:
 class Mail:
     """A message as one agent sees it: one of its recipients, or its sender.
 
-    `state` is that of the agent's own delivery; a sender who is no recipient sees `sent`.
+    `state` is that of the agent's own delivery. A sender who is no recipient sees `sent`, or in
+    the history what has become of the message, once that is the same everywhere.
     """
 
     id: int

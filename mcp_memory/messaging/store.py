@@ -296,7 +296,11 @@ WITH mine AS (
 )
 SELECT m.id, m.agent_id AS sender, m.recipients, m.is_public, m.subject, m.content, m.type,
        m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at, m.expires_at,
-       coalesce(state_now(d.state, d.expires_at), 'sent') AS state
+       coalesce(
+           state_now(d.state, d.expires_at),
+           (SELECT min(s.state) FROM delivery_states(m.id) s HAVING min(s.state) = max(s.state)),
+           'sent'
+       ) AS state
 FROM mine
 JOIN messages m ON m.id = mine.id
 LEFT JOIN deliveries d ON d.agent_id = current_agent() AND d.message_id = m.id
@@ -306,7 +310,10 @@ LIMIT %(limit)s
 
 
 async def history(conn: Connection, wanted: HistoryFilter, limit: int, before: int) -> list[Mail]:
-    """What the caller sent and received before that message, newest first."""
+    """What the caller sent and received before that message, newest first.
+
+    What was sent has the state that it has at every recipient, or `sent` where they differ.
+    """
     parameters = {
         "channel": wanted.channel,
         "thread_id": wanted.thread_id,

@@ -221,8 +221,25 @@ async def test_a_reply_goes_back_and_keeps_the_thread(alice: Client, bob: Client
     assert (again["recipients"], again["thread_id"]) == (["bob"], first)
     history = await ask(bob, TOOL, action="history", thread_id=first)
     assert contents(rows(history, "messages")) == ["on my way", "the north one", "which pier?"]
-    assert [each["state"] for each in rows(history, "messages")] == ["queued", "sent", "queued"]
+    assert [each["state"] for each in rows(history, "messages")] == ["queued"] * 3
     assert rows(history, "messages")[0]["reply_to"] == answer["message_id"]
+
+
+async def test_history_and_status_tell_the_sender_the_same(
+    alice: Client, bob: Client, carol: Client
+) -> None:
+    await arrive(alice, bob, carol)
+    one = await send(alice, "bob", "to one")
+    both = await send(alice, ["bob", "carol"], "to both")
+    await ask(bob, TOOL, action="ack", message_ids=[one, both])
+
+    async def states() -> list[object]:
+        history = await ask(alice, TOOL, action="history")
+        return [each["state"] for each in rows(history, "messages")]
+
+    assert await states() == ["sent", "acknowledged"]
+    await ask(carol, TOOL, action="ack", message_ids=[both])
+    assert await states() == ["acknowledged", "acknowledged"]
 
 
 async def test_history_is_of_one_agent_or_channel(
