@@ -8,8 +8,9 @@ build on:
   message that comes back (its lease ran out) notifies nobody: it is there at the next look. One
   that a cancelled wait gave back is notified again.
 - `arrivals` reads what such ids are, for the agent who was notified; ids of others' mail answer
-  nothing. `unread_ids` is for catching up. Ids are given out before transactions commit, so a
-  smaller id may become visible after a greater one: remember ids seen, never only the greatest.
+  nothing; `takeable` reads those that nobody holds. `unread_ids` is for catching up. Ids are given
+  out before transactions commit, so a smaller id may become visible after a greater one: remember
+  ids seen, never only the greatest.
 - Who listens holds the advisory lock `mcp_memory.listening_key(agent)`, shared, on the connection
   that has the LISTEN: `agents` shows it. When the connection ends, so does the lock.
 - `deliveries.state` and `leased_until` say whether a message still needs a ring.
@@ -18,6 +19,7 @@ build on:
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 import anyio
 
@@ -184,12 +186,29 @@ class Messages:
         found = await chosen.read(agent, lambda conn: store.visible(conn, ids))
         return [mail for mail in found if mail.state != "sent"]
 
-    async def unread_ids(
-        self, agent: str, *, after: int = 0, limit: int = 10_000, database: str | None = None
-    ) -> list[int]:
-        """The oldest messages after that one that the agent has not acknowledged, by id."""
+    async def takeable(
+        self, agent: str, ids: Sequence[int], *, database: str | None = None
+    ) -> list[Mail]:
+        """Those of the messages that a `wait` of the agent would hand out now, oldest first."""
         chosen = await self._reading(database, agent)
-        return await chosen.read(agent, lambda conn: store.unread_ids(conn, limit, after))
+        return await chosen.read(agent, lambda conn: store.takeable(conn, ids))
+
+    async def unread_ids(
+        self,
+        agent: str,
+        *,
+        after: int = 0,
+        limit: int = 10_000,
+        free_only: bool = False,
+        database: str | None = None,
+    ) -> list[int]:
+        """The oldest messages after that one that the agent has not acknowledged, by id.
+
+        All of them, or only those that nobody holds now.
+        """
+        chosen = await self._reading(database, agent)
+        unread = partial(store.unread_ids, limit=limit, after=after, free_only=free_only)
+        return await chosen.read(agent, unread)
 
     async def purge(
         self,

@@ -116,6 +116,25 @@ async def visible(conn: Connection, ids: Sequence[int]) -> list[Mail]:
         return await (await cursor.execute(_VISIBLE, {"ids": list(ids)})).fetchall()
 
 
+_TAKEABLE = """
+SELECT m.id, m.agent_id AS sender, m.recipients, m.is_public, m.subject, m.content, m.type,
+       m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at, m.expires_at, d.state
+FROM deliveries d
+JOIN messages m ON m.id = d.message_id
+WHERE d.agent_id = current_agent() AND d.message_id = ANY(%(ids)s)
+  AND d.state IN ('queued', 'delivered')
+  AND (d.leased_until IS NULL OR d.leased_until <= now())
+  AND (d.expires_at IS NULL OR d.expires_at > now())
+ORDER BY m.id
+"""
+
+
+async def takeable(conn: Connection, ids: Sequence[int]) -> list[Mail]:
+    """Those of the messages that the caller would be handed out now, oldest first."""
+    async with conn.cursor(row_factory=class_row(Mail)) as cursor:
+        return await (await cursor.execute(_TAKEABLE, {"ids": list(ids)})).fetchall()
+
+
 _INBOX = """
 SELECT m.id, m.agent_id AS sender, m.recipients, m.is_public, m.subject, m.content, m.type,
        m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at, m.expires_at,
@@ -348,14 +367,18 @@ WHERE agent_id = current_agent()
   AND message_id > %(after)s
   AND state IN ('queued', 'delivered')
   AND (expires_at IS NULL OR expires_at > now())
+  AND (NOT %(free_only)s OR leased_until IS NULL OR leased_until <= now())
 ORDER BY message_id
 LIMIT %(limit)s
 """
 
 
-async def unread_ids(conn: Connection, limit: int, after: int) -> list[int]:
-    """The oldest messages after that one that the caller has not acknowledged, by id."""
-    parameters = {"limit": limit, "after": after}
+async def unread_ids(conn: Connection, limit: int, after: int, *, free_only: bool) -> list[int]:
+    """The oldest messages after that one that the caller has not acknowledged, by id.
+
+    All of them, or only those that nobody holds now.
+    """
+    parameters = {"limit": limit, "after": after, "free_only": free_only}
     rows = await (await conn.execute(_UNREAD_IDS, parameters)).fetchall()
     return [int(row[0]) for row in rows]
 

@@ -1,11 +1,12 @@
 """Events of mail: each message once, in the order it came, whatever happens to the connection.
 
-A notification names a message, which is announced as it comes. What may have been missed is found
-in the table: after every (re)connection, and now and then when nothing was heard.
+A notification names a message, which is announced as it comes, unless another process of the agent
+has taken it. What may have been missed, or was taken and not acknowledged, is found in the table:
+after every (re)connection, and now and then.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 from anyio.abc import TaskStatus
@@ -40,6 +41,7 @@ class Announcer:
         self._seen = Seen()
         self._hints: list[int] = []
         self._must_look = False
+        self._look_at = 0.0
         self._connections = 0
         self._told_connections = 1
         self._stirred = anyio.Event()
@@ -78,15 +80,16 @@ class Announcer:
 
     async def _announce(self) -> None:
         """Wait until there may be something new, and tell it."""
-        with anyio.move_on_after(_LOOK_SECONDS) as quiet:
+        with anyio.CancelScope(deadline=self._look_at):
             await self._stirred.wait()
         self._stirred = anyio.Event()
-        must_look = self._must_look or quiet.cancelled_caught
+        must_look = self._must_look or anyio.current_time() >= self._look_at
         hints, self._hints, self._must_look = self._hints, [], False
         try:
             if must_look:
                 await self._look()
-            await self._tell([id for id in hints if id not in self._seen])
+            news = [id for id in hints if id not in self._seen]
+            await self._tell(news, self._app.messages.takeable)
         except DatabaseError as exc:
             logger.warning("what mail there is cannot be seen: %s", exc)
             self._must_look = True
@@ -94,29 +97,34 @@ class Announcer:
             self._stirred.set()
 
     async def _look(self) -> None:
-        """Tell what is unread and was not told; after a reconnection, how much that is."""
+        """Tell what is free and was not told; after a reconnection, how much that is."""
+        self._look_at = anyio.current_time() + _LOOK_SECONDS
         connections = self._connections
-        unread = await self._unread()
-        missed = [id for id in unread if id not in self._seen]
+        free = await self._free()
+        missed = [id for id in free if id not in self._seen]
         if connections > self._told_connections:
             await self._say("reconnected", missed=len(missed))
             self._told_connections = connections
-        await self._tell(missed)
-        self._seen.forget_all_but(set(unread))
+        # As many as were said to be missed, even if somebody takes one just now.
+        await self._tell(missed, self._app.messages.arrivals)
+        self._seen.forget_all_but(set(free))
 
-    async def _unread(self) -> list[int]:
-        unread: list[int] = []
+    async def _free(self) -> list[int]:
+        """What is unread and held by nobody."""
+        free: list[int] = []
         while page := await self._app.messages.unread_ids(
-            self._agent, after=unread[-1] if unread else 0
+            self._agent, after=free[-1] if free else 0, free_only=True
         ):
-            unread += page
-        return unread
+            free += page
+        return free
 
-    async def _tell(self, ids: Sequence[int]) -> None:
+    async def _tell(
+        self, ids: Sequence[int], read: Callable[[str, Sequence[int]], Awaitable[list[Mail]]]
+    ) -> None:
         for start in range(0, len(ids), _PAGE):
             page = ids[start : start + _PAGE]
-            arrived = await self._app.messages.arrivals(self._agent, page)
-            by_id = {mail.id: mail for mail in arrived if mail.state != "expired"}
+            found = await read(self._agent, page)
+            by_id = {mail.id: mail for mail in found if mail.state != "expired"}
             for id in page:
                 if id in by_id and id not in self._seen:
                     await self._say("new_message", data=_told(by_id[id]))

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.messaging.models import SendMessage
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.messaging.models import MailFilter, SendMessage
 from tests.fixtures.listeners import closed_to_newcomers, kill_listeners
 from tests.fixtures.servers import ADMIN, TcpServer
 from tests.messaging.mail import arrive, config_at
@@ -184,6 +185,24 @@ async def test_what_a_cancelled_wait_gives_back_is_not_news(app: App, environ: E
         last = await send(app, "alice")
         assert await alice.mail(1) == [last]
         assert alice.announced() == [id, last]
+
+
+@pytest.mark.usefixtures("sender")
+async def test_what_another_process_holds_is_told_when_its_lease_is_over(
+    app: App, environ: Environ
+) -> None:
+    held = await send(app, "alice")
+    taken = await app.messages.wait("alice", MailFilter(), timeout_seconds=0, limit=1)
+    assert [str(mail.id) for mail in taken] == [held]
+    async with bridge(environ, "alice") as alice:
+        free = await send(app, "alice")
+        assert await alice.mail(1) == [free]
+
+        async def end_lease(conn: Connection) -> None:
+            await conn.execute("UPDATE deliveries SET leased_until = now()")
+
+        await (await app.databases.writing(None, "alice")).maintain(end_lease)
+        assert await alice.mail(1) == [held]
 
 
 @pytest.mark.usefixtures("sender")
