@@ -25,12 +25,13 @@ from mcp_memory.cli.check_machine import (
 from mcp_memory.cli.check_renewal import check_renewal
 from mcp_memory.cli.check_wake import check_wake
 from mcp_memory.cli.config import origins
-from mcp_memory.cli.findings import Finding, State, ok, problem
+from mcp_memory.cli.findings import Finding, State, ok, problem, warning
 from mcp_memory.cli.invocation import Invocation, pass_invocation
 from mcp_memory.cli.options import database_option, json_option
 from mcp_memory.cli.output import print_json, printable
 from mcp_memory.cli.session import configured
 from mcp_memory.config import Config, mask_url
+from mcp_memory.db.databases import READ_URL_UNUSED
 from mcp_memory.db.diagnosis import diagnose
 from mcp_memory.db.embedded import EmbeddedCluster
 from mcp_memory.db.hearing import is_heard
@@ -103,6 +104,8 @@ async def _database(app: App, name: str) -> AsyncIterator[Finding]:
         return
     for finding in check_diagnosis(name, diagnosis):
         yield finding
+    if app.databases.address_of(name).read_url:
+        yield warning("replica", READ_URL_UNUSED, "leave read_url out")
     async for finding in check_renewal(app, name, diagnosis):
         yield finding
     async for finding in check_wake(app, name, diagnosis):

@@ -23,6 +23,7 @@ from mcp_memory.errors import Conflict, DatabaseError, UnknownDatabase
 
 _EMBEDDED_DATABASE = "mcp_memory"
 _LIST_SECONDS = float(provision.CONNECT_TIMEOUT_SECONDS)
+READ_URL_UNUSED = "read_url is not used by this version; what is read comes from url too"
 
 logger = logging.getLogger(__name__)
 
@@ -244,6 +245,8 @@ class Databases:
         )
         await database.open()
         logger.info("database %s is open at migration %d", name, layout.migration)
+        if address.read_url:
+            logger.warning("database %s: %s", name, READ_URL_UNUSED)
         return database
 
     async def _ensure_exists(self, address: Address, *, create: bool) -> None:

@@ -83,6 +83,16 @@ def test_notifications_that_go_elsewhere_are_a_problem_with_a_mend(
     assert "database.listen_url" in findings["listening"]["mend"]
 
 
+def test_a_replica_that_nothing_is_read_from_is_a_warning(
+    program: Program, database_url: str
+) -> None:
+    with_replica = {"MCP_MEMORY__DATABASE__READ_URL": database_url}
+    findings = _findings(program, **with_replica)
+    assert findings["replica"]["state"] == "warning"
+    searched = program.spawn("search", "anything", **with_replica)
+    assert (searched.code, "read_url is not used" in searched.stderr) == (0, True)
+
+
 def test_looking_creates_and_migrates_nothing(bare: Program, empty_database_url: str) -> None:
     findings = _findings(bare, MCP_MEMORY_DATABASE_URL=empty_database_url)
     assert _problems(findings) == []
