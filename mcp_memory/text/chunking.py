@@ -83,8 +83,11 @@ def split_lines(text: str) -> list[str]:
 
 
 def split_long_line(line: str, limit: int) -> list[str]:
-    """A line in parts that weigh `limit` at most: sentences, else words, else characters."""
-    return [part for part in _packed_parts(_sentences(line), limit) if part.strip()]
+    """A line in parts that weigh `limit` at most: sentences, else words, else characters.
+
+    Together they are the line; a part may be blank.
+    """
+    return list(_packed_parts(_sentences(line), limit))
 
 
 def _chunks(lines: Sequence[str], sections: Iterable[_Section], max_tokens: int) -> list[Chunk]:
@@ -165,7 +168,7 @@ def _split_lines(lines: Sequence[str], start: int, end: int, limit: int) -> Iter
         if unit.weight <= limit:
             yield unit
         else:
-            for part in split_long_line(lines[position], limit):
+            for part in filter(str.strip, split_long_line(lines[position], limit)):
                 yield _Unit(part, position, position + 1, weigh(part))
 
 

@@ -54,7 +54,7 @@ def _is_better(matches: Sequence[str], window: _Window) -> bool:
 
 def _fit_line(line: str, limit: int, wanted: frozenset[str]) -> str:
     """The sentences of one long line around its densest match."""
-    parts = split_long_line(line, max(TOKEN, limit // 4))
+    parts = split_long_line(line.strip(), max(TOKEN, limit // 4))
     weights = [weigh(part) for part in parts]
     matches = [_matches(part, wanted) for part in parts]
     window = _densest(weights, matches, limit)

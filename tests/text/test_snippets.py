@@ -46,6 +46,12 @@ def test_a_long_line_is_cut_around_the_match() -> None:
     assert estimate_tokens(excerpt) <= 50
 
 
+def test_a_long_line_is_cut_without_a_gap_where_a_part_of_it_is_blank() -> None:
+    excerpt, _, _ = fit("0\x1f0", 2, [])
+    assert excerpt
+    assert excerpt in "0\x1f0"
+
+
 @given(st.text(max_size=400), st.integers(1, 60), st.lists(st.sampled_from(["a", "1", "b"])))
 def test_any_excerpt_is_a_part_of_the_lines_it_names(
     text: str, budget: int, focus: list[str]
