@@ -14,9 +14,14 @@ from mcp_memory.recall.question import Question
 from mcp_memory.recall.weights import weights_for
 from mcp_memory.spaces.service import QueryVector
 
-# Hits of each route that are ranked with all their evidence; more would not move the first twenty.
+# Hits of each route that are looked at; more would not move the first twenty.
 RANKED_HITS = 120
+# Of all of them, the best that are ranked with all their evidence where no messages are asked for.
+# A passage says enough to stand among them; a short message may be worth more than it shows (with
+# so few of them LoCoMo's recall at ten falls by .01).
+_RANKED_PASSAGES = 160
 _SEEDS = 20
+_PLAIN = {"lexical", "semantic"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,36 @@ async def best_candidates(
     more = {anchors.ROUTE: marked, entities.ROUTE: mentioned.hits}
     ranked = await _ranked(conn, asked, narrowing, found | more, mentioned)
     first = anchors.lifted(ranked, marked)
-    is_all = anchors.are_given(marked) or all(len(hits) < RANKED_HITS for hits in found.values())
-    if is_all or len(first) >= wanted:
+    if anchors.are_given(marked) or _is_all(found, narrowing) or len(first) >= wanted:
         return first
     deeper = await _hits(conn, asked, narrowing, _reaching(wanted))
     known = {chunk_id for candidate in first for chunk_id in candidate.chunk_ids}
     rest = ordered(deeper, floor=0.0, first=RANKED_HITS)
     return [*first, *(each for each in rest if each.chunk_id not in known)]
+
+
+def _is_all(found: Mapping[str, Sequence[Hit]], narrowing: Narrowing) -> bool:
+    """Whether no route has more to give, and all that was found is ranked by its evidence."""
+    is_deep = any(len(hits) >= RANKED_HITS for hits in found.values())
+    return not is_deep and len(_ids(found)) == len(_to_rank(found, narrowing))
+
+
+def _to_rank(found: Mapping[str, Sequence[Hit]], narrowing: Narrowing) -> list[int]:
+    """What is ranked by its evidence, the best by words and meaning first: messages all, of
+    passages so many, and all that is found by what it names or when it was."""
+    best = ranking.foremost(found, len(_ids(found)))
+    if not _has_messages(narrowing):
+        others = {hit.chunk_id for route in found.keys() - _PLAIN for hit in found[route]}
+        best = [*best[:_RANKED_PASSAGES], *(id for id in best[_RANKED_PASSAGES:] if id in others)]
+    return best
+
+
+def _ids(found: Mapping[str, Sequence[Hit]]) -> set[int]:
+    return {hit.chunk_id for hits in found.values() for hit in hits}
+
+
+def _has_messages(narrowing: Narrowing) -> bool:
+    return "transcripts" in narrowing.sources
 
 
 async def _weighed(conn: Connection, asked: Asked) -> Asked:
@@ -124,7 +152,7 @@ async def _described(
     found: Mapping[str, Sequence[Hit]],
     mentioned: Mentioned,
 ) -> tuple[list[Described], list[Evidence]]:
-    chunk_ids = list(dict.fromkeys(hit.chunk_id for hits in found.values() for hit in hits))
+    chunk_ids = _to_rank(found, narrowing)
     if not chunk_ids:
         return [], []
     lexemes = [*asked.question.lexemes, *asked.question.marks]
@@ -132,7 +160,7 @@ async def _described(
         conn,
         chunk_ids,
         # Only messages stand beside others.
-        ranking.foremost(found, _SEEDS) if "transcripts" in narrowing.sources else [],
+        chunk_ids[:_SEEDS] if _has_messages(narrowing) else [],
         narrowing=narrowing,
         lexemes=lexemes,
         query=asked.vector,

@@ -48,7 +48,7 @@ _DAYS_NEAR = 4.0
 
 # What a text may gain by being the newest that was found, or a memory of importance 1. Not learned,
 # and small: it decides between what is as good as equal (a cosine better by .03 outweighs it).
-PRIORS = {"recency": 0.1, "importance": 0.1}
+PRIORS = {"recency": 0.03, "importance": 0.1}
 _RECENT_DAYS = 30.0
 _USUAL_IMPORTANCE = 0.5
 
