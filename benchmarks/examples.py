@@ -18,7 +18,7 @@ from mcp_memory.app import App
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.recall import routes
 from mcp_memory.recall.candidates import Asked, described_candidates
-from mcp_memory.recall.features import NAMES, Described
+from mcp_memory.recall.features import NAMES, PRIORS, Described
 from mcp_memory.recall.models import Narrowing, Source
 from mcp_memory.recall.question import read
 from mcp_memory.transcripts import store
@@ -29,11 +29,13 @@ _AGENT = "benchmark"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A question's candidates: their features, and how much of its evidence each of them holds."""
+    """A question's candidates: their features, what the priors add to each, which is not learned,
+    and how much of the question's evidence each of them holds."""
 
     corpus: str
     kind: str
     features: Matrix
+    prior: Matrix
     held: NDArray[np.int64]
     evidence: int
 
@@ -107,15 +109,17 @@ async def _asked(
         vector = await app.spaces.query_vector(database, question.text)
         asked = Asked(read(question.text, now=datetime.now(UTC), zone=UTC), vector)
         look = partial(_look, question=question, asked=asked, source=source, judge=judge)
-        features, held = await database.read(_AGENT, look)
-        examples.append(Example(*corpus, features, held, len(question.evidence)))
+        features, prior, held = await database.read(_AGENT, look)
+        examples.append(Example(*corpus, features, prior, held, len(question.evidence)))
     return examples
 
 
 async def _look(
     conn: Connection, *, question: Question, asked: Asked, source: Source, judge: _Judge
-) -> tuple[Matrix, NDArray[np.int64]]:
+) -> tuple[Matrix, Matrix, NDArray[np.int64]]:
     described = await described_candidates(conn, asked, Narrowing([source]))
     rows = [[each.features[name] for name in NAMES] for each in described]
     features = np.array(rows, np.float64).reshape(len(rows), len(NAMES))
-    return features, np.array(await judge(conn, question, described), np.int64)
+    prior = [sum(PRIORS[name] * each.features[name] for name in PRIORS) for each in described]
+    held = np.array(await judge(conn, question, described), np.int64)
+    return features, np.array(prior, np.float64), held

@@ -123,8 +123,8 @@ def _length(choices: _Choices, weights: Matrix, step: Matrix, slope: Matrix) -> 
 
 
 def recalls(example: Example, weights: Matrix) -> list[float]:
-    """Recall of evidence at each depth when ranked by these weights."""
-    order = np.argsort(-(example.features @ weights), kind="stable")
+    """Recall of evidence at each depth when ranked by these weights and the priors."""
+    order = np.argsort(-(example.features @ weights + example.prior), kind="stable")
     held = example.held[order]
     return [float(held[:depth].sum()) / example.evidence for depth in DEPTHS]
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.program import Program, next_line
 
-MANY = 100
+MANY = 250
 
 
 def _paths_found(program: Program, query: str, *options: str) -> list[str]:

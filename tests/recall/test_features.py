@@ -127,7 +127,7 @@ def test_of_equals_the_newer_and_the_more_important_go_first(newer: int) -> None
 
 
 def test_no_prior_outweighs_what_is_said() -> None:
-    old = chunk(1, cosine=0.35, occurred_at=NOW - timedelta(days=3000), importance=0.0)
+    old = chunk(1, cosine=0.33, occurred_at=NOW - timedelta(days=3000), importance=0.0)
     assert first_of(old, chunk(2, place=9, cosine=0.3, importance=1.0)) == 1
 
 
