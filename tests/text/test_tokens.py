@@ -114,7 +114,15 @@ def test_a_counter_loads_once_however_often_it_is_asked() -> None:
     assert len(loads) == 1
 
 
-@pytest.mark.parametrize("error", [OSError("no route"), ValueError("hash mismatch")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("no route"),
+        ValueError("hash mismatch"),
+        ImportError("no requests"),
+        RuntimeWarning("raised by whoever makes errors of warnings"),
+    ],
+)
 def test_a_failed_load_leaves_the_estimate(error: Exception) -> None:
     def load() -> tiktoken.Encoding:
         raise error
