@@ -52,7 +52,6 @@ SELECT set_config('role', coalesce(nullif({role}, ''), current_setting('role')),
        set_config('plan_cache_mode',
                   CASE WHEN {is_read_only} THEN 'force_custom_plan' ELSE 'auto' END, true),
        set_config('hnsw.iterative_scan', 'relaxed_order', true),
-       set_config('hnsw.ef_search', '120', true),
        {role} = '' AND EXISTS (
            SELECT
            FROM pg_policy

@@ -14,12 +14,21 @@ from mcp_memory.recall.question import Question
 from mcp_memory.recall.weights import weights_for
 from mcp_memory.spaces.service import QueryVector
 
-# Hits of each route that are looked at; more would not move the first twenty.
-RANKED_HITS = 120
-# Of all of them, the best that are ranked with all their evidence where no messages are asked for.
-# A passage says enough to stand among them; a short message may be worth more than it shows (with
-# so few of them LoCoMo's recall at ten falls by .01).
-_RANKED_PASSAGES = 160
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many hits of each route are looked at first, and how many of what they found, the best
+    by words and meaning, are ranked with all their evidence; None ranks all."""
+
+    hits: int
+    ranked: int | None
+
+
+# A short message may be worth more than it shows: with 160 ranked, LoCoMo's recall at ten falls by
+# .01. A passage says enough: among 7,000 of them, recall at 5, 10 and 20 is the same with 60 hits
+# and 80 ranked as with twice as many.
+_OF_MESSAGES = Depth(hits=120, ranked=None)
+OF_PASSAGES = Depth(hits=80, ranked=100)
 _SEEDS = 20
 _PLAIN = {"lexical", "semantic"}
 
@@ -45,8 +54,9 @@ async def best_candidates(
     The first are ranked with all their evidence, whatever is wanted; what lies deeper follows in
     the plain order of the routes. So a later page moves nothing that an earlier one has shown.
     """
+    depth = _depth(narrowing)
     asked = await _weighed(conn, asked)
-    found = await _hits(conn, asked, narrowing, RANKED_HITS)
+    found = await _hits(conn, asked, narrowing, depth.hits)
     marked = await _anchored(conn, asked, narrowing)
     mentioned = await _mentioned(conn, asked, narrowing)
     more = {anchors.ROUTE: marked, entities.ROUTE: mentioned.hits}
@@ -54,26 +64,29 @@ async def best_candidates(
     first = anchors.lifted(ranked, marked)
     if anchors.are_given(marked) or _is_all(found, narrowing) or len(first) >= wanted:
         return first
-    deeper = await _hits(conn, asked, narrowing, _reaching(wanted))
+    deeper = await _hits(conn, asked, narrowing, _reaching(wanted, depth.hits))
     known = {chunk_id for candidate in first for chunk_id in candidate.chunk_ids}
-    rest = ordered(deeper, floor=0.0, first=RANKED_HITS)
+    rest = ordered(deeper, floor=0.0, first=depth.hits)
     return [*first, *(each for each in rest if each.chunk_id not in known)]
+
+
+def _depth(narrowing: Narrowing) -> Depth:
+    return _OF_MESSAGES if _has_messages(narrowing) else OF_PASSAGES
 
 
 def _is_all(found: Mapping[str, Sequence[Hit]], narrowing: Narrowing) -> bool:
     """Whether no route has more to give, and all that was found is ranked by its evidence."""
-    is_deep = any(len(hits) >= RANKED_HITS for hits in found.values())
+    is_deep = any(len(hits) >= _depth(narrowing).hits for hits in found.values())
     return not is_deep and len(_ids(found)) == len(_to_rank(found, narrowing))
 
 
 def _to_rank(found: Mapping[str, Sequence[Hit]], narrowing: Narrowing) -> list[int]:
-    """What is ranked by its evidence, the best by words and meaning first: messages all, of
-    passages so many, and all that is found by what it names or when it was."""
+    """What is ranked by its evidence, the best by words and meaning first, and of the rest what is
+    found by what it names or when it was."""
     best = ranking.foremost(found, len(_ids(found)))
-    if not _has_messages(narrowing):
-        others = {hit.chunk_id for route in found.keys() - _PLAIN for hit in found[route]}
-        best = [*best[:_RANKED_PASSAGES], *(id for id in best[_RANKED_PASSAGES:] if id in others)]
-    return best
+    most = _depth(narrowing).ranked or len(best)
+    others = {hit.chunk_id for route in found.keys() - _PLAIN for hit in found[route]}
+    return [*best[:most], *(id for id in best[most:] if id in others)]
 
 
 def _ids(found: Mapping[str, Sequence[Hit]]) -> set[int]:
@@ -93,17 +106,16 @@ async def _anchored(conn: Connection, asked: Asked, narrowing: Narrowing) -> lis
     text, given = asked.question.text, dict(asked.anchors)
     if not (given or anchors.may_name(text)):
         return []
-    return await routes.anchored(conn, text, given, narrowing, RANKED_HITS)
+    return await routes.anchored(conn, text, given, narrowing, _depth(narrowing).hits)
 
 
 async def _mentioned(conn: Connection, asked: Asked, narrowing: Narrowing) -> Mentioned:
     named = await entities.named_in(conn, asked.question.text)
-    return await entities.mentioning(conn, named, narrowing, RANKED_HITS)
+    return await entities.mentioning(conn, named, narrowing, _depth(narrowing).hits)
 
 
-def _reaching(wanted: int) -> int:
+def _reaching(wanted: int, limit: int) -> int:
     """How many hits of each route so many candidates take, in steps that pages share."""
-    limit = RANKED_HITS
     while limit < wanted * 2:
         limit *= 2
     return limit * 2
@@ -127,7 +139,7 @@ async def described_candidates(
 ) -> list[Described]:
     """The candidates that are ranked with all their evidence, in no order."""
     asked = await _weighed(conn, asked)
-    found = await _hits(conn, asked, narrowing, RANKED_HITS)
+    found = await _hits(conn, asked, narrowing, _depth(narrowing).hits)
     mentioned = await _mentioned(conn, asked, narrowing)
     found |= {entities.ROUTE: mentioned.hits}
     return (await _described(conn, asked, narrowing, found, mentioned))[0]

@@ -5,7 +5,7 @@ well as if it had used them: the ranking is told so, and needs no number of its 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 from mcp_memory.db.cancellation import Connection
@@ -140,4 +140,4 @@ def _credited(chunk: Evidence, words: frozenset[str] | None, wanted: Sequence[st
         max(hit, 1.0) if word in words else hit
         for hit, word in zip(chunk.hits, wanted, strict=True)
     ]
-    return replace(chunk, hits=hits)
+    return chunk._replace(hits=hits)

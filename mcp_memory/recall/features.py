@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 
@@ -55,8 +56,7 @@ _USUAL_IMPORTANCE = 0.5
 MessageKey = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """A chunk as `gather_evidence` gives it; `hits` follows the order of the wanted lexemes.
 
     `cosine` is that of what the chunk is found by, for a short message the window around it;

@@ -17,7 +17,7 @@ from mcp_memory.graph.walking import store as walking
 from mcp_memory.graph.walking.store import Way
 from mcp_memory.paging import from_cursor, to_cursor
 from mcp_memory.recall import entities, nearness
-from mcp_memory.recall.candidates import RANKED_HITS, Asked, best_candidates
+from mcp_memory.recall.candidates import OF_PASSAGES, Asked, best_candidates
 from mcp_memory.recall.models import Candidate, Narrowing
 from mcp_memory.recall.nearness import Reached
 from mcp_memory.recall.packing import RELATED_TOKENS, fitting, with_related
@@ -101,7 +101,7 @@ class MemoryRecall:
         skip, instants = _start(asked)
         wanted = skip + asked.limit + 1
         reached = await _reached(conn, asked, instants)
-        limit = RANKED_HITS
+        limit = OF_PASSAGES.hits
         # What is found by looking deeper comes after, so that it moves nothing that was shown.
         found: dict[int, FoundMemory] = {}
         while True:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from psycopg.rows import class_row
+from psycopg.rows import args_row, class_row
 from psycopg.types.json import Jsonb
 
 from mcp_memory.db.cancellation import Connection
@@ -242,18 +242,16 @@ async def evidence(
         "space_id": query.space_id,
         "vector": query.vector,
     }
-    async with conn.cursor(row_factory=class_row(Evidence)) as cursor:
+    # Hundreds of rows of numbers: read as they are, and by their places.
+    async with conn.cursor(binary=True, row_factory=args_row(Evidence)) as cursor:
         rows = await cursor.execute(_GATHER, parameters | _parameters(narrowing))
         return await rows.fetchall()
 
 
 _PASSAGES = """
-SELECT c.id, c.agent_id, c.source, c.path, c.title, c.heading, c.start_line, c.end_line, c.text,
-       c.tokens, c.occurred_at, c.seq, v.version AS memory_version, v.trust, v.source AS told_by,
-       least(upper(c.truth), c.expires_at) AS ends_at
-FROM chunks c
-LEFT JOIN memory_versions v ON v.memory_id = c.memory_id AND v.version = c.memory_version
-WHERE c.id = ANY (%(ids)s) AND visible(c.agent_id, c.shared)
+SELECT id, agent_id, source, path, title, heading, start_line, end_line, content AS text, tokens,
+       occurred_at, seq, memory_version, trust, told_by, ends_at
+FROM passages_of(%(ids)s)
 """
 
 

@@ -28,11 +28,11 @@ _FILL = (
     """
     INSERT INTO chunks (agent_id, source, position, path, title, start_line, end_line, text,
                         text_hash, tokens, lexemes, memory_id, memory_version, memory_type,
-                        importance, confidence, truth)
+                        importance, confidence, truth, indexed_by)
     SELECT agent_id, 'graph', 0, 'graph/m' || memory_id, 'fact', 1, 1, content,
            sha256(content::bytea), tokens,
            array_to_tsvector(ARRAY['field', 'hover', 'kestrel', memory_id::text]),
-           memory_id, 1, 'fact', 0.5, 1, '(,)'
+           memory_id, 1, 'fact', 0.5, 1, '(,)', 32767
     FROM memory_versions
     """,
     """

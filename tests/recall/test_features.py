@@ -1,7 +1,6 @@
 """Features of candidates: pure, named, each within its bounds."""
 
 import random
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -169,7 +168,7 @@ def test_features_do_not_depend_on_the_order_of_the_rows(evidence: list[Evidence
     # Role, speaker and time are the message's own, so that any of its chunks may say them.
     alike = {each.message: each for each in evidence}
     same = [
-        replace(each, role=its.role, speaker=its.speaker, message_tokens=its.message_tokens)
+        each._replace(role=its.role, speaker=its.speaker, message_tokens=its.message_tokens)
         for each in shuffled
         for its in [alike[each.message]]
     ]
