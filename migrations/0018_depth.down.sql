@@ -117,3 +117,26 @@ BEGIN
         $q$, weighed, covered
     ) USING seekers && mine, narrowed, 2 * enough, max_rows;
 END $$;
+
+CREATE OR REPLACE FUNCTION anchors_of(chunk chunks) RETURNS text[]
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    place jsonb;
+BEGIN
+    IF chunk.message_id IS NOT NULL THEN
+        SELECT m.metadata INTO place FROM session_messages m WHERE m.id = chunk.message_id;
+    ELSIF chunk.memory_id IS NOT NULL THEN
+        SELECT jsonb_build_object('session', v.session_id) INTO place
+        FROM memory_versions v
+        WHERE v.memory_id = chunk.memory_id AND v.version = chunk.memory_version;
+    END IF;
+    RETURN anchors_in(chunk.heading || E'\n' || chunk.text) || ARRAY(
+        SELECT anchor_mark(kind, place ->> kind)
+        FROM unnest(ARRAY['pr', 'file', 'branch', 'session', 'cwd']) kind
+        WHERE anchor_mark(kind, place ->> kind) IS NOT NULL
+    ) || ARRAY(
+        SELECT anchor_mark('file', array_to_string(parts[n:], '/'))
+        FROM string_to_array(CASE WHEN chunk.document_id IS NOT NULL THEN chunk.path END, '/') parts
+        CROSS JOIN LATERAL generate_series(1, cardinality(parts)) n
+    );
+END $$;

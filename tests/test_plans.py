@@ -21,13 +21,13 @@ from tests.recall.crowd import Crowd, config_of, crowded
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-ROWS = 50_000
+ROWS = 30_000
 ALL = Narrowing(sources=["documents"], path_prefix=None, tags=None, since=None, until=None)
 
 
 @pytest.fixture(scope="module")
 async def crowded_url(server_url: str, template: str) -> AsyncIterator[str]:
-    """50,000 chunks of one agent and ten of another, which all hold the word kestrel."""
+    """30,000 chunks of one agent and ten of another, which all hold the word kestrel."""
     crowd = Crowd("crowd", ROWS, "kestrel", "kestrel hovering")
     async with crowded(server_url, template, crowd) as url:
         async with open_app(config_of(url)) as app:
