@@ -1,12 +1,15 @@
 """Commands whose modules are imported when they are used, so that --help and hooks stay fast."""
 
 import gc
+import os
 from collections.abc import Generator, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 
 import click
+
+_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Lazy:
     def load(self) -> click.Command:
         """The command itself; imports its module."""
         module, _, name = self.place.partition(":")
-        with _uncollected():
+        with _uncollected(), _one_blas_thread():
             command: object = getattr(import_module(module), name)
         assert isinstance(command, click.Command), self.place
         return command
@@ -35,6 +38,20 @@ def _uncollected() -> Generator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+@contextmanager
+def _one_blas_thread() -> Generator[None]:
+    """numpy, if it is imported here, starts no threads, of which each spins for a tenth of a second
+    in every process: nothing here multiplies matrices large enough to gain by them."""
+    if _BLAS_THREADS in os.environ:
+        yield
+        return
+    os.environ[_BLAS_THREADS] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_BLAS_THREADS]
 
 
 class LazyCommands(MutableMapping[str, click.Command]):

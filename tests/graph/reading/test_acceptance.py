@@ -46,7 +46,7 @@ sixteen seventeen eighteen nineteen
 
 
 async def test_each_instant_has_its_version_in_recall_query_path_and_search(app: App) -> None:
-    await change_rows(app, CROWD)
+    await change_rows(app, FEWER)
     ben = NamedEntity("Ben", "person")
     id = await tell(
         app, "Ben works at firm zero.", valid_from=day(1), shared=True, entities=[ben],
