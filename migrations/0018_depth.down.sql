@@ -140,3 +140,16 @@ BEGIN
         CROSS JOIN LATERAL generate_series(1, cardinality(parts)) n
     );
 END $$;
+
+CREATE OR REPLACE FUNCTION was_known(wanted bigint, wanted_version integer, instant timestamptz, known timestamptz)
+RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN EXISTS (
+    SELECT
+    FROM mcp_memory.memory_spans s
+    JOIN mcp_memory.memories m ON m.id = s.memory_id
+    WHERE s.memory_id = wanted AND s.version = wanted_version
+      AND tstzrange(s.valid_from, s.valid_until) @> instant
+      AND tstzrange(s.recorded_at, s.retired_at) @> known
+      AND m.forgotten_at IS NULL
+);

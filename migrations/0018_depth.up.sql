@@ -169,3 +169,18 @@ BEGIN
     END LOOP;
     RETURN marks;
 END $$;
+
+-- As before (0015), but by comparing. While a table has no statistics the planner takes the index of overlapping ranges
+-- for `@>`, and reads every memory's spans for each memory.
+CREATE OR REPLACE FUNCTION was_known(wanted bigint, wanted_version integer, instant timestamptz, known timestamptz)
+RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN EXISTS (
+    SELECT
+    FROM mcp_memory.memory_spans s
+    JOIN mcp_memory.memories m ON m.id = s.memory_id
+    WHERE s.memory_id = wanted AND s.version = wanted_version
+      AND coalesce(s.valid_from <= instant, true) AND coalesce(instant < s.valid_until, true)
+      AND s.recorded_at <= known AND coalesce(known < s.retired_at, true)
+      AND m.forgotten_at IS NULL
+);
