@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from mcp_memory.app import App
+from mcp_memory.db.cancellation import Connection
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.graph.models import NamedEntity, NamedRelation
 from tests.documents.looking import change as change_rows
@@ -122,3 +123,29 @@ async def test_of_what_is_relevant_every_page_is_shown_until_there_is_no_more(ap
 
     # Of 1,200 alice has each second one and sees each fifth of bob's; two in three are still so.
     assert len(shown) == len(set(shown)) == 480
+
+
+_SPANS_READ = """
+SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid))
+FROM pg_index
+WHERE indrelid = 'memory_spans'::regclass
+"""
+
+
+async def test_what_was_known_of_one_memory_reads_no_others_spans(app: App) -> None:
+    """Nor does it before there are any statistics to plan by."""
+    await change_rows(app, FEWER)
+
+    async def work(conn: Connection) -> list[int]:
+        read: list[int] = []
+        for _ in range(2):
+            row = await (await conn.execute(_SPANS_READ)).fetchone()
+            assert row is not None
+            read.append(int(row[0]))
+            await conn.execute(
+                "SELECT count(was_known(memory_id, version, now(), now())) FROM memory_versions"
+            )
+        return read
+
+    before, after = await (await app.databases.writing(None, "alice")).maintain(work)
+    assert after - before == 1200
