@@ -168,7 +168,9 @@ def _split_lines(lines: Sequence[str], start: int, end: int, limit: int) -> Iter
         if unit.weight <= limit:
             yield unit
         else:
-            for part in filter(str.strip, split_long_line(lines[position], limit)):
+            parts = [part for part in split_long_line(lines[position], limit) if part.strip()]
+            # The last one ends its line: what follows must not run into it.
+            for part in (*parts[:-1], f"{parts[-1]}\n"):
                 yield _Unit(part, position, position + 1, weigh(part))
 
 
@@ -186,12 +188,20 @@ def _packed(units: Iterable[_Unit], limit: int) -> Iterator[list[_Unit]]:
     group: list[_Unit] = []
     weight = 0
     for unit in units:
-        if weight + unit.weight > limit and group:
+        total = _together([each.text for each in group], weight, unit.text, unit.weight)
+        if total > limit and group:
             yield from _without_blank_edges(group)
-            group, weight = [], 0
+            group, total = [], unit.weight
         group.append(unit)
-        weight += unit.weight
+        weight = total
     yield from _without_blank_edges(group)
+
+
+def _together(texts: Sequence[str], weight: int, text: str, own: int) -> int:
+    """What the texts weigh with one more: the sum, unless a word or a run of signs goes on in it."""
+    if texts and not texts[-1][-1:].isspace() and not text[:1].isspace():
+        return weigh("".join(texts) + text)
+    return weight + own
 
 
 def _without_blank_edges(group: list[_Unit]) -> Iterator[list[_Unit]]:
@@ -217,12 +227,13 @@ def _packed_parts(parts: Iterable[str], limit: int) -> Iterator[str]:
     group: list[str] = []
     weight = 0
     for part in (small for whole in parts for small in _small_parts(whole, limit)):
-        part_weight = weigh(part)
-        if weight + part_weight > limit and group:
+        own = weigh(part)
+        total = _together(group, weight, part, own)
+        if total > limit and group:
             yield "".join(group)
-            group, weight = [], 0
+            group, total = [], own
         group.append(part)
-        weight += part_weight
+        weight = total
     yield "".join(group)
 
 

@@ -186,6 +186,18 @@ def test_a_hostile_document_is_chunked_in_linear_time(part: str) -> None:
     assert chunk_markdown(part * (2**19 // len(part)))
 
 
+def test_the_end_of_a_long_line_does_not_run_into_the_next_one() -> None:
+    *_, last = chunk_markdown("word " * 90 + "end\nnext line", max_tokens=40)
+    assert last.text.endswith("end\nnext line")
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 99 + "\u00c0", "x" * 160 + "\n\u00e9", "!" * 50 + "\u2192" * 3]
+)
+def test_what_is_cut_in_pieces_weighs_no_more_when_they_are_joined(text: str) -> None:
+    assert all(estimate_tokens(c.text) <= 16 for c in chunk_markdown(text, max_tokens=16))
+
+
 @given(MARKDOWN_LINES, st.sampled_from([16, 40, 400]))
 def test_any_document_is_covered_in_order_by_chunks_that_fit(
     lines: list[str], max_tokens: int
