@@ -135,6 +135,8 @@ class Recall:
             raise InvalidInput("query", "is empty; say what to look for")
         if len(request.query) > self._limits.query_chars:
             raise InvalidInput("query", f"is longer than {self._limits.query_chars} characters")
+        if request.since and request.until and request.since >= request.until:
+            raise InvalidInput("since", "is not before until")
         _check_storable("query", request.query)
         _check_storable("path_prefix", request.path_prefix or "")
         _check_storable("tags", *(request.tags or ()))

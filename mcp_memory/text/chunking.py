@@ -198,7 +198,7 @@ def _packed(units: Iterable[_Unit], limit: int) -> Iterator[list[_Unit]]:
 
 
 def _together(texts: Sequence[str], weight: int, text: str, own: int) -> int:
-    """What the texts weigh with one more: the sum, unless a word or a run of signs goes on in it."""
+    """What the texts weigh with one more: the sum, unless a word or signs go on in it."""
     if texts and not texts[-1][-1:].isspace() and not text[:1].isspace():
         return weigh("".join(texts) + text)
     return weight + own

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from uuid import uuid4
 
 from mcp_memory import audit
 from mcp_memory.audit import Event
@@ -23,8 +24,6 @@ from mcp_memory.messaging.wake.models import (
 )
 from mcp_memory.messaging.wake.targets import Targets
 from mcp_memory.messaging.wake.worker import WakeWorker
-
-TEST_KEY = "00000000-0000-0000-0000-000000000000"
 
 
 class Wake:
@@ -97,11 +96,11 @@ class Wake:
         return await self._book.listed(await self._writing(database))
 
     async def test(self, agent: str, *, database: str | None = None) -> Attempt:
-        """Ring once, really, with a cue that is for no message; one attempt."""
+        """Ring once, really, with a cue that is for no message and a key of its own; one attempt."""
         served = await self._route(agent, await self._writing(database))
         targets = self._book.targets(served)
         cue = Cue(agent, [])
-        return await self._doors.ring(served.route, targets, cue, key=TEST_KEY, attempt=1)
+        return await self._doors.ring(served.route, targets, cue, key=str(uuid4()), attempt=1)
 
     async def try_dry(self, listed: ListedRoute) -> Attempt:
         """Whether the door would open, without waking anybody."""

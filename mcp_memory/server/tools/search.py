@@ -120,8 +120,6 @@ class SearchTools:
             explain=explain,
             cursor=cursor,
         )
-        if request.since and request.until and request.since >= request.until:
-            raise InvalidInput("since", "is not before until")
         answer = await self._recall.search(caller.agent, request, database=database or None)
         return _found(answer, explain=explain)
 

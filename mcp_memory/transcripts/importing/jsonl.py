@@ -19,6 +19,8 @@ SOURCE = "import"
 
 def entries(document: Document, reading: Reading) -> Iterator[Entry]:
     """The one message of the line; `InvalidInput` when it is none."""
+    if "content" not in document:
+        raise InvalidInput("content", "is missing")
     message = NewMessage(
         role=_role(document),
         content=words_of(document.get("content")),

@@ -62,6 +62,18 @@ async def test_a_sleeper_is_rung_and_the_sender_sees_it(make_config: MakeConfig)
         assert await app.wake.bells("bob", str(number)) == []
 
 
+async def test_each_test_ring_has_a_key_of_its_own(make_config: MakeConfig) -> None:
+    """An endpoint that refuses a key it knows answers the second one too."""
+    async with endpoint() as door, open_app(waking(make_config, door)) as app:
+        for _ in range(2):
+            assert (await app.wake.test("bob")).problem == ""
+
+        first, second = await door.until_heard(2)
+
+    assert (first.told["event"], first.told["id"]) == ("test", first.key)
+    assert first.key != second.key
+
+
 async def test_an_endpoint_that_fails_in_every_way_is_rung_until_it_works(
     make_config: MakeConfig,
 ) -> None:

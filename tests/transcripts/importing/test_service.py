@@ -139,11 +139,11 @@ async def test_lines_that_are_no_messages_are_named_and_passed_over(
     app: App, tmp_path: Path
 ) -> None:
     file = tmp_path / "x.jsonl"
-    bad = ["not json", "[1, 2]", '{"role": "king", "content": "x"}', ""]
+    bad = ["not json", "[1, 2]", '{"role": "king", "content": "x"}', '{"role": "user"}', ""]
     good = json.dumps({"role": "user", "content": "a\0b \ud800 c"})
     file.write_text("\n".join([json.dumps({"role": "user", "content": "x"}), *bad, good]) + "\n")
     taken = await take(app, file)
-    assert (taken.appended, taken.bad_lines, len(taken.problems)) == (2, 3, 3)
+    assert (taken.appended, taken.bad_lines, len(taken.problems)) == (2, 4, 4)
     assert (await kept(app, "x"))[1].content == "a\ufffdb \ufffd c"
 
 
