@@ -96,7 +96,7 @@ class Wake:
         return await self._book.listed(await self._writing(database))
 
     async def test(self, agent: str, *, database: str | None = None) -> Attempt:
-        """Ring once, really, with a cue that is for no message and a key of its own; one attempt."""
+        """Ring once, really, with a key of its own and a cue that is for no message; one try."""
         served = await self._route(agent, await self._writing(database))
         targets = self._book.targets(served)
         cue = Cue(agent, [])
