@@ -7,6 +7,7 @@ the chunks of all others as they are. Sizes are estimates, the same on every mac
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from unicodedata import category
 
 import regex
 
@@ -186,22 +187,35 @@ def _lines_unit(lines: Sequence[str], start: int, end: int) -> _Unit:
 def _packed(units: Iterable[_Unit], limit: int) -> Iterator[list[_Unit]]:
     """Units in order, as many in each group as the limit allows, groups of blank lines left out."""
     group: list[_Unit] = []
+    texts: list[str] = []
     weight = 0
     for unit in units:
-        total = _together([each.text for each in group], weight, unit.text, unit.weight)
+        total = _together(texts, weight, unit.text, unit.weight)
         if total > limit and group:
             yield from _without_blank_edges(group)
-            group, total = [], unit.weight
+            group, texts, total = [], [], unit.weight
         group.append(unit)
+        texts.append(unit.text)
         weight = total
     yield from _without_blank_edges(group)
 
 
 def _together(texts: Sequence[str], weight: int, text: str, own: int) -> int:
     """What the texts weigh with one more: the sum, unless a word or signs go on in it."""
-    if texts and not texts[-1][-1:].isspace() and not text[:1].isspace():
+    if texts and _goes_on(texts[-1], text):
         return weigh("".join(texts) + text)
     return weight + own
+
+
+def _goes_on(before: str, after: str) -> bool:
+    if not before or not after or before[-1].isspace() or after[0].isspace():
+        return False
+    return _is_of_word(before[-1]) == _is_of_word(after[0])
+
+
+def _is_of_word(char: str) -> bool:
+    """A letter, a digit, or a mark that belongs to one."""
+    return category(char)[0] in "LNM"
 
 
 def _without_blank_edges(group: list[_Unit]) -> Iterator[list[_Unit]]:

@@ -192,7 +192,7 @@ def test_the_end_of_a_long_line_does_not_run_into_the_next_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["x" * 99 + "\u00c0", "x" * 160 + "\n\u00e9", "!" * 50 + "\u2192" * 3]
+    "text", ["x" * 99 + "\u00c0", "x" * 160 + "\n\u00e9", "!" * 50 + "\u2192" * 3, "e\u0301" * 60]
 )
 def test_what_is_cut_in_pieces_weighs_no_more_when_they_are_joined(text: str) -> None:
     assert all(estimate_tokens(c.text) <= 16 for c in chunk_markdown(text, max_tokens=16))
