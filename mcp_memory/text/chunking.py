@@ -171,7 +171,8 @@ def _split_lines(lines: Sequence[str], start: int, end: int, limit: int) -> Iter
         else:
             parts = [part for part in split_long_line(lines[position], limit) if part.strip()]
             # The last one ends its line: what follows must not run into it.
-            for part in (*parts[:-1], f"{parts[-1]}\n"):
+            parts[-1:] = [f"{part}\n" for part in parts[-1:]]
+            for part in parts:
                 yield _Unit(part, position, position + 1, weigh(part))
 
 

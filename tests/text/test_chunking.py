@@ -191,6 +191,11 @@ def test_the_end_of_a_long_line_does_not_run_into_the_next_one() -> None:
     assert last.text.endswith("end\nnext line")
 
 
+def test_a_line_of_very_many_spaces_is_no_line() -> None:
+    text = f"```\nbefore\n{' ' * 100_000}\nafter\n```"
+    assert [c.text for c in chunk_markdown(text, max_tokens=40)] == ["```\nbefore\nafter\n```"]
+
+
 @pytest.mark.parametrize(
     "text", ["x" * 99 + "\u00c0", "x" * 160 + "\n\u00e9", "!" * 50 + "\u2192" * 3, "e\u0301" * 60]
 )
