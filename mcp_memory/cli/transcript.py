@@ -65,8 +65,8 @@ def import_(
 
     What was taken before is not taken again: the place in each file is kept in the database, and
     each message is known by its id. Heartbeats and recalled memories are left out, secrets are
-    redacted, what tools said is kept but found only when asked for. A FILE without one line that
-    is a message is an error; the others are taken all the same.
+    redacted, what tools said is kept but found only when asked for. A FILE none of whose finished
+    lines is a message is an error; the others are taken all the same.
 
     \b
     Example:

@@ -25,8 +25,8 @@ class Depth:
 
 
 # A short message may be worth more than it shows: with 160 ranked, LoCoMo's recall at ten falls by
-# .01. A passage says enough: among 7,000 of them, recall at 5, 10 and 20 is the same with 60 hits
-# and 80 ranked as with twice as many.
+# .01. A passage says enough: among 7,000 of them, recall at 5, 10 and 20 is no better with twice
+# as many as 60 hits and 80 ranked.
 _OF_MESSAGES = Depth(hits=120, ranked=None)
 OF_PASSAGES = Depth(hits=80, ranked=100)
 _SEEDS = 20

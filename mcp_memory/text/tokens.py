@@ -168,9 +168,7 @@ class TokenCounter:
         time.sleep(pause_seconds)
         try:
             vocabulary = self._load()
-        except (
-            Exception
-        ) as error:  # tiktoken imports its downloader only now: anything may be amiss
+        except Exception as error:  # its downloader is imported only now: anything may be amiss
             logger.info("token counts stay estimates: %s", error)
             return
         if time.monotonic() - started <= self._bound_seconds:

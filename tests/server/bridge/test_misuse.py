@@ -94,7 +94,7 @@ async def test_what_expires_at_once_is_handed_out_to_nobody_and_can_be_answered(
         short: Facts = {"action": "send", "content": "now", "expires_in": "0.01"}
         sent = await alice.ask("s", TOOL, to="bob", **short)
         number = str(sent["message_id"])
-        await anyio.sleep(0.02)
+        await anyio.sleep(0.02)  # until it has expired
         assert ids(await bob.ask("w", TOOL, action="wait", timeout_seconds=0.1)) == []
         status = await alice.ask("st", TOOL, action="status", message_id=number)
         (recipient,) = cast("list[Facts]", status["recipients"])
