@@ -7,6 +7,8 @@ from typing import TypeAlias, cast
 Document: TypeAlias = Mapping[str, object]
 
 _NOTHING: Document = {}
+# As seconds it would be the year 5138, as milliseconds it is 1973.
+_LEAST_MILLISECONDS = 1e11
 
 
 def text_at(document: Document, name: str) -> str:
@@ -48,11 +50,16 @@ def _said(block: Document) -> str:
 
 
 def instant_at(document: Document, name: str) -> datetime | None:
-    """The instant under a name: ISO 8601 with a zone, or milliseconds since 1970."""
-    value = document.get(name)
+    """The instant under a name, if it is one."""
+    return instant_of(document.get(name))
+
+
+def instant_of(value: object) -> datetime | None:
+    """The instant: ISO 8601, in UTC where it has no zone, or milliseconds or seconds since 1970."""
     try:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value / 1000, tz=UTC)
+            seconds = value / 1000 if abs(value) >= _LEAST_MILLISECONDS else value
+            return datetime.fromtimestamp(seconds, tz=UTC)
         if isinstance(value, str):
             instant = datetime.fromisoformat(value)
             return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

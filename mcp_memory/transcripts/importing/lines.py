@@ -113,13 +113,13 @@ class Importing:
     async def _resumed(self, path: Path, format_name: FormatName | None) -> tuple[int, Reading]:
         """Where to go on, and with what; the start for a file that is another one now."""
         mark = await self.database.read(self.agent, partial(store.mark, path=str(path)))
-        fresh = Reading(format_name or "", path.stem)
+        fresh = Reading(format_name or "", path.stem, self.zone)
         if mark is None:
             return 0, fresh
         now = await anyio.to_thread.run_sync(fingerprint, path, mark.read_to)
         if now != mark.fingerprint:
             return 0, fresh
-        reading = Reading.of_state(mark.state)
+        reading = Reading.of_state(mark.state, self.zone)
         reading.format = format_name or reading.format
         return mark.read_to, reading
 

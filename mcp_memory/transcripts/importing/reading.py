@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Self, cast
 
 from mcp_memory.transcripts.models import NewMessage
@@ -22,11 +23,13 @@ class Entry:
 class Reading:
     """A file being read: its format ("" while unknown), its session, and the tools just called.
 
-    `line_id` names the line by its content and place, for messages that bring no id.
+    `line_id` names the line by its content and place, for messages that bring no id; dates that
+    name no zone are in `zone`.
     """
 
     format: str
     session_id: str
+    zone: tzinfo = UTC
     calls: dict[str, str] = field(default_factory=dict[str, str])
     line_id: str = ""
 
@@ -45,7 +48,7 @@ class Reading:
         return {"format": self.format, "session_id": self.session_id, "calls": dict(self.calls)}
 
     @classmethod
-    def of_state(cls, state: Mapping[str, object]) -> Self:
+    def of_state(cls, state: Mapping[str, object], zone: tzinfo) -> Self:
         """The reading as it was kept."""
         calls = cast("dict[str, str]", state["calls"])
-        return cls(str(state["format"]), str(state["session_id"]), dict(calls))
+        return cls(str(state["format"]), str(state["session_id"]), zone, dict(calls))

@@ -1,13 +1,15 @@
 """Files are taken once, line by line, whatever happens to them."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from mcp_memory.app import App
+from mcp_memory.app import App, open_app
 from mcp_memory.transcripts.importing.lines import Imported
 from mcp_memory.transcripts.models import Message, MessageFilter
+from tests.fixtures.postgres import MakeConfig
 from tests.transcripts.importing.files import CLAUDE_CODE, OPENCLAW, claude, lines, write
 from tests.transcripts.saying import find
 
@@ -145,6 +147,42 @@ async def test_lines_that_are_no_messages_are_named_and_passed_over(
     taken = await take(app, file)
     assert (taken.appended, taken.bad_lines, len(taken.problems)) == (2, 4, 4)
     assert (await kept(app, "x"))[1].content == "a\ufffdb \ufffd c"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("created_at", "yesterday-ish"),
+        ("created_at", "2026-02-30"),
+        ("created_at", True),
+        ("created_at", 1e300),
+        ("metadata", "a text"),
+        ("speaker", 7),
+        ("session_id", ["s"]),
+    ],
+)
+async def test_a_line_with_a_field_that_cannot_be_read_is_not_half_taken(
+    app: App, tmp_path: Path, field: str, value: object
+) -> None:
+    line = {"role": "user", "content": "x", "session_id": "s"}
+    taken = await take(app, write(tmp_path / "x.jsonl", [line, {**line, field: value}]))
+    assert (taken.appended, taken.bad_lines) == (1, 1)
+    assert f"{field}: " in taken.problems[0]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2026-03-01T09:00:00", "2026-03-01T08:00:00Z", 1_772_352_000, 1_772_352_000_000],
+)
+async def test_when_it_was_said_is_read_as_a_call_reads_it(
+    make_config: MakeConfig, tmp_path: Path, value: object
+) -> None:
+    line = {"role": "user", "content": "x", "id": 7, "created_at": value}
+    async with open_app(make_config(timezone="Europe/Zurich")) as app:
+        await take(app, write(tmp_path / "s.jsonl", [line]))
+        (message,) = await kept(app, "s")
+    assert message.id == "7"
+    assert message.created_at == datetime(2026, 3, 1, 8, tzinfo=UTC)
 
 
 async def test_a_file_of_many_batches_is_taken_in_order(app: App, tmp_path: Path) -> None:
