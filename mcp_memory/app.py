@@ -37,6 +37,7 @@ from mcp_memory.transcripts.importing.service import Importer
 from mcp_memory.transcripts.retention.service import Retention
 from mcp_memory.transcripts.service import Transcripts
 from mcp_memory.transcripts.summaries.service import Summaries
+from mcp_memory.transfer.service import Transfer
 
 # A command that only asks or writes something is over by then, and never needed the vocabulary.
 _VOCABULARY_PAUSE_SECONDS = 2.0
@@ -70,6 +71,7 @@ class App:
     wake: Wake
     mail_watch: MailWatch
     keys: Keys
+    transfer: Transfer
 
 
 @asynccontextmanager
@@ -122,6 +124,7 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
                 wake=wake,
                 mail_watch=mail_watch,
                 keys=Keys(databases),
+                transfer=Transfer(databases),
             )
             background.cancel_scope.cancel()
     finally:

@@ -38,6 +38,11 @@ McpMemoryError
 │   ├── MigrationFailed
 │   ├── MigrationChanged
 │   └── EmbeddedPostgresFailed
+├── TransferError
+│   ├── ArchiveUnusable
+│   ├── BackupFailed
+│   ├── RestoreFailed
+│   └── NotEmpty
 └── EmbeddingError
     ├── EmbeddingUnavailable
     ├── EmbeddingRefused
@@ -46,7 +51,7 @@ McpMemoryError
 `status` is the HTTP status an error answers with.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 
@@ -431,6 +436,52 @@ class EmbeddedPostgresFailed(DatabaseError):
         self.problem, self.log_tail = problem, log_tail
         tail = f" The end of its log:\n{log_tail}" if log_tail else ""
         super().__init__(f"Embedded PostgreSQL: {problem}{tail}")
+
+
+class TransferError(McpMemoryError):
+    """A database could not be moved as a whole."""
+
+
+class ArchiveUnusable(TransferError):
+    """A file is no archive of a memory, or a damaged one."""
+
+    status = 422
+
+    def __init__(self, file: str, problem: str) -> None:
+        self.file, self.problem = file, problem
+        super().__init__(f"{file} cannot be restored: {problem}")
+
+
+class BackupFailed(TransferError):
+    """No archive was written; a file that was there before is as it was."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name, self.problem = name, problem
+        super().__init__(f"Database {name!r} was not backed up: {problem}")
+
+
+class RestoreFailed(TransferError):
+    """What an archive holds was taken back again; the database is empty."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name, self.problem = name, problem
+        super().__init__(f"Nothing was restored into database {name!r}: {problem}")
+
+
+class NotEmpty(TransferError):
+    """A database holds something that must not be written over."""
+
+    status = 409
+    _NAMED = 5
+
+    def __init__(self, name: str, rows: Mapping[str, int]) -> None:
+        self.name, self.rows = name, rows
+        fullest = sorted(rows, key=lambda table: (-rows[table], table))[: self._NAMED]
+        told = ", ".join(f"{rows[table]} {table}" for table in fullest)
+        super().__init__(
+            f"Database {name!r} is not empty ({told}); nothing was changed. Name another one, which"
+            " is made, or drop this one first."
+        )
 
 
 class EmbeddingError(McpMemoryError):

@@ -133,7 +133,7 @@ async def migrate(
     goal = len(known) if target is None else target
     if not 0 <= goal <= len(known):
         raise InvalidInput("migration", f"there are migrations 0 to {len(known)}, not {goal}")
-    async with _lock(conn, name):
+    async with locked(conn, name):
         await _begin_history(conn)
         have = await applied(conn)
         check(name, have, known)
@@ -146,8 +146,11 @@ async def migrate(
 
 
 @asynccontextmanager
-async def _lock(conn: Connection, name: str) -> AsyncGenerator[None]:
-    """Polled: waiting inside pg_advisory_lock would deadlock with CREATE INDEX CONCURRENTLY."""
+async def locked(conn: Connection, name: str) -> AsyncGenerator[None]:
+    """Keep every other process from migrating the database; `DatabaseBusy` when one goes on at it.
+
+    Polled: waiting inside pg_advisory_lock would deadlock with CREATE INDEX CONCURRENTLY.
+    """
     deadline = anyio.current_time() + _LOCK_SECONDS
     while not await _try_lock(conn):
         if anyio.current_time() > deadline:

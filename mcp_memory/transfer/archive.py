@@ -1,0 +1,80 @@
+"""An archive of pg_dump in its custom format: what is in it, and the SQL that it unfolds to.
+
+Reading one needs no server: pg_restore writes a script, whatever PostgreSQL the archive is from.
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from mcp_memory.db.migrate import Applied
+from mcp_memory.db.programs import client_program
+from mcp_memory.errors import ArchiveUnusable
+from mcp_memory.transfer.complaints import complaint_in
+from mcp_memory.transfer.script import CountedScript, data_of, rows_in
+
+
+class Archive:
+    """A file that pg_dump wrote; `ArchiveUnusable` for what is none, or is damaged."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._program = client_program("pg_restore", prefers_system=False)
+
+    def contents(self) -> list[str]:
+        """The entries of its table of contents, in the order of their restoring."""
+        command = [self._program, "--list", str(self.file)]
+        done = subprocess.run(command, capture_output=True, check=False)
+        if done.returncode:
+            raise ArchiveUnusable(str(self.file), complaint_in(done.stderr))
+        lines = done.stdout.decode(errors="replace").splitlines()
+        return [line for line in lines if line and not line.startswith(";")]
+
+    @contextmanager
+    def script(self, entries: Sequence[str]) -> Generator[CountedScript]:
+        """The script of these entries, without owners; it must be read to its end."""
+        with tempfile.TemporaryFile() as said, tempfile.NamedTemporaryFile("w+") as chosen:
+            chosen.write("\n".join(entries))
+            chosen.flush()
+            command = [self._program, "--no-owner", f"--use-list={chosen.name}", "--file=-"]
+            process = subprocess.Popen(
+                [*command, str(self.file)], stdout=subprocess.PIPE, stderr=said
+            )
+            assert process.stdout is not None
+            try:
+                yield CountedScript(process.stdout)
+            finally:
+                process.stdout.close()
+                code = process.wait()
+            if code:
+                said.seek(0)
+                raise ArchiveUnusable(str(self.file), complaint_in(said.read()))
+
+    def count_rows(self) -> dict[str, int]:
+        """How many rows of each table it holds; every byte of them is read for it."""
+        with self.script(self.contents()) as script:
+            for _ in script:
+                pass
+            return script.rows
+
+    def migrations(self, contents: Sequence[str]) -> list[Applied]:
+        """The migrations that its database had; `ArchiveUnusable` when it was none of ours."""
+        entries = data_of(contents, "migrations")
+        if not entries:
+            raise ArchiveUnusable(str(self.file), "it holds no memory of mcp-memory")
+        with self.script(entries) as script:
+            lines = list(script)
+        found = [_applied(row) for row in rows_in(lines)]
+        return sorted(found, key=lambda each: each.number)
+
+
+def _applied(row: dict[str, str]) -> Applied:
+    return Applied(
+        number=int(row["number"]),
+        name=row["name"],
+        sha256=row["sha256"],
+        applied_at=datetime.fromisoformat(row["applied_at"]),
+    )

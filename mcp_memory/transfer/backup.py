@@ -1,0 +1,77 @@
+"""Writing a database into an archive, and reading it again before it counts as written."""
+
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcp_memory.db.programs import client_address, client_program
+from mcp_memory.errors import BackupFailed
+from mcp_memory.transfer.archive import Archive
+from mcp_memory.transfer.complaints import complaint_in
+
+# Policies hold the owner too, and let him see every row while he maintains.
+_AS_MAINTENANCE = "mcp_memory.maintenance=on"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is archived: a database as a role that owns its schema sees it at one moment."""
+
+    name: str
+    url: str
+    role: str
+    moment: str
+    needs_tls: bool
+    rows: dict[str, int]
+
+
+def write_archive(source: Source, file: Path) -> int:
+    """Put a checked archive in the file's place, whole or not at all; its size in bytes.
+
+    `BackupFailed` when it could not be written, or when not every row that the database had at
+    that moment can be read from it.
+    """
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    os.close(descriptor)
+    draft = Path(name)
+    try:
+        _dump(source, draft)
+        if (rows := Archive(draft).count_rows()) != source.rows:
+            raise BackupFailed(source.name, f"the archive lacks {_difference(source.rows, rows)}")
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync_folder(file.parent)
+    return file.stat().st_size
+
+
+def _dump(source: Source, file: Path) -> None:
+    conninfo, environment = client_address(source.url, [_AS_MAINTENANCE])
+    command = [
+        client_program("pg_dump", prefers_system=source.needs_tls),
+        *("--format=custom", "--schema=mcp_memory", "--enable-row-security", "--no-password"),
+        *(f"--snapshot={source.moment}", f"--role={source.role}", f"--file={file}"),
+        f"--dbname={conninfo}",
+    ]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    if done.returncode:
+        raise BackupFailed(source.name, complaint_in(done.stderr))
+
+
+def _difference(expected: dict[str, int], found: dict[str, int]) -> str:
+    """The tables that differ, with both counts."""
+    names = sorted(expected.keys() | found.keys())
+    differing = [name for name in names if expected.get(name, 0) != found.get(name, 0)]
+    told = [f"{name}: {found.get(name, 0)} of {expected.get(name, 0)} rows" for name in differing]
+    return ", ".join(told) or "a table"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the file's name as durable as pg_dump made what is in it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

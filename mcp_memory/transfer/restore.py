@@ -1,0 +1,132 @@
+"""Running an archive's script in an empty database, in one transaction with its checks."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from psycopg import sql
+
+from mcp_memory.db.programs import client_address, client_program
+from mcp_memory.db.roles import Roles
+from mcp_memory.errors import RestoreFailed
+from mcp_memory.transfer.archive import Archive
+from mcp_memory.transfer.complaints import complaint_in
+from mcp_memory.transfer.script import CountedScript, grants, taken_from_everybody, without_roles
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an archive goes: a database without our schema, and whom it shall belong to."""
+
+    name: str
+    url: str
+    role: str
+    roles: Roles
+    search_path: str
+    needs_tls: bool
+
+
+def run_archive(archive: Archive, contents: Sequence[str], target: Target) -> dict[str, int]:
+    """Restore all of it or nothing; how many rows of each table there are now.
+
+    It ends with the same counts as the archive, nobody's right to what everybody lost, and the
+    policies of this server's roles. `RestoreFailed` when one of these could not be.
+    """
+    with archive.script(grants(contents)) as granted:
+        taken = taken_from_everybody(granted)
+    with archive.script(without_roles(contents)) as script:
+        _run(_whole(script, taken, target), target)
+        return script.rows
+
+
+def _whole(script: CountedScript, taken: Sequence[str], target: Target) -> Iterator[bytes]:
+    """Everything that psql is told, in order."""
+    yield _SET_ROLE.format(sql.Identifier(target.role)).as_bytes()
+    yield from script
+    yield "\n".join(taken).encode()
+    for table, count in script.rows.items():
+        yield _check(table, count)
+    yield _secure(target)
+
+
+_SET_ROLE = sql.SQL("SET ROLE {};\n")
+
+# Before the policies stand: they would hide rows from whoever is not above them.
+_CHECK = sql.SQL("""
+DO $check$
+BEGIN
+    IF (SELECT count(*) FROM {}) <> {} THEN
+        RAISE EXCEPTION 'the table % has other rows than the archive', {};
+    END IF;
+END
+$check$;
+""")
+
+
+def _check(table: str, count: int) -> bytes:
+    name = sql.Identifier("mcp_memory", table)
+    return _CHECK.format(name, sql.Literal(count), sql.Literal(table)).as_bytes()
+
+
+_SECURE = sql.SQL("""
+SELECT set_config('search_path', {}, true),
+       set_config('mcp_memory.app_role', {}, true),
+       set_config('mcp_memory.worker_role', {}, true),
+       set_config('mcp_memory.maintenance', 'on', true);
+SELECT mcp_memory.secure();
+""")
+
+
+def _secure(target: Target) -> bytes:
+    words = (target.search_path, target.roles.app, target.roles.worker)
+    return _SECURE.format(*map(sql.Literal, words)).as_bytes()
+
+
+def _run(script: Iterator[bytes], target: Target) -> None:
+    conninfo, environment = client_address(target.url, [])
+    command = [
+        client_program("psql", prefers_system=target.needs_tls),
+        *("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"),
+        *("--no-password", "--file=-", f"--dbname={conninfo}"),
+    ]
+    with tempfile.TemporaryFile() as said:
+        code = _piped(command, environment, script, said)
+        if code:
+            said.seek(0)
+            raise RestoreFailed(target.name, complaint_in(said.read()))
+
+
+def _piped(
+    command: Sequence[str], environment: Mapping[str, str], script: Iterator[bytes], said: IO[bytes]
+) -> int:
+    """The program's exit code after it was told the script, or as much of it as it took.
+
+    When the script breaks off, the program is killed: its end must not look like the script's.
+    """
+    process = subprocess.Popen(
+        command,
+        env=dict(environment),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=said,
+    )
+    assert process.stdin is not None
+    try:
+        _write_all(script, process.stdin)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return process.wait()
+
+
+def _write_all(script: Iterator[bytes], stream: IO[bytes]) -> None:
+    try:
+        for line in script:
+            stream.write(line)
+        stream.close()
+    except BrokenPipeError:
+        # It has failed and says why on stderr.
+        return

@@ -1,0 +1,128 @@
+"""Backing up named databases, and bringing them back."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import anyio.to_thread
+
+from mcp_memory.db import migrate, provision, schema
+from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.databases import Databases
+from mcp_memory.errors import InvalidInput, NotEmpty
+from mcp_memory.transfer.archive import Archive
+from mcp_memory.transfer.backup import Source, write_archive
+from mcp_memory.transfer.models import BackedUp, Restored
+from mcp_memory.transfer.restore import Target, run_archive
+
+# What a database has that nobody has written in yet.
+_BOOKKEEPING = {
+    "agents",
+    "doorbells",
+    "embedding_models",
+    "lexeme_changes",
+    "lexeme_counts",
+    "migrations",
+    "protected_tables",
+}
+
+
+class Transfer:
+    """Whole databases into files and out of them; for a person at the command line."""
+
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+
+    async def back_up(
+        self, file: Path, *, database: str | None = None, replace: bool = False
+    ) -> BackedUp:
+        """Archive the database as it is at one moment; nobody who works in it has to wait.
+
+        The file is there only once every row of that moment was read from it again. `BackupFailed`
+        when that could not be; `InvalidInput` for a file that is there already, unless it is to
+        be replaced, or that cannot be made.
+        """
+        await anyio.to_thread.run_sync(_check_place, file, replace)
+        name = database or self._databases.configured_default
+        async with self._databases.direct_connection(name, create=False) as conn:
+            layout = await provision.layout_for_migrating(conn, name)
+            async with conn.transaction():
+                await schema.see_one_moment(conn)
+                await migrate.enter_as_owner(conn, layout.roles, layout.search_path)
+                source = await self._source(name, conn)
+                size = await anyio.to_thread.run_sync(write_archive, source, file)
+        return BackedUp(name, file, size, layout.migration, source.rows)
+
+    async def _source(self, name: str, conn: Connection) -> Source:
+        return Source(
+            name=name,
+            url=self._databases.address_of(name).direct_url,
+            role=await schema.session_role(conn),
+            moment=await schema.export_moment(conn),
+            needs_tls=conn.pgconn.ssl_in_use,
+            rows=await schema.count_rows(conn),
+        )
+
+    async def restore(self, file: Path, *, database: str | None = None) -> Restored:
+        """Bring an archive back into a database that holds nothing, and to the newest migration.
+
+        It is made if it does not exist. `ArchiveUnusable`, `DatabaseTooNew` or `MigrationChanged`
+        for an archive that cannot be used here, `NotEmpty` for a database that holds anything:
+        then nothing is changed. `RestoreFailed` leaves an empty database.
+        """
+        name = database or self._databases.configured_default
+        archive = await anyio.to_thread.run_sync(Archive, file)
+        contents = await anyio.to_thread.run_sync(archive.contents)
+        had = await anyio.to_thread.run_sync(archive.migrations, contents)
+        migrate.check(str(file), had, migrate.shipped())
+        rows = await self._restored(archive, contents, name)
+        await self._databases.writing(name, "")
+        await self._analyze(name)
+        return Restored(name, file, had[-1].number, rows)
+
+    async def _restored(
+        self, archive: Archive, contents: Sequence[str], name: str
+    ) -> Mapping[str, int]:
+        async with self._databases.direct_connection(name, create=True) as conn:
+            layout = await provision.layout_for_migrating(conn, name)
+            async with migrate.locked(conn, name):
+                await _make_room(conn, name, layout)
+                target = await self._target(name, conn, layout)
+                return await anyio.to_thread.run_sync(
+                    partial(run_archive, archive, contents, target)
+                )
+
+    async def _target(self, name: str, conn: Connection, layout: provision.Layout) -> Target:
+        return Target(
+            name=name,
+            url=self._databases.address_of(name).direct_url,
+            role=await schema.session_role(conn),
+            roles=layout.roles,
+            search_path=layout.search_path,
+            needs_tls=conn.pgconn.ssl_in_use,
+        )
+
+    async def _analyze(self, name: str) -> None:
+        """Give the planner what autovacuum would after a while."""
+        async with self._databases.direct_connection(name, create=False) as conn:
+            await provision.layout_for_migrating(conn, name)
+            await schema.analyze(conn)
+
+
+def _check_place(file: Path, replace: bool) -> None:
+    if file.exists() and not replace:
+        raise InvalidInput("file", f"{file} is there already")
+    if not file.parent.is_dir():
+        raise InvalidInput("file", f"there is no folder {file.parent}")
+
+
+async def _make_room(conn: Connection, name: str, layout: provision.Layout) -> None:
+    """Remove a schema that holds nothing; `NotEmpty` for one that does."""
+    async with conn.transaction():
+        await migrate.enter_as_owner(conn, layout.roles, layout.search_path)
+        await schema.lock_tables(conn)
+        counts = await schema.count_rows(conn)
+        held = {table: count for table, count in counts.items() if count}
+        if held.keys() - _BOOKKEEPING:
+            raise NotEmpty(name, {each: held[each] for each in held.keys() - _BOOKKEEPING})
+        await schema.drop_schema(conn)

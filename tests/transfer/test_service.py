@@ -1,0 +1,269 @@
+"""A database that is archived comes back as it was, or not at all."""
+
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from mcp_memory.app import App, open_app
+from mcp_memory.db import migrate, provision, schema
+from mcp_memory.db.migrate import shipped
+from mcp_memory.db.programs import client_program
+from mcp_memory.errors import (
+    ArchiveUnusable,
+    BackupFailed,
+    DatabaseTooNew,
+    DocumentNotFound,
+    InvalidInput,
+    NotEmpty,
+    RestoreFailed,
+    UnknownDatabase,
+)
+from mcp_memory.graph.models import StoreMemory
+from mcp_memory.messaging.models import MailFilter
+from mcp_memory.transcripts.models import AppendMessages, NewMessage
+from mcp_memory.transfer.archive import Archive
+from tests.db.everything import NOTICE, SECRET, all_rows_of_every_table
+from tests.db.schemas import schema_of
+from tests.documents.looking import found, until_embedded
+from tests.fixtures.servers import BUILDER, GUEST, TcpServer
+from tests.messaging.mail import arrive, config_at, contents, send
+
+NEWEST = len(shipped())
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "a folder" / "memory.dump"
+
+
+@pytest.fixture
+async def full(app: App, file: Path) -> AsyncIterator[App]:
+    """An app whose database holds something of every kind."""
+    await anyio.Path(file.parent).mkdir()
+    await app.documents.write("alice", SECRET)
+    await app.documents.write("alice", NOTICE)
+    said = NewMessage("user", "The kittiwake lies at the north pier, \\. said\tthe keeper.\n\\.\n")
+    await app.transcripts.append("alice", AppendMessages("s", [said]))
+    await app.graph.store("alice", StoreMemory("Ada keeps the lighthouse"))
+    await arrive(app, "alice", "bob")
+    await send(app, "alice", "bob", "the tide turns")
+    await until_embedded(app)
+    await app.lexicon.finish()
+    yield app
+
+
+async def described(app: App, name: str) -> list[tuple[object, ...]]:
+    async with app.databases.direct_connection(name, create=False) as conn:
+        await provision.layout_for_migrating(conn, name)
+        return await schema_of(conn)
+
+
+def names_beside(file: Path) -> list[str]:
+    return [each.name for each in file.parent.iterdir()]
+
+
+async def rows(app: App, name: str) -> str:
+    """Every row, as one text."""
+    database = await app.databases.reading(name, "")
+    return await database.maintain(all_rows_of_every_table)
+
+
+async def test_everything_comes_back_as_it_was(full: App, file: Path) -> None:
+    archived = await full.transfer.back_up(file)
+    restored = await full.transfer.restore(file, database="copy")
+
+    assert archived.rows == restored.rows
+    assert archived.rows["documents"] == 2
+    assert archived.migration == restored.migration == NEWEST
+    assert await described(full, "copy") == await described(full, "main")
+    before, after = await rows(full, "main"), await rows(full, "copy")
+    assert sorted(after.splitlines()) == sorted(before.splitlines())
+
+
+async def test_what_came_back_is_found_by_whom_it_was_for_and_goes_on(
+    full: App, file: Path
+) -> None:
+    await full.transfer.back_up(file)
+    await full.transfer.restore(file, database="copy")
+    await full.databases.set_default("alice", "copy")
+    await full.databases.set_default("bob", "copy")
+
+    assert sorted(await found(full, "alice", "marmalade")) == ["diary.md", "notice.md"]
+    assert await found(full, "bob", "marmalade") == ["notice.md"]
+    with pytest.raises(DocumentNotFound):
+        await full.documents.get("bob", "diary.md")
+    written = await full.documents.write("alice", replace(SECRET, content="more", mode="append"))
+    assert written.version == 2
+    page = await full.messages.inbox("bob", MailFilter(), database="copy")
+    assert contents(page.messages) == ["the tide turns"]
+
+
+async def test_nobody_waits_for_an_archive_and_it_is_of_one_moment(full: App, file: Path) -> None:
+    """Each message has one delivery: an archive that had one without the other would not."""
+    sent, archived = 0, None
+    async with anyio.create_task_group() as tasks:
+
+        async def go_on() -> None:
+            nonlocal sent
+            while True:
+                await send(full, "alice", "bob", "another")
+                sent += 1
+
+        tasks.start_soon(go_on)
+        archived = await full.transfer.back_up(file)
+        tasks.cancel_scope.cancel()
+    assert sent > 0 and archived is not None
+    restored = await full.transfer.restore(file, database="copy")
+    assert archived.rows["messages"] == restored.rows["deliveries"]
+
+
+async def test_a_database_that_holds_anything_is_not_touched(full: App, file: Path) -> None:
+    await full.transfer.back_up(file)
+    before = await rows(full, "main")
+
+    with pytest.raises(NotEmpty) as caught:
+        await full.transfer.restore(file)
+
+    assert caught.value.rows["documents"] == 2
+    assert await rows(full, "main") == before
+
+
+async def test_a_database_that_was_only_opened_is_as_good_as_none(full: App, file: Path) -> None:
+    await full.transfer.back_up(file)
+    await full.databases.writing("copy", "alice")
+    await full.presence.note("alice", "copy")
+    assert (await full.transfer.restore(file, database="copy")).rows["documents"] == 2
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "foreign", "text", "empty"])
+async def test_a_file_that_is_no_whole_archive_changes_nothing(
+    full: App, file: Path, damage: str, database_url: str
+) -> None:
+    await full.transfer.back_up(file)
+    await anyio.to_thread.run_sync(_damage, file, damage, database_url)
+
+    with pytest.raises((ArchiveUnusable, RestoreFailed)):
+        await full.transfer.restore(file, database="copy")
+
+    async with full.databases.direct_connection("copy", create=True) as conn:
+        assert await schema.tables(conn) == []
+
+
+def _damage(file: Path, damage: str, url: str) -> None:
+    whole = file.read_bytes()
+    match damage:
+        case "cut":
+            file.write_bytes(whole[: len(whole) * 9 // 10])
+        case "flipped":
+            # In the packed rows of a table, which end with a sum over them.
+            place = whole.index(b"\x78\x9c", len(whole) // 2) + 8
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        case "foreign":
+            program = client_program("pg_dump", prefers_system=False)
+            subprocess.run([program, "-Fc", "--schema=public", "-f", file, url], check=True)
+        case "text":
+            file.write_text("-- a text")
+        case _:
+            file.write_bytes(b"")
+
+
+async def test_an_archive_of_a_newer_version_is_refused(full: App, file: Path) -> None:
+    async with full.databases.direct_connection("main", create=False) as conn:
+        await conn.execute(
+            "INSERT INTO mcp_memory.migrations (number, name, sha256) VALUES (9999, 'later', 'x')"
+        )
+    await full.transfer.back_up(file)
+    with pytest.raises(DatabaseTooNew):
+        await full.transfer.restore(file, database="copy")
+    assert "copy" not in await full.databases.known_names()
+
+
+async def test_an_archive_of_an_older_version_is_migrated(full: App, file: Path) -> None:
+    async with full.databases.direct_connection("copy", create=True) as conn:
+        layout = await provision.layout_for_migrating(conn, "copy")
+        await migrate.migrate(
+            conn, layout.roles, layout.search_path, name="copy", known=shipped(), target=7
+        )
+        await conn.execute("INSERT INTO mcp_memory.agents (agent_id) VALUES ('carol')")
+    archived = await full.transfer.back_up(file, database="copy")
+    restored = await full.transfer.restore(file, database="later")
+
+    assert archived.migration == restored.migration == 7
+    await full.databases.writing("fresh", "alice")
+    assert await described(full, "later") == await described(full, "fresh")
+    known, _ = await full.directory.agents("carol", database="later")
+    assert "carol" in [each.agent for each in known]
+
+
+async def test_it_comes_back_on_a_server_with_other_roles(
+    full: App, file: Path, tcp_server: TcpServer, database_name: str
+) -> None:
+    await full.transfer.back_up(file)
+    tcp_server.execute("CREATE EXTENSION IF NOT EXISTS vector", database="template1")
+    async with open_app(config_at(tcp_server.url(BUILDER, database_name))) as there:
+        restored = await there.transfer.restore(file)
+        assert restored.rows["documents"] == 2
+        assert await found(there, "bob", "marmalade") == ["notice.md"]
+        assert sorted(await found(there, "alice", "marmalade")) == ["diary.md", "notice.md"]
+        database = await there.databases.reading(None, "bob")
+        assert "secret" not in await database.read("bob", all_rows_of_every_table)
+        again = await there.transfer.back_up(file, replace=True)
+    assert again.rows == restored.rows
+
+
+async def test_a_login_without_roles_is_held_by_what_came_back(
+    full: App, file: Path, tcp_server: TcpServer, database_name: str
+) -> None:
+    await full.transfer.back_up(file)
+    tcp_server.execute("CREATE DATABASE {} OWNER {}", database_name, GUEST.name)
+    tcp_server.execute("CREATE EXTENSION IF NOT EXISTS vector", database=database_name)
+    async with open_app(config_at(tcp_server.url(GUEST, database_name))) as there:
+        await there.transfer.restore(file)
+        database = await there.databases.reading(None, "bob")
+        assert "secret" not in await database.read("bob", all_rows_of_every_table)
+        archived = await there.transfer.back_up(file, replace=True)
+    assert archived.rows["documents"] == 2
+
+
+async def test_a_file_that_is_there_is_replaced_only_when_asked(full: App, file: Path) -> None:
+    await anyio.Path(file).write_text("precious")
+    with pytest.raises(InvalidInput):
+        await full.transfer.back_up(file)
+    assert await anyio.Path(file).read_text() == "precious"
+
+    await full.transfer.back_up(file, replace=True)
+    assert Archive(file).count_rows()["documents"] == 2
+    assert names_beside(file) == [file.name]
+    assert (await anyio.Path(file).stat()).st_mode & 0o077 == 0
+
+
+async def test_what_cannot_be_archived_leaves_the_file_as_it_was(
+    full: App, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the count and the archive, somebody takes a table away."""
+    await anyio.Path(file).write_text("precious")
+
+    async def more(conn: object) -> dict[str, int]:
+        return {"documents": 3}
+
+    monkeypatch.setattr(schema, "count_rows", more)
+    with pytest.raises(BackupFailed) as caught:
+        await full.transfer.back_up(file, replace=True)
+    assert "documents: 2 of 3 rows" in caught.value.problem
+    assert await anyio.Path(file).read_text() == "precious"
+    assert names_beside(file) == [file.name]
+
+
+async def test_a_database_that_is_not_there_is_not_made_for_an_archive(
+    full: App, file: Path
+) -> None:
+    with pytest.raises(UnknownDatabase):
+        await full.transfer.back_up(file, database="nowhere")
+    with pytest.raises(InvalidInput):
+        await full.transfer.back_up(file.parent / "gone" / "x.dump")
+    assert names_beside(file) == []
