@@ -1,4 +1,7 @@
-"""Who did what to which object: a row inside the caller's own transaction, never any text."""
+"""Who did what to which object: a row inside the caller's own transaction, never any text.
+
+Where `audit.enabled` is off, transactions say so (mcp_memory.audit), and no row is added.
+"""
 
 from dataclasses import dataclass
 
@@ -17,12 +20,13 @@ class Event:
 
 _RECORD = """
 INSERT INTO audit_log (agent_id, action, kind, object_id)
-VALUES (%(agent)s, %(action)s, %(kind)s, %(object_id)s)
+SELECT %(agent)s, %(action)s, %(kind)s, %(object_id)s
+WHERE current_setting('mcp_memory.audit', true) IS DISTINCT FROM 'off'
 """
 
 
 async def record(conn: Connection, event: Event) -> None:
-    """Add the event to the log; it is there if, and only if, the transaction commits."""
+    """Add the event to the log, where there is one; it is there if the transaction commits."""
     await conn.execute(
         _RECORD,
         {

@@ -19,14 +19,18 @@ def from_cursor(kind: str, cursor: str) -> list[str | int | float]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         decoded = cast("object", json.loads(base64.urlsafe_b64decode(padded.encode("ascii"))))
-    except (UnicodeError, binascii.Error, ValueError) as exc:
+    except (UnicodeError, binascii.Error, ValueError, RecursionError) as exc:
         raise _not_ours() from exc
     if not isinstance(decoded, list):
         raise _not_ours()
     place = cast("list[object]", decoded)
-    if place[:1] != [kind] or not all(isinstance(part, str | int | float) for part in place):
+    if place[:1] != [kind] or not all(_is_plain(part) for part in place):
         raise _not_ours()
     return cast("list[str | int | float]", place[1:])
+
+
+def _is_plain(part: object) -> bool:
+    return isinstance(part, str | int | float) and not isinstance(part, bool)
 
 
 def _not_ours() -> InvalidInput:

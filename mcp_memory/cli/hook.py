@@ -16,6 +16,7 @@ import click
 
 from mcp_memory.cli.invocation import Invocation, pass_invocation
 from mcp_memory.config import Config, load
+from mcp_memory.errors import McpMemoryError
 from mcp_memory.hooks import events
 from mcp_memory.hooks.connection import opened
 from mcp_memory.hooks.events import EVENTS, SECONDS, Event
@@ -93,7 +94,7 @@ def _out_of_time(number: int, frame: FrameType | None) -> None:
 
 def _is_ours(exc: Exception) -> bool:
     """Whether its text is free of secrets: drivers quote addresses."""
-    return type(exc).__module__.startswith("mcp_memory.")
+    return isinstance(exc, McpMemoryError)
 
 
 def _log(event: str, problem: str) -> None:

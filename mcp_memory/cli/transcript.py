@@ -136,7 +136,12 @@ def _tell_news(taken: Imported, *, as_json: bool) -> None:
 
 @transcript.command()
 @click.option("--source", metavar="NAME", help="Only of this source; default: as configured.")
-@click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="With --source.")
+@click.option(
+    "--older-than",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="DAYS",
+    help="With --source.",
+)
 @click.option("--larger-than", type=click.IntRange(min=0), metavar="BYTES", help="With --source.")
 @click.option("--unsummarized", is_flag=True, help="With --source: also what no summary covers.")
 @click.option("--dry-run", is_flag=True, help="Count, and remove nothing.")
@@ -167,7 +172,7 @@ def prune(
         raise click.UsageError("--source needs --older-than or --larger-than.")
     config = configured(invocation)
     rule = RetentionRule(
-        max_days=older_than or None, max_bytes=larger_than, only_summarized=not unsummarized
+        max_days=older_than, max_bytes=larger_than, only_summarized=not unsummarized
     )
     work = partial(_prune, source=source, rule=rule, dry_run=dry_run, database=database)
     removed = run(config, work)

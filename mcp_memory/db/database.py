@@ -67,8 +67,10 @@ class Database:
         *,
         revive: Callable[[], Awaitable[None]],
         listener: ListenerThread,
+        is_audited: bool = True,
     ) -> None:
         self.address, self.layout = address, layout
+        self._is_audited = is_audited
         self.notifications = Notifications(address.name, address.direct_url, listener)
         self._patience = patience
         # Counted when a write is over, however it ended: what was read before it began is old then.
@@ -98,12 +100,15 @@ class Database:
         """What `work` returns, run in a read-only transaction as `agent`."""
         return await self._run(work, self._identity(agent=agent, is_read_only=True))
 
-    async def write(self, agent: str, work: Work[Result]) -> Result:
-        """What `work` returns, run in a transaction as `agent` that commits when it returns."""
+    async def write(self, agent: str, work: Work[Result], *, changes_search: bool = True) -> Result:
+        """What `work` returns, run in a transaction as `agent` that commits when it returns.
+
+        Answers that were kept of searches are old then, unless it changes nothing they show.
+        """
         try:
             return await self._run(work, self._identity(agent=agent))
         finally:
-            self.writes += 1
+            self.writes += changes_search
 
     async def maintain(self, work: Work[Result]) -> Result:
         """What `work` returns, run as the worker, who sees every agent's rows."""
@@ -179,6 +184,7 @@ class Database:
             is_read_only=is_read_only,
             timeout_milliseconds=round(self._patience.statement_seconds * 1000),
             client_check=self.layout.client_check,
+            is_audited=self._is_audited,
         )
 
 

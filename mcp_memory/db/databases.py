@@ -184,7 +184,7 @@ class Databases:
         async with self._server(name, catalog.beside(address.direct_url)) as conn:
             found, mark = await catalog.find(conn, database)
             if not found:
-                known = [each for each in await self.known_names() if each != name]
+                known = await self._names_beside(name)
                 raise UnknownDatabase(name, known, advice="Nothing was dropped.")
             self._check_mark(name, mark)
             await catalog.drop(conn, database)
@@ -242,6 +242,7 @@ class Databases:
             patience,
             revive=lambda: self._revive(address),
             listener=self._listener,
+            is_audited=self._config.audit.enabled,
         )
         await database.open()
         logger.info("database %s is open at migration %d", name, layout.migration)
@@ -261,7 +262,13 @@ class Databases:
                 await catalog.create(conn, database, self._addresses.mark(name))
                 logger.info("created database %s", name)
         if not found and not (create and self._config.auto_create):
-            raise UnknownDatabase(name, await self.known_names())
+            raise UnknownDatabase(name, await self._names_beside(name))
+
+    async def _names_beside(self, name: str) -> Sequence[str]:
+        """The other names there are; registrations lie in the default database."""
+        if name == self.configured_default:
+            return sorted((self._addresses.names | await self._derived_names()) - {name})
+        return [each for each in await self.known_names() if each != name]
 
     def _check_mark(self, name: str, mark: catalog.Mark | None) -> None:
         """Refuse a derived address that leads to a database made for another base and name."""

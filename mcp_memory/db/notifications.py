@@ -12,6 +12,7 @@ import anyio
 from mcp_memory.db.line import Line
 from mcp_memory.db.listener import ListenerThread
 from mcp_memory.db.subscription import RECONNECTED, Listener, Subscription
+from mcp_memory.errors import DatabaseUnavailable
 
 __all__ = ["RECONNECTED", "Notifications", "Subscription"]
 
@@ -42,6 +43,7 @@ class Notifications:
         It is in force when this returns, or the server does not answer: then `is_listening` is
         false, and becomes true when it is back. While there is a `presence`, the connection holds
         the shared advisory lock `hashtextextended(presence, 0)`: others can see who listens.
+        `DatabaseUnavailable` once it is closed.
         """
         line = self._running()
         subscription = Subscription(channel, presence, listener, self._leave)
@@ -61,6 +63,8 @@ class Notifications:
                 await asyncio.wrap_future(self._thread.start(line.stop))
 
     def _running(self) -> Line:
+        if self._is_closed:
+            raise DatabaseUnavailable(self._name, "it is being closed")
         if self._line is None:
             self._line = Line(self._name, self._url)
             self._thread.start(self._line.run)

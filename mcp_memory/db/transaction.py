@@ -27,6 +27,7 @@ class Identity:
     is_read_only: bool
     timeout_milliseconds: int
     client_check: str
+    is_audited: bool
 
 
 class ConnectionLost(psycopg.OperationalError):
@@ -43,6 +44,8 @@ SELECT set_config('role', coalesce(nullif({role}, ''), current_setting('role')),
        set_config('search_path', {search_path}, true),
        set_config('mcp_memory.agent', {agent}, true),
        set_config('mcp_memory.maintenance', CASE WHEN {is_worker} THEN 'on' ELSE '' END, true),
+       set_config('mcp_memory.audit', CASE WHEN {is_audited} THEN 'on' ELSE 'off' END, true),
+       set_config('TimeZone', 'UTC', true),
        set_config('statement_timeout', {timeout_milliseconds}::text, true),
        set_config('idle_in_transaction_session_timeout', {timeout_milliseconds}::text, true),
        set_config('transaction_read_only',

@@ -188,7 +188,7 @@ class Documents:
             return Deleted(path, purged=True)
 
         purged = await chosen.write(agent, work)
-        await self._lexicon.merge(chosen)
+        await self._lexicon.merge_if_possible(chosen)
         return purged
 
     async def purge_expired(
@@ -215,7 +215,7 @@ class Documents:
             return Expired(documents, keys)
 
         expired = await chosen.maintain(work)
-        await self._lexicon.merge(chosen)
+        await self._lexicon.merge_if_possible(chosen)
         return expired
 
     async def count(self, agent: str, *, database: str | None = None) -> dict[str, int]:

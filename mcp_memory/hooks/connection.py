@@ -84,4 +84,5 @@ async def _identity(conn: Connection, config: Config, timeout_seconds: float) ->
         is_read_only=False,
         timeout_milliseconds=round(timeout_seconds * 1000),
         client_check="0",
+        is_audited=config.audit.enabled,
     )

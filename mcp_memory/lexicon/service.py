@@ -37,16 +37,20 @@ class Lexicon:
                 is_due = seen.get(database.name) != database.writes
                 if is_due or rounds % _ROUNDS_BETWEEN_LOOKS == 0:
                     seen[database.name] = database.writes
-                    await self._merge_if_possible(database)
+                    await self.merge_if_possible(database)
             await anyio.sleep(_PAUSE_SECONDS)
 
     async def finish(self) -> None:
         """Merge what this process has written, for whoever ends before the worker comes to it."""
         for database in self._databases.opened():
             if database.writes:
-                await self._merge_if_possible(database)
+                await self.merge_if_possible(database)
 
-    async def _merge_if_possible(self, database: Database) -> None:
+    async def merge_if_possible(self, database: Database) -> None:
+        """The same for whoever has committed something and must not be told otherwise.
+
+        What could not be merged now is merged by the next round of any process.
+        """
         try:
             await self.merge(database)
         except McpMemoryError as exc:

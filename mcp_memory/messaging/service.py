@@ -79,7 +79,9 @@ class Messages:
         """Send a message; it and every delivery are there when this returns, or nothing is."""
         taking.check(request, self._limits)
         chosen = await self._writing(database, agent)
-        return await chosen.write(agent, lambda conn: send(conn, agent, request))
+        return await chosen.write(
+            agent, lambda conn: send(conn, agent, request), changes_search=False
+        )
 
     async def inbox(
         self,
@@ -141,7 +143,7 @@ class Messages:
                 await audit.record(conn, Event(agent, "acknowledge", "message", str(number)))
 
         if ids:
-            await chosen.write(agent, work)
+            await chosen.write(agent, work, changes_search=False)
         return [str(each) for each in ids]
 
     async def status(

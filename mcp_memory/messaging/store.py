@@ -49,6 +49,7 @@ WITH fresh AS (
     INSERT INTO audit_log (agent_id, action, kind, object_id)
     SELECT agent_id, 'send', 'message', id::text
     FROM message
+    WHERE current_setting('mcp_memory.audit', true) IS DISTINCT FROM 'off'
 )
 SELECT id, thread_id,
        ARRAY(SELECT pg_notify(bell, id::text)::text FROM unnest(%(bells)s::text[]) bell)

@@ -100,7 +100,7 @@ async def _claim(database: Database, agent: str, wait: Wait, token: UUID) -> Cla
             return Claimed(messages)
         return Claimed([], await store.next_lease_seconds(conn))
 
-    return await database.write(agent, work)
+    return await database.write(agent, work, changes_search=False)
 
 
 async def _give_back_if_possible(database: Database, agent: str, token: UUID) -> None:
@@ -111,6 +111,6 @@ async def _give_back_if_possible(database: Database, agent: str, token: UUID) ->
             await store.ring(conn, [mail_channel(agent)], message)
 
     try:
-        await database.write(agent, work)
+        await database.write(agent, work, changes_search=False)
     except McpMemoryError as exc:
         logger.warning("what a cancelled wait claimed stays leased: %s", exc)

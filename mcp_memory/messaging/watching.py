@@ -7,7 +7,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from mcp_memory.db.databases import Databases
-from mcp_memory.errors import DatabaseError
+from mcp_memory.errors import McpMemoryError
 from mcp_memory.messaging.bells import hearing
 
 _FIRST_PAUSE_SECONDS = 1.0
@@ -65,8 +65,10 @@ class MailWatch:
             while True:
                 try:
                     await self._pass_on(agent, tasks)
-                except DatabaseError as exc:
+                except McpMemoryError as exc:
                     logger.warning("the mail of %s is not heard: %s", agent, exc)
+                except Exception:  # the app, and the mail of others, must survive it
+                    logger.exception("the mail of %s is not heard", agent)
                 await anyio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 

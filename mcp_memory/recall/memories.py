@@ -191,6 +191,8 @@ def _start(asked: GraphQuery) -> tuple[int, Instants]:
                 instants = datetime.fromisoformat(as_of), datetime.fromisoformat(known_at)
             except ValueError as exc:
                 raise InvalidInput("cursor", "is not one of this tool") from exc
+            if any(instant.tzinfo is None for instant in instants):
+                raise InvalidInput("cursor", "is not one of this tool")
             return skip, Instants(*instants)
         case _:
             raise InvalidInput("cursor", "is not one of this tool")

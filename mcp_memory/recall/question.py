@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from mcp_memory.text.terms import lexemes, query_lexemes
 from mcp_memory.text.time_marks import question_marks
@@ -106,7 +106,7 @@ def _named_day(
         return None
     try:
         year = years[0] if years else now.year
-        return datetime(year, months[0], int(match[1] or match[2]), 12, tzinfo=UTC)
+        return datetime(year, months[0], int(match[1] or match[2]), 12, tzinfo=now.tzinfo)
     except ValueError:
         return None
 

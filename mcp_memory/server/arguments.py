@@ -24,13 +24,14 @@ def checked_arguments(
     """
     properties = properties_of(schema)
     _refuse_unknown(given, properties)
-    _refuse_unstorable(given)
     optional = properties.keys() - required_of(schema)
     arguments = {
         name: _parsed(value, properties[name])
         for name, value in given.items()
         if value is not None or name not in optional
     }
+    # After the JSON text was read: an escape in it may stand for what cannot be stored.
+    _refuse_unstorable(arguments)
     try:
         return model.model_validate(arguments).model_dump_one_level()
     except ValidationError as exc:

@@ -18,6 +18,8 @@ CHANNEL = "claude/channel"
 _METHOD = "notifications/claude/channel"
 _CLIENT = "claude-code"
 _NAMED_SENDERS = 5
+# Who began to send before others may commit after them.
+_COMMITTED_LATE = 1000
 
 Context = ServerRequestContext[object, object]
 
@@ -47,18 +49,25 @@ class _ChannelBell:
 
     def __init__(self, app: App, agent: str, connection: Connection) -> None:
         self._app, self._agent, self._connection = app, agent, connection
-        self._told = set[int]()
+        self._told, self._newest = set[int](), 0
 
     async def ring(self) -> None:
-        unread = await self._app.messages.unread_ids(self._agent)
-        new = [id for id in unread if id not in self._told]
-        self._told = set(unread)
-        if new:
+        """Tell of what came since the last ring, if anything did."""
+        if new := await self._untold():
             mails = await self._app.messages.arrivals(self._agent, new[-_NAMED_SENDERS:])
             senders = ", ".join(sorted({mail.sender for mail in mails}))
+            unread = await self._app.messages.unread(self._agent)
             content = (
-                f"{len(unread)} unread message(s), the latest from {senders}."
+                f"{unread} unread message(s), the latest from {senders}."
                 ' memory_message(action="wait") gives them to you.'
             )
-            meta = {"unread": str(len(unread))}
+            meta = {"unread": str(unread)}
             await self._connection.notify(_METHOD, {"content": content, "meta": meta})
+
+    async def _untold(self) -> list[int]:
+        """The unread messages that no ring was for, oldest first; from now on one was."""
+        after = max(0, self._newest - _COMMITTED_LATE)
+        recent = await self._app.messages.unread_ids(self._agent, after=after)
+        new = [id for id in recent if id not in self._told]
+        self._told, self._newest = set(recent), max([self._newest, *recent])
+        return new

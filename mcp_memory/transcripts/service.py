@@ -68,6 +68,8 @@ class Transcripts:
     ) -> list[Message]:
         """Messages by their ids, or a session's by their numbers."""
         chosen = await self._databases.reading(database, agent)
+        if len(message_ids) > store.MOST_BY_ID:
+            raise InvalidInput("message_ids", f"at most {store.MOST_BY_ID} at once")
         if message_ids:
             found = await chosen.read(
                 agent, partial(store.by_ids, ids=message_ids, session_id=session_id)

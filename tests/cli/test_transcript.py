@@ -88,7 +88,13 @@ def test_prune_counts_and_removes(program: Program, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["--older-than", "3"], ["--unsummarized"], ["--source", "chat"]]
+    "options",
+    [
+        ["--older-than", "3"],
+        ["--unsummarized"],
+        ["--source", "chat"],
+        ["--source", "chat", "--older-than", "0"],
+    ],
 )
 def test_prune_without_a_source_or_an_age_is_a_mistake(
     program: Program, options: list[str]

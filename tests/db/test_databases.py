@@ -110,6 +110,23 @@ async def test_auto_create_off_creates_nothing(
     assert databases_on(server_url, database_url) == before
 
 
+async def test_auto_create_off_does_not_make_the_default_either(
+    server_url: str, empty_database_url: str
+) -> None:
+    document = {"database": {"url": empty_database_url}, "auto_create": False}
+    databases = Databases(Config.model_validate(document))
+    before = databases_on(server_url, empty_database_url)
+    try:
+        for call in (databases.reading, databases.writing):
+            with anyio.fail_after(20), pytest.raises(UnknownDatabase):
+                await call(None, "alice")
+        with anyio.fail_after(20), pytest.raises(UnknownDatabase):
+            await databases.drop("main")
+    finally:
+        await databases.close()
+    assert databases_on(server_url, empty_database_url) == before
+
+
 async def test_the_default_moves_for_one_agent_only(databases: Databases) -> None:
     await databases.register("life", "alice")
 

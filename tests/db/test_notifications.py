@@ -13,6 +13,7 @@ from psycopg import sql
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.db.notifications import RECONNECTED
+from mcp_memory.errors import DatabaseUnavailable
 from tests.fixtures.postgres import MakeConfig
 
 CHANNEL = "a channel with 'quotes'"
@@ -182,3 +183,9 @@ async def test_closing_ends_the_thread(make_config: MakeConfig) -> None:
         await databases.close()
     names = [thread.name for thread in threading.enumerate()]
     assert "mcp-memory-listener" not in names
+
+
+async def test_who_subscribes_too_late_is_told_so(db: Database) -> None:
+    await db.close()
+    with anyio.fail_after(20), pytest.raises(DatabaseUnavailable):
+        await db.notifications.subscribe(CHANNEL, Heard())

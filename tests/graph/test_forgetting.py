@@ -3,11 +3,14 @@
 import subprocess
 from datetime import timedelta
 
+import anyio
 import pytest
 
 from mcp_memory.app import App
+from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.embedded_binaries import wheel_binaries
 from mcp_memory.errors import InvalidInput, MemoryConflict, MemoryNotFound
+from mcp_memory.graph import store as memories
 from mcp_memory.graph.models import Association, NamedEntity, NamedRelation
 from tests.documents.looking import rows, until_embedded
 from tests.graph.looking import day, found, so_at, store, update
@@ -197,3 +200,36 @@ async def test_what_was_forgotten_long_ago_is_purged_of_every_agent(app: App) ->
     assert await app.forgetting.purge_outdated("alice", age=now, owner="bob") == 1
     assert await app.forgetting.purge_outdated("alice", age=now) == 1
     assert await rows(app, "SELECT content FROM memory_versions") == [("kept",)]
+
+
+async def test_what_is_brought_back_while_a_purge_goes_on_stays(app: App) -> None:
+    """The purge has found it, and waits; then it is brought back."""
+    stored = await store(app, "precious")
+    await app.forgetting.forget("alice", stored.id)
+    database = await app.databases.writing(None, "alice")
+    held, may_end = anyio.Event(), anyio.Event()
+
+    async def bring_back(conn: Connection) -> None:
+        await memories.hold_chains(conn)
+        held.set()
+        await may_end.wait()
+        await conn.execute("UPDATE memories SET forgotten_at = NULL")
+
+    async def purge() -> None:
+        assert await app.forgetting.purge_outdated("alice", age=timedelta()) == 0
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(database.write, "alice", bring_back)
+        await held.wait()
+        tasks.start_soon(purge)
+        await until_somebody_waits(app)
+        may_end.set()
+    assert await rows(app, "SELECT content FROM memory_versions") == [("precious",)]
+
+
+async def until_somebody_waits(app: App) -> None:
+    """Until a transaction waits for an advisory lock that another has."""
+    waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with anyio.fail_after(20):
+        while not await rows(app, waiting):  # noqa: ASYNC110 - PostgreSQL decides
+            await anyio.sleep(0.02)

@@ -2,10 +2,12 @@
 
 import pytest
 
-from mcp_memory.app import App
+from mcp_memory.app import App, open_app
 from mcp_memory.db.cancellation import Connection
+from mcp_memory.documents.models import WriteDocument
 from mcp_memory.errors import RecipientUnknown
 from mcp_memory.messaging.models import SendMessage
+from tests.fixtures.postgres import MakeConfig
 from tests.messaging.mail import arrive, contents, send, take
 
 
@@ -26,6 +28,15 @@ async def test_a_message_is_audited_with_its_id(app: App) -> None:
     number = await send(app, "alice", "bob", "hello")
 
     assert await audited(app) == [("alice", "send", "message", str(number))]
+
+
+async def test_nothing_is_audited_where_that_is_off(make_config: MakeConfig) -> None:
+    async with open_app(make_config(audit={"enabled": False})) as app:
+        await arrive(app, "bob")
+        await send(app, "alice", "bob", "hello")
+        await app.documents.write("alice", WriteDocument("a.md", "text"))
+
+        assert await audited(app) == []
 
 
 async def test_one_stranger_among_many_and_nothing_is_sent(app: App) -> None:

@@ -1,10 +1,13 @@
 """What goes into a budget, and what is left for the next page."""
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_memory.errors import InvalidInput
+from mcp_memory.paging import to_cursor
 from mcp_memory.recall.budget import Shown, worth_most
 
 _PASSAGES = st.lists(st.tuples(st.floats(-20, 20), st.integers(1, 400)), min_size=1, max_size=40)
@@ -51,7 +54,17 @@ def test_pages_show_everything_once(pages: list[set[int]]) -> None:
         assert shown.left(31) == [place for place in range(31) if place not in seen]
 
 
-@pytest.mark.parametrize("cursor", ["x", "W10", Shown(0, frozenset({3})).cursor[:-2]])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "W10",
+        Shown(0, frozenset({3})).cursor[:-2],
+        to_cursor("search", True),
+        to_cursor("search", 0, *range(2, 5000)),
+        base64.urlsafe_b64encode(b"[" * 100_000).decode(),
+    ],
+)
 def test_a_cursor_of_something_else_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidInput):
         Shown.by(cursor)

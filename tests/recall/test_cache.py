@@ -5,9 +5,11 @@ import anyio
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
 from mcp_memory.documents.models import WriteDocument
+from mcp_memory.messaging.models import MailFilter
 from mcp_memory.recall.cache import AnswerCache
 from mcp_memory.recall.models import SearchRequest
 from tests.fixtures.postgres import MakeConfig
+from tests.messaging.mail import send
 
 QUERY = SearchRequest("marmalade")
 
@@ -47,6 +49,14 @@ async def test_the_writing_process_sees_its_own_write_at_once(app: App) -> None:
 
     await app.documents.delete("alice", "a.md")
     assert await paths(app, "alice") == ["b.md"]
+
+
+async def test_waiting_for_mail_leaves_kept_answers_as_they_are(app: App) -> None:
+    await app.documents.write("alice", WriteDocument("a.md", "marmalade for breakfast"))
+    await until_cached(app, "alice")
+    await app.messages.wait("bob", MailFilter(), timeout_seconds=0)
+    await send(app, "alice", "alice", "hello")
+    assert await is_cached(app, "alice")
 
 
 async def test_another_process_hears_of_a_write(app: App, config: Config) -> None:

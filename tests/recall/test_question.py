@@ -54,6 +54,8 @@ def test_a_relative_day_is_that_of_the_zone() -> None:
     tokyo = read("yesterday", now=late, zone=ZoneInfo("Asia/Tokyo")).period.around
     assert tokyo is not None
     assert tokyo.date().isoformat() == "2026-11-20"
+    named = read("the 20th of November", now=late, zone=ZoneInfo("Asia/Tokyo")).period.around
+    assert named == tokyo
 
 
 @pytest.mark.parametrize("text", ["February 31st", "9999999 years ago", "99999 years ago"])

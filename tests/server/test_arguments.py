@@ -45,6 +45,24 @@ def check(**given: JsonValue) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
+    "given",
+    [
+        {"query": "a\0b"},
+        {"query": "\ud800"},
+        {"tags": ["a\0b"]},
+        {"tags": '["a\\u0000b"]'},
+        {"anchors": '{"\\ud800": "x"}'},
+    ],
+)
+def test_what_cannot_be_stored_is_refused_however_it_is_written(
+    given: dict[str, JsonValue],
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check(**({"query": "x"} | given))
+    assert caught.value.parameter == next(iter(given))
+
+
+@pytest.mark.parametrize(
     ("given", "used"),
     [
         ({}, {}),

@@ -285,3 +285,9 @@ async def test_what_the_memory_itself_said_is_not_stored_again(app: App) -> None
     assert await find(app, "zebra", match="exact") == []
     assert await find(app, "lion", match="exact") == ["m2"]
     assert await tell(app, "empty", said(1, recalled)) == Appended("empty", 0, 0, 1, 0)
+
+
+async def test_more_ids_than_can_be_looked_up_at_once_are_refused_as_such(app: App) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        await app.transcripts.get("alice", message_ids=[str(n) for n in range(1001)])
+    assert caught.value.parameter == "message_ids"

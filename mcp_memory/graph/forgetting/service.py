@@ -1,6 +1,7 @@
 """The rules of forgetting; each public method is one transaction."""
 
 from datetime import timedelta, tzinfo
+from functools import partial
 
 from mcp_memory import audit
 from mcp_memory.audit import Event
@@ -79,7 +80,7 @@ class Forgetting:
             return Forgotten(memory_id(head.id), purged=True)
 
         purged = await chosen.write(agent, work)
-        await self._lexicon.merge(chosen)
+        await self._lexicon.merge_if_possible(chosen)
         return purged
 
     async def revoke(
@@ -115,22 +116,26 @@ class Forgetting:
         Of every agent, or of one owner; None is the time in which it can be brought back.
         """
         chosen = await self._databases.reading(database, agent)
-        kept = timedelta(days=self._limits.recovery_days)
+        kept = timedelta(days=self._limits.recovery_days) if age is None else age
+        found = await chosen.maintain(partial(store.outdated, age=kept, owner=owner))
+        if dry_run:
+            return len(found)
+        purged = 0
+        for number, whose in found:
+            purge = partial(_purge_outdated, number=number, age=kept)
+            purged += await chosen.write(whose, purge)
+        await self._lexicon.merge_if_possible(chosen)
+        return purged
 
-        async def find(conn: Connection) -> list[tuple[int, str]]:
-            return await store.outdated(conn, kept if age is None else age, owner)
 
-        found = await chosen.maintain(find)
-        for number, whose in found if not dry_run else ():
-
-            async def work(conn: Connection, number: int = number) -> None:
-                await memories.hold_chains(conn)
-                for head in await memories.locked(conn, [number]):
-                    await _purge(conn, head)
-
-            await chosen.write(whose, work)
-        await self._lexicon.merge(chosen)
-        return len(found)
+async def _purge_outdated(conn: Connection, number: int, age: timedelta) -> int:
+    """Purge the caller's memory unless it was brought back since it was found; how many went."""
+    await memories.hold_chains(conn)
+    held = await memories.locked(conn, [number])
+    if not held or not await store.is_outdated(conn, number, age):
+        return 0
+    await _purge(conn, held[0])
+    return 1
 
 
 async def _forget(conn: Connection, agent: str, numbers: list[int], reason: str) -> None:

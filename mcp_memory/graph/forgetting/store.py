@@ -123,3 +123,16 @@ async def outdated(conn: Connection, age: timedelta, owner: str | None) -> list[
     """What was forgotten or has expired longer ago, of one owner or of all: number and owner."""
     rows = await (await conn.execute(_OUTDATED, {"age": age, "owner": owner})).fetchall()
     return [(int(row[0]), str(row[1])) for row in rows]
+
+
+_IS_OUTDATED = """
+SELECT coalesce(forgotten_at <= now() - %(age)s OR expires_at <= now() - %(age)s, false)
+FROM memories
+WHERE id = %(id)s
+"""
+
+
+async def is_outdated(conn: Connection, number: int, age: timedelta) -> bool:
+    """Whether the memory, which the caller holds, was not brought back meanwhile."""
+    row = await (await conn.execute(_IS_OUTDATED, {"id": number, "age": age})).fetchone()
+    return row is not None and bool(row[0])

@@ -50,13 +50,17 @@ class Directory:
         taking.checked_channel(channel)
         chosen = await self._databases.writing(self._name(database), agent)
         await self._presence.note(agent, chosen.name)
-        return await chosen.write(agent, lambda conn: store.subscribe(conn, agent, channel))
+        return await chosen.write(
+            agent, lambda conn: store.subscribe(conn, agent, channel), changes_search=False
+        )
 
     async def unsubscribe(self, agent: str, channel: str, *, database: str | None = None) -> bool:
         """Hear a channel no more; whether one did before. Mail that has come stays."""
         taking.checked_channel(channel)
         chosen = await self._databases.writing(self._name(database), agent)
-        return await chosen.write(agent, lambda conn: store.unsubscribe(conn, channel))
+        return await chosen.write(
+            agent, lambda conn: store.unsubscribe(conn, channel), changes_search=False
+        )
 
     def _name(self, database: str | None) -> str:
         return database or self._databases.configured_default

@@ -9,7 +9,7 @@ from pydantic import Field
 from mcp_memory.app import App
 from mcp_memory.config import mask_url
 from mcp_memory.db.databases import Listed
-from mcp_memory.errors import DatabaseError
+from mcp_memory.errors import McpMemoryError
 from mcp_memory.server.caller import Caller, caller_of
 from mcp_memory.server.readable import readable
 from mcp_memory.server.toolset import READS, SETS, Answer, Arguments, MemoryTool
@@ -152,7 +152,7 @@ class DatabaseTools:
         if status == "ready":
             try:
                 counts = await self._counts(caller, listed.name)
-            except DatabaseError as exc:
+            except McpMemoryError as exc:
                 status, problem = "unavailable", readable(exc)
         return NamedDatabase(
             name=listed.name,

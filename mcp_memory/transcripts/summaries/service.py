@@ -94,7 +94,7 @@ class Summaries:
             (summary,) = await _own(conn, [summary_id])
             parts = await store.below(conn, summary.id, max_depth)
             if include_messages:
-                parts = await _with_messages(conn, summary, parts)
+                parts = await _with_messages(conn, summary, parts, max_tokens)
             return _within(parts, max_tokens)
 
         return await chosen.read(agent, work)
@@ -179,14 +179,19 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
 
 
-async def _with_messages(conn: Connection, summary: Summary, parts: Sequence[Part]) -> list[Part]:
-    """The parts, each summary of messages followed by these."""
+async def _with_messages(
+    conn: Connection, summary: Summary, parts: Sequence[Part], budget: int
+) -> list[Part]:
+    """The parts, each summary of messages followed by these, to the first without room."""
     whole: list[Part] = []
     for part in parts:
         whole.append(part)
+        left = budget - sum(each.tokens for each in whole)
+        if left < 0:
+            break
         if part.depth == 1:
-            fetch = partial(store.messages, conn, summary.session)
-            whole += await fetch(part.seq_from, part.seq_to)
+            span = part.seq_from, part.seq_to
+            whole += await store.messages(conn, summary.session, *span, left)
     return whole
 
 

@@ -239,18 +239,25 @@ async def below(conn: Connection, summary_id: int, levels: int) -> list[Part]:
         return await found.fetchall()
 
 
+# What comes before each decides whether it is read: a session may hold more than memory does.
 _MESSAGES = """
-SELECT 'message' AS kind, seq AS seq_from, seq AS seq_to, content AS text, tokens, role
-FROM session_messages
-WHERE session = %(session)s AND seq BETWEEN %(seq_from)s AND %(seq_to)s
-ORDER BY seq
-LIMIT 1000
+SELECT 'message' AS kind, m.seq AS seq_from, m.seq AS seq_to, m.content AS text, m.tokens, m.role
+FROM (
+    SELECT id, sum(tokens) OVER (ORDER BY seq) - tokens AS before
+    FROM session_messages
+    WHERE session = %(session)s AND seq BETWEEN %(seq_from)s AND %(seq_to)s
+) reached
+JOIN session_messages m ON m.id = reached.id
+WHERE reached.before <= %(budget)s
+ORDER BY m.seq
 """
 
 
-async def messages(conn: Connection, session: int, seq_from: int, seq_to: int) -> list[Part]:
-    """The messages of a span, in order."""
-    parameters = {"session": session, "seq_from": seq_from, "seq_to": seq_to}
+async def messages(
+    conn: Connection, session: int, seq_from: int, seq_to: int, budget: int
+) -> list[Part]:
+    """The messages of a span, in order, to the first that the budget of tokens has no room for."""
+    parameters = {"session": session, "seq_from": seq_from, "seq_to": seq_to, "budget": budget}
     async with conn.cursor(row_factory=class_row(Part)) as cursor:
         return await (await cursor.execute(_MESSAGES, parameters)).fetchall()
 

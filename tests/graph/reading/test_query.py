@@ -7,6 +7,7 @@ import pytest
 from mcp_memory.app import App
 from mcp_memory.errors import EntityNotFound, InvalidInput, MemoryNotFound
 from mcp_memory.graph.models import Association, NamedEntity, NamedRelation
+from mcp_memory.paging import to_cursor
 from tests.graph.reading.telling import ask, change, contents, day, steps, tell
 
 
@@ -268,7 +269,19 @@ async def test_unknown_memories_are_not_found(app: App, id: str) -> None:
         await ask(app, mode="related", id=id)
 
 
-@pytest.mark.parametrize("cursor", ["x", "AAAA", "WyJtZW1vcmllcyJd"])
+NAIVE = datetime(2026, 3, 1).isoformat()
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "AAAA",
+        "WyJtZW1vcmllcyJd",
+        to_cursor("recalled", 0, NAIVE, NAIVE),
+        to_cursor("memories", "recent", 0.5, 1, 1, NAIVE, NAIVE),
+    ],
+)
 @pytest.mark.parametrize("mode", ["recent", "hybrid"])
 async def test_a_cursor_that_is_not_ours_is_refused(app: App, cursor: str, mode: str) -> None:
     with pytest.raises(InvalidInput):

@@ -174,3 +174,18 @@ async def test_another_agent_sees_no_summary(talk: App) -> None:
     await tell(talk, "s", said(1), agent="bob")
     with pytest.raises(SummaryNotFound):
         await talk.summaries.summarize("bob", Summarize("s", "mine", summary_ids=[summary]))
+
+
+async def test_expanding_reads_no_more_messages_than_there_is_room_for(app: App) -> None:
+    await tell(app, "long", *[said(n, "ok") for n in range(1, 1001)])
+    await tell(app, "long", *[said(n, "ok") for n in range(1001, 1201)])
+    request = Summarize("long", "they agreed", seq_from=1, seq_to=1200)
+    summary, _ = await app.summaries.summarize("alice", request)
+
+    whole = await app.summaries.expand("alice", summary, include_messages=True, max_tokens=100_000)
+    part = await app.summaries.expand("alice", summary, include_messages=True, max_tokens=50)
+
+    assert ([p.seq_from for p in whole.parts[1:]], whole.truncated) == ([*range(1, 1201)], False)
+    assert part.truncated
+    assert part.tokens <= 50
+    assert [p.seq_from for p in part.parts[1:]] == [*range(1, len(part.parts))]
