@@ -14,6 +14,7 @@ McpMemoryError
 │   ├── MailNotFound
 │   ├── RecipientUnknown
 │   ├── RouteNotFound
+│   ├── RouteUnusable
 │   ├── KeyNotFound
 │   └── SpaceNotFound
 ├── Conflict
@@ -228,9 +229,17 @@ class RouteNotFound(NotFound):
     def __init__(self, agent: str, known: Sequence[str]) -> None:
         self.agent, self.known = agent, list(known)
         super().__init__(
-            f"No usable wake route of agent {agent!r}.{nearest(agent, known)}"
+            f"No wake route of agent {agent!r}.{nearest(agent, known)}"
             f" Known: {', '.join(known) or 'none'}. `mcp-memory wake add` adds one."
         )
+
+
+class RouteUnusable(NotFound):
+    """There is a route that the agent is woken by, but not from here."""
+
+    def __init__(self, agent: str, reason: str) -> None:
+        self.agent, self.reason = agent, reason
+        super().__init__(f"The wake route of agent {agent!r} cannot be used here: {reason}")
 
 
 class Conflict(McpMemoryError):

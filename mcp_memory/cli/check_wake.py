@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 from mcp_memory.app import App
 from mcp_memory.cli.findings import Finding, ok, problem, warning
+from mcp_memory.cli.output import counted
 from mcp_memory.db.diagnosis import Diagnosis
 from mcp_memory.db.migrate import shipped
 from mcp_memory.messaging.wake.models import ListedRoute
 
 _LONG = timedelta(hours=1)
 _CORRECT = "correct its route, or see that what it leads to runs; `mcp-memory wake test {}` rings"
+_TRY = "once its door opens, `mcp-memory wake test {}` has unread mail rung for again"
 _SERVE = "start a server that has its route, or run `mcp-memory wake remove {}`"
 
 
@@ -42,10 +44,12 @@ def _stuck(listed: ListedRoute) -> Finding | None:
     if bell is None:
         return None
     if bell.given_up:
-        what = f"{bell.given_up} rings were given up in the last seven days: {bell.problem}"
-        return warning(check, what.rstrip(": "), _CORRECT.format(listed.agent))
+        rings = counted(bell.given_up, "ring")
+        what = f"{rings} for unread mail given up in the last seven days: {bell.given_up_problem}"
+        return warning(check, what.rstrip(": "), _TRY.format(listed.agent))
     since = bell.waiting_since
     if since is not None and datetime.now(UTC) - since > _LONG:
-        what = f"{bell.waiting} messages wait to be rung for since {since:%Y-%m-%d %H:%M} UTC"
+        messages = counted(bell.waiting, "message")
+        what = f"{messages} to be rung for since {since:%Y-%m-%d %H:%M} UTC"
         return warning(check, what, _SERVE.format(listed.agent))
     return None

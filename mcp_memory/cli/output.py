@@ -53,6 +53,11 @@ def readable_size(size_bytes: int) -> str:
     return f"{size:.{min(unit, 1)}f} {_UNITS[unit]}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Such as `1 message`, `2 messages`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def is_interactive() -> bool:
     """Whether a person can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()

@@ -10,7 +10,7 @@ from mcp_memory.app import App
 from mcp_memory.cli.failure import Failure
 from mcp_memory.cli.invocation import Invocation, pass_invocation
 from mcp_memory.cli.options import database_option, json_option
-from mcp_memory.cli.output import print_json, print_table
+from mcp_memory.cli.output import counted, print_json, print_table
 from mcp_memory.cli.session import configured, run
 from mcp_memory.config import is_agent_name, mask_url
 from mcp_memory.messaging.wake.models import Attempt, Doorbell, ListedRoute
@@ -55,8 +55,10 @@ def wake() -> None:
 @click.option("--min-priority", type=click.IntRange(0, 10), help="Less urgent mail wakes nobody.")
 @click.option("--quiet-hours", metavar="SPAN", help="Such as 22:00-07:00.")
 @click.option("--urgent-priority", type=click.IntRange(0, 10), help="Rings in quiet hours too.")
-@click.option("--when-listening", is_flag=True, help="Ring also while a client listens.")
-@click.option("--allow-text", is_flag=True, help="Tell what the messages say.")
+@click.option(
+    "--when-listening", is_flag=True, default=None, help="Ring also while a client listens."
+)
+@click.option("--allow-text", is_flag=True, default=None, help="Tell what the messages say.")
 @click.option("--timeout-seconds", type=float, metavar="SECONDS", help="Longest attempt.")
 @database_option
 @pass_invocation
@@ -80,15 +82,25 @@ def add(
           --token-file ~/.config/mcp-memory/openclaw-token
       mcp-memory wake add bob --kind command -- /usr/local/bin/wake-bob --quietly
     """
-    if token_env and token_file:
-        raise click.UsageError("Give --token-env or --token-file, not both.")
-    document = {name: value for name, value in options.items() if value not in (None, False)}
+    document = {name: given for name, given in options.items() if given not in (None, ())}
     if command:
         document["command"] = list(command)
-    if token_env or token_file:
-        document["token"] = {"env": token_env} if token_env else {"file": token_file}
+    if (token := _token(token_env, token_file)) is not None:
+        document["token"] = token
     run(configured(invocation), partial(_add, agent=agent, document=document, database=database))
     click.echo(f"{agent} is woken by {options['kind']} when mail arrives.")
+
+
+def _token(variable: str | None, file: str | None) -> Mapping[str, str] | None:
+    """Where the secret is; an empty name, such as that of an unset variable, is none."""
+    if variable is not None and file is not None:
+        raise click.UsageError("Give --token-env or --token-file, not both.")
+    for option, name in (("--token-env", variable), ("--token-file", file)):
+        if name is not None and not name.strip():
+            raise click.BadParameter("is empty", param_hint=option)
+    if variable is not None:
+        return {"env": variable}
+    return None if file is None else {"file": file}
 
 
 async def _add(app: App, agent: str, document: Mapping[str, object], database: str | None) -> None:
@@ -184,9 +196,10 @@ def _row(listed: ListedRoute) -> tuple[str, ...]:
 def _state(listed: ListedRoute, bell: Doorbell | None) -> str:
     if listed.unusable:
         return f"not usable here: {listed.unusable}"
-    if bell is not None and bell.failures:
-        return f"failed {bell.failures} times: {bell.problem}; next {bell.next_try_at:%H:%M:%S}"
-    return "ready"
+    if bell is None or not bell.failures:
+        return "ready"
+    failed = f"failed {counted(bell.failures, 'time')}: {bell.problem}"
+    return f"{failed}; next {bell.next_try_at:%Y-%m-%d %H:%M:%S} UTC" if bell.waiting else failed
 
 
 def _document(listed: ListedRoute) -> dict[str, object]:

@@ -134,6 +134,8 @@ def test_a_secret_is_never_shown_and_never_given(open_program: Program, tmp_path
         (["--kind", "command", "--", "/bin/false"], "wake.allowed_targets"),
         (["--kind", "webhook", "--url", "http://127.0.0.1/", "--token-env", "NONE"], "NONE"),
         (["--kind", "webhook", "--url", "http://127.0.0.1/", "--quiet-hours", "x"], "22:00"),
+        (["--kind", "webhook", "--url", "http://127.0.0.1/", "--timeout-seconds", "0"], "timeout"),
+        (["--kind", "webhook", "--url", "http://127.0.0.1:0/"], "port"),
     ],
 )
 def test_what_cannot_be_rung_is_refused(
@@ -145,6 +147,44 @@ def test_what_cannot_be_rung_is_refused(
     assert said in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert open_program.run("wake", "list", "--json").document == []
+
+
+@pytest.mark.parametrize("option", ["--token-env", "--token-file"])
+def test_an_empty_name_of_a_secret_is_a_mistake(open_program: Program, option: str) -> None:
+    url = ("--url", "http://127.0.0.1:9/")
+    refused = open_program.run("wake", "add", "bob", "--kind", "webhook", *url, option, "")
+
+    assert refused.code == 2
+    assert open_program.run("wake", "list", "--json").document == []
+
+
+def test_a_number_that_is_0_is_kept(open_program: Program) -> None:
+    quiet = ("--quiet-hours", "22:00-07:00", "--urgent-priority", "0")
+    program = ("--kind", "command", "--", "/bin/true")
+    assert open_program.run("wake", "add", "bob", *quiet, *program).code == 0
+    (row,) = cast("list[dict[str, Any]]", open_program.run("wake", "list", "--json").document)
+    assert row["route"]["urgent_priority"] == 0
+
+
+def test_a_route_that_cannot_be_used_here_is_told_as_such(
+    open_program: Program, program: Program
+) -> None:
+    open_program.run("wake", "add", "bob", "--kind", "command", "--", "/bin/true")
+    tested = program.run("wake", "test", "bob")
+    assert "cannot be used here" in tested.stderr
+    assert "wake.allowed_targets" in tested.stderr
+    assert "bib" in program.run("wake", "test", "bib").stderr
+
+
+def test_no_log_names_what_is_secret_in_an_address(open_program: Program) -> None:
+    with gateway() as server:
+        url = f"http://127.0.0.1:{server.server_port}/?token=shown-nowhere"
+        open_program.run("wake", "add", "bob", "--kind", "webhook", "--url", url)
+        tested = open_program.spawn("--log-level", "debug", "wake", "test", "bob")
+        path, _, _ = cast("Any", server).heard[0]
+
+    assert "shown-nowhere" in path
+    assert "shown-nowhere" not in tested.stderr + tested.stdout
 
 
 def test_a_program_is_added_with_its_arguments(open_program: Program) -> None:

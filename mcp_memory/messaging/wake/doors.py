@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from typing import assert_never
+from uuid import uuid4
 
 import anyio
 
@@ -53,11 +54,10 @@ class Doors:
             }
             return await programs.run(route.command, _json(_facts(cue, key)), variables)
         body = _json(_body(route, cue, key))
-        headers = {KEY_HEADER: key, ATTEMPT_HEADER: str(attempt)}
-        answer = await self._posted(route, targets, body, headers)
+        answer = await self._posted(route, targets, body, _headers(key, attempt))
         return judged(answer) if isinstance(answer, Answer) else answer
 
-    async def try_dry(self, route: WakeRoute, targets: Targets) -> Attempt:
+    async def try_dry(self, route: WakeRoute, targets: Targets, agent: str) -> Attempt:
         """Whether the door would open, without waking anybody.
 
         OpenClaw is sent a call without text, which it refuses after it has taken the token; a
@@ -65,17 +65,20 @@ class Doors:
         """
         try:
             with anyio.fail_after(route.timeout_seconds):
-                return await self._tried(route, targets)
+                return await self._tried(route, targets, agent)
         except TimeoutError:
             return Attempt(f"no answer within {route.timeout_seconds:g} s")
 
-    async def _tried(self, route: WakeRoute, targets: Targets) -> Attempt:
+    async def _tried(self, route: WakeRoute, targets: Targets, agent: str) -> Attempt:
         match route.kind:
             case "command":
-                found = shutil.which(route.command[0])
-                return Attempt() if found else Attempt("there is no such program", is_refusal=True)
+                if shutil.which(route.command[0]):
+                    return Attempt()
+                return Attempt("there is no such program that can be run", is_refusal=True)
             case "webhook":
-                answer = await self._posted(route, targets, _json({"event": "ping"}), {})
+                key = str(uuid4())
+                body = _json(_facts(Cue(agent, []), key) | {"event": "ping"})
+                answer = await self._posted(route, targets, body, _headers(key, 1))
                 return judged(answer) if isinstance(answer, Answer) else answer
             case "openclaw-wake" | "openclaw-agent":
                 answer = await self._posted(route, targets, b"{}", {})
@@ -91,6 +94,11 @@ class Doors:
         assert route.url is not None
         url = _hook_url(route.kind, route.url.reveal())
         return await self._poster.post(url, body, {**headers, **_proof(route, body)}, targets)
+
+
+def _headers(key: str, attempt: int) -> dict[str, str]:
+    """The headers by which an endpoint tells a repetition."""
+    return {KEY_HEADER: key, ATTEMPT_HEADER: str(attempt)}
 
 
 def _proof(route: WakeRoute, body: bytes) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What waking is about: routes, bells, rings, what became of an attempt."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,14 @@ class Served:
     route: WakeRoute
     is_stored: bool
     floor: int = 0
+
+    @property
+    def digest(self) -> str:
+        """What tells this route's target from another one's."""
+        route = self.route
+        url = "" if route.url is None else route.url.reveal()
+        target = [route.kind, url, *route.command, route.agent_id, route.session_key]
+        return hashlib.sha256("\0".join(target).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +106,16 @@ class BellState:
 
 @dataclass(frozen=True, slots=True)
 class Doorbell:
-    """The outbox of one agent: what waits, since when, and how its route does."""
+    """The outbox of one agent: what waits, since when, and how its route does.
+
+    `given_up` counts the rings that unread mail was given up with, and the problem is the last's.
+    """
 
     agent: str
     waiting: int
     waiting_since: datetime | None
     given_up: int
+    given_up_problem: str
     failures: int
     problem: str
     next_try_at: datetime

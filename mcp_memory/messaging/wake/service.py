@@ -10,7 +10,7 @@ from mcp_memory.config import Config
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
-from mcp_memory.errors import InvalidInput, RouteNotFound
+from mcp_memory.errors import InvalidInput, RouteNotFound, RouteUnusable
 from mcp_memory.messaging import taking
 from mcp_memory.messaging.wake import store
 from mcp_memory.messaging.wake.book import RouteBook
@@ -96,25 +96,35 @@ class Wake:
         return await self._book.listed(await self._writing(database))
 
     async def test(self, agent: str, *, database: str | None = None) -> Attempt:
-        """Ring once, really, with a key of its own and a cue that is for no message; one try."""
-        served = await self._route(agent, await self._writing(database))
+        """Ring once, really, with a key of its own and a cue that is for no message; one try.
+
+        Where it works, what failed before is tried again at once. `RouteNotFound` or
+        `RouteUnusable` without a route to ring by.
+        """
+        chosen = await self._writing(database)
+        served = await self._route(agent, chosen)
         targets = self._book.targets(served)
         cue = Cue(agent, [])
-        return await self._doors.ring(served.route, targets, cue, key=str(uuid4()), attempt=1)
+        attempt = await self._doors.ring(served.route, targets, cue, key=str(uuid4()), attempt=1)
+        if attempt.is_rung:
+            await chosen.maintain(partial(store.start_anew, agents=[agent]))
+        return attempt
 
     async def try_dry(self, listed: ListedRoute) -> Attempt:
         """Whether the door would open, without waking anybody."""
         if listed.route is None:
             return Attempt(listed.unusable or "no server that is known here has this route")
         served = Served(listed.agent, listed.route, listed.agent not in self._config.wake_routes)
-        return await self._doors.try_dry(served.route, self._book.targets(served))
+        return await self._doors.try_dry(served.route, self._book.targets(served), listed.agent)
 
     async def _route(self, agent: str, database: Database) -> Served:
-        for each in await self._book.listed(database):
-            if each.agent == agent and each.route is not None:
-                is_stored = agent not in self._config.wake_routes
-                return Served(agent, each.route, is_stored)
-        raise RouteNotFound(agent, await self._agents(database))
+        listed = {each.agent: each for each in await self._book.listed(database)}
+        if agent not in listed:
+            raise RouteNotFound(agent, list(listed))
+        found = listed[agent]
+        if found.route is None:
+            raise RouteUnusable(agent, found.unusable or "only other servers have it")
+        return Served(agent, found.route, is_stored=agent not in self._config.wake_routes)
 
     async def _agents(self, database: Database) -> Sequence[str]:
         return [each.agent for each in await self._book.listed(database)]

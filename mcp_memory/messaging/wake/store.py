@@ -67,34 +67,92 @@ async def remove_route(conn: Connection, agent: str) -> bool:
     return row is not None and int(row[0]) > 0
 
 
+# Those whose route is another than the one that was announced last.
 _ANNOUNCE = """
-INSERT INTO doorbells (agent_id, min_priority)
-SELECT agent, priority
-FROM unnest(%(agents)s::text[], %(priorities)s::smallint[]) AS t (agent, priority)
-ORDER BY agent
-ON CONFLICT (agent_id) DO UPDATE
-SET min_priority = excluded.min_priority, announced_at = now()
+WITH told AS (
+    SELECT agent, priority, digest
+    FROM unnest(%(agents)s::text[], %(priorities)s::smallint[], %(digests)s::text[])
+        AS t (agent, priority, digest)
+), changed AS (
+    SELECT t.agent
+    FROM told t
+    LEFT JOIN doorbells d ON d.agent_id = t.agent
+    WHERE d.route_digest IS DISTINCT FROM t.digest
+), announced AS (
+    INSERT INTO doorbells (agent_id, min_priority, route_digest)
+    SELECT agent, priority, digest
+    FROM told
+    ORDER BY agent
+    ON CONFLICT (agent_id) DO UPDATE
+    SET min_priority = excluded.min_priority, route_digest = excluded.route_digest,
+        announced_at = now()
+)
+SELECT agent FROM changed
 """
 
-# What came before there was a doorbell, or while it was being made.
+_UNWANTED = """
+UPDATE bells b
+SET state = 'not_needed'
+FROM doorbells d
+WHERE b.agent_id = ANY(%(agents)s) AND b.state = 'due'
+  AND d.agent_id = b.agent_id AND b.priority < d.min_priority
+"""
+
+# What came before there was a doorbell, or while it was being made, or was to wake nobody then.
 _CATCH_UP = """
-INSERT INTO bells (agent_id, message_id, priority)
+INSERT INTO bells AS known (agent_id, message_id, priority)
 SELECT d.agent_id, d.message_id, d.priority
 FROM doorbells b
 JOIN deliveries d ON d.agent_id = b.agent_id AND d.priority >= b.min_priority
 WHERE b.agent_id = ANY(%(agents)s)
   AND d.state IN ('queued', 'delivered')
   AND (d.expires_at IS NULL OR d.expires_at > now())
-ON CONFLICT DO NOTHING
+ON CONFLICT (agent_id, message_id) DO UPDATE
+SET state = 'due', ring = NULL, queued_at = now()
+WHERE known.state = 'not_needed'
 """
 
 
 async def announce(conn: Connection, served: Sequence[Served]) -> None:
-    """From now on each message to these agents has a bell, and each unread one too."""
+    """From now on each message to these agents has a bell, and each unread one too.
+
+    Where the route is another one than before, it starts without failures.
+    """
     agents = [each.agent for each in served]
-    priorities = [each.route.min_priority for each in served]
-    await conn.execute(_ANNOUNCE, {"agents": agents, "priorities": priorities})
+    parameters: dict[str, object] = {
+        "agents": agents,
+        "priorities": [each.route.min_priority for each in served],
+        "digests": [each.digest for each in served],
+    }
+    changed = await (await conn.execute(_ANNOUNCE, parameters)).fetchall()
+    await conn.execute(_UNWANTED, {"agents": agents})
     await conn.execute(_CATCH_UP, {"agents": agents})
+    if changed:
+        await start_anew(conn, [str(row[0]) for row in changed])
+
+
+_START_ANEW = """
+UPDATE doorbells
+SET failures = 0, problem = '', next_try_at = now()
+WHERE agent_id = ANY(%(agents)s)
+"""
+
+_RING_AFTER_ALL = """
+UPDATE bells b
+SET state = 'due', ring = NULL, queued_at = now()
+FROM deliveries d
+WHERE b.agent_id = ANY(%(agents)s) AND b.state = 'given_up'
+  AND d.agent_id = b.agent_id AND d.message_id = b.message_id
+  AND d.state IN ('queued', 'delivered')
+  AND (d.expires_at IS NULL OR d.expires_at > now())
+"""
+
+
+async def start_anew(conn: Connection, agents: Sequence[str]) -> None:
+    """What failed before counts no more; unread mail that was given up is rung for after all."""
+    await conn.execute(_START_ANEW, {"agents": list(agents)})
+    await conn.execute(_RING_AFTER_ALL, {"agents": list(agents)})
+    await conn.execute(_SAY_DUE, {"channel": CHANNEL})
 
 
 _SETTLE_BELLS = """
@@ -117,10 +175,22 @@ WHERE r.agent_id = ANY(%(agents)s) AND r.state = 'trying'
 """
 
 
+# The agent was woken and took its mail, but did not acknowledge it while it was held for him.
+_RING_AGAIN = """
+UPDATE bells b
+SET state = 'due', ring = NULL, queued_at = now()
+FROM deliveries d, rings r
+WHERE d.agent_id = ANY(%(agents)s) AND d.state = 'delivered' AND d.leased_until <= now()
+  AND b.agent_id = d.agent_id AND b.message_id = d.message_id AND b.state = 'rung'
+  AND r.id = b.ring AND r.ended_at < d.leased_until
+"""
+
+
 async def settle(conn: Connection, agents: Sequence[str]) -> None:
-    """End what needs no ring any more: it was read, or it has expired."""
+    """End what needs no ring any more: it was read, or it has expired; ring again for the rest."""
     await conn.execute(_SETTLE_BELLS, {"agents": list(agents)})
     await conn.execute(_SETTLE_RINGS, {"agents": list(agents)})
+    await conn.execute(_RING_AGAIN, {"agents": list(agents)})
 
 
 _CLAIM = """
@@ -229,24 +299,27 @@ async def begin(
 # A bell that is due already was passed over for another reason than time.
 _NEXT_DUE = """
 SELECT extract(epoch FROM min(due.at) - now())::float8
-FROM doorbells d
+FROM unnest(%(agents)s::text[], %(floors)s::integer[]) AS s (agent, floor)
+JOIN doorbells d ON d.agent_id = s.agent
+JOIN bells b ON b.agent_id = s.agent AND b.state = 'due' AND b.priority >= s.floor
 CROSS JOIN LATERAL (
     SELECT greatest(
-        d.next_try_at, d.leased_until, min(b.queued_at) + make_interval(secs => %(gather)s)
+        d.next_try_at, d.leased_until, b.queued_at + make_interval(secs => %(gather)s)
     ) AS at
-    FROM bells b
-    WHERE b.agent_id = d.agent_id AND b.state = 'due'
-    HAVING count(*) > 0
 ) due
-WHERE d.agent_id = ANY(%(agents)s) AND due.at > now()
+WHERE due.at > now()
 """
 
 
 async def next_due_seconds(
-    conn: Connection, agents: Sequence[str], gather_seconds: float
+    conn: Connection, served: Sequence[Served], gather_seconds: float
 ) -> float | None:
     """How long until something becomes due for one of these agents; None: nothing will by time."""
-    parameters = {"agents": list(agents), "gather": gather_seconds}
+    parameters: dict[str, object] = {
+        "agents": [each.agent for each in served],
+        "floors": [each.floor for each in served],
+        "gather": gather_seconds,
+    }
     row = await (await conn.execute(_NEXT_DUE, parameters)).fetchone()
     return None if row is None or row[0] is None else float(row[0])
 
@@ -326,6 +399,7 @@ WHERE agent_id = %(agent)s AND lease = %(lease)s
 async def give_back(conn: Connection, ring: Ring) -> None:
     """Let somebody else attempt the ring, at once."""
     await conn.execute(_GIVE_BACK, {"agent": ring.agent, "lease": ring.lease})
+    await conn.execute(_SAY_DUE, {"channel": CHANNEL})
 
 
 _DOORBELLS = """
@@ -333,17 +407,30 @@ SELECT d.agent_id AS agent,
        (SELECT count(*) FROM bells b WHERE b.agent_id = d.agent_id AND b.state = 'due') AS waiting,
        (SELECT min(b.queued_at) FROM bells b WHERE b.agent_id = d.agent_id AND b.state = 'due')
            AS waiting_since,
-       (SELECT count(*) FROM rings r
-        WHERE r.agent_id = d.agent_id AND r.state = 'given_up'
-          AND r.ended_at > now() - interval '7 days') AS given_up,
+       given_up.rings AS given_up, given_up.problem AS given_up_problem,
        d.failures, d.problem, d.next_try_at
 FROM doorbells d
+CROSS JOIN LATERAL (
+    SELECT count(*) AS rings,
+           coalesce((array_agg(r.problem ORDER BY r.ended_at DESC))[1], '') AS problem
+    FROM rings r
+    WHERE r.agent_id = d.agent_id AND r.state = 'given_up'
+      AND r.ended_at > now() - interval '7 days'
+      AND EXISTS (
+          SELECT
+          FROM bells b
+          JOIN deliveries m ON m.agent_id = b.agent_id AND m.message_id = b.message_id
+          WHERE b.ring = r.id AND b.state = 'given_up' AND m.state IN ('queued', 'delivered')
+            AND (m.expires_at IS NULL OR m.expires_at > now())
+      )
+) given_up
 ORDER BY d.agent_id
 """
 
 
 async def doorbells(conn: Connection) -> list[Doorbell]:
-    """The outbox of every agent that can be woken; rings given up are those of seven days."""
+    """The outbox of every agent that can be woken; rings given up are those of seven days whose
+    mail is unread."""
     async with conn.cursor(row_factory=class_row(Doorbell)) as cursor:
         return await (await cursor.execute(_DOORBELLS)).fetchall()
 

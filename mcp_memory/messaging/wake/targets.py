@@ -120,6 +120,8 @@ def _parts(url: str) -> SplitResult:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise TargetRefused("the url", "it is not a valid address") from None
+    if parts.port == 0:
+        raise TargetRefused("the url", "nobody can be reached at port 0")
     if parts.scheme not in _PORTS or not host:
         raise TargetRefused("the url", "it must be http:// or https:// with a host")
     if parts.username is not None or parts.password is not None:

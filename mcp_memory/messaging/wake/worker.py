@@ -148,7 +148,7 @@ class Outbox:
             conn, served, lease=lease, spare_seconds=_SPARE_LEASE_SECONDS, gather_seconds=gather
         )
         if claimed is None:
-            return Round(None, await store.next_due_seconds(conn, agents, gather))
+            return Round(None, await store.next_due_seconds(conn, served, gather))
         agent, failures = claimed
         kind = next(each.route.kind for each in served if each.agent == agent)
         return Round(

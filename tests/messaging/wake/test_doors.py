@@ -7,7 +7,7 @@ import pytest
 
 from mcp_memory.config import WakeRoute
 from mcp_memory.messaging.wake import targets
-from mcp_memory.messaging.wake.cue import Cue, sentence
+from mcp_memory.messaging.wake.cue import Cue, facts, sentence
 from mcp_memory.messaging.wake.doors import Doors
 from mcp_memory.messaging.wake.models import Attempt, Letter
 from mcp_memory.messaging.wake.signing import is_genuine
@@ -32,7 +32,7 @@ async def ring(chosen: WakeRoute) -> Attempt:
 async def try_dry(chosen: WakeRoute) -> Attempt:
     doors = Doors()
     try:
-        return await doors.try_dry(chosen, Targets.of_own(chosen))
+        return await doors.try_dry(chosen, Targets.of_own(chosen), "bob")
     finally:
         await doors.aclose()
 
@@ -163,7 +163,10 @@ async def test_a_door_is_tried_without_waking_anybody() -> None:
         assert await try_dry(openclaw) == Attempt("HTTP 401", is_refusal=True)
         assert await try_dry(route("webhook", door.url())) == Attempt()
 
-    assert [heard.told for heard in door.heard] == [{}, {}, {"event": "ping"}]
+    *asked, pinged = door.heard
+    assert [heard.told for heard in asked] == [{}, {}]
+    assert pinged.told == facts(Cue("bob", [])) | {"id": pinged.key, "event": "ping"}
+    assert is_genuine("s3cret", pinged.headers, pinged.body, time.time())
 
 
 async def test_a_program_is_looked_for_and_not_run() -> None:

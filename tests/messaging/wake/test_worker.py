@@ -167,7 +167,7 @@ async def test_what_is_given_up_is_visible_and_logged(
     findings: Any = {each["check"]: each for each in json.loads(doctor.stdout)}
 
     assert findings["bells bob"]["state"] == "warning"
-    assert findings["bells bob"]["what"].startswith("1 rings were given up")
+    assert findings["bells bob"]["what"].startswith("1 ring for unread mail given up")
     assert given_up.problem == "HTTP 500"
     assert given_up.attempts == len(door.heard) > 1
     assert listed.doorbell is not None

@@ -1,0 +1,1 @@
+ALTER TABLE doorbells DROP COLUMN route_digest;
