@@ -9,7 +9,10 @@ from mcp_memory.errors import DocumentNotFound, InvalidInput
 async def excerpt(
     conn: Connection, document: Document, version: int, first: int, last: int | None
 ) -> Excerpt:
-    """The lines `first` to `last` of that version; None is its last line."""
+    """The lines `first` to `last` of that version; None is its last line.
+
+    The whole document is given as it was written, to its last newline.
+    """
     found = await store.written(conn, document.id, version)
     if found is None:
         raise DocumentNotFound(
@@ -23,7 +26,7 @@ async def excerpt(
     end = total if last is None else min(last, total)
     return Excerpt(
         path=document.path,
-        text="\n".join(lines[first - 1 : end]),
+        text=text if (first, end) == (1, total) else "\n".join(lines[first - 1 : end]),
         start_line=first,
         end_line=end,
         total_lines=total,

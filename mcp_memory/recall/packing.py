@@ -1,6 +1,7 @@
 """What an answer of memories has room for: memories first, then what is linked with them."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from mcp_memory.db.cancellation import Connection
@@ -54,25 +55,44 @@ async def with_related(
     budget: int,
     tokens: TokenCounter,
 ) -> list[FoundMemory]:
-    """The memories with what is linked with each, while there is room; each is told once."""
+    """The memories with what is linked with each, while there is room.
+
+    What the answer does not hold yet comes first; what it holds is told again in the room left.
+    """
+    places = {each.held.memory_id: place for place, each in enumerate(found)}
     links = await store.links_of(conn, [each.held for each in found], instants)
+    links.sort(key=lambda link: places[link.memory_id])
     others = await _others(conn, links, instants)
-    told = {each.held.memory_id for each in found}
-    left = budget
-    complete: list[FoundMemory] = []
-    for each in found:
-        related: list[LinkedMemory] = []
+    chosen = _chosen(links, places, others, budget, tokens)
+    related: dict[int, list[LinkedMemory]] = {number: [] for number in places}
+    for link in links:
+        if link in chosen:
+            related[link.memory_id].append(_linked(link, others[link.other_id]))
+    return [replace(each, related=related[each.held.memory_id]) for each in found]
+
+
+def _chosen(
+    links: Sequence[Linked],
+    shown: Collection[int],
+    others: Mapping[int, Held],
+    budget: int,
+    tokens: TokenCounter,
+) -> set[Linked]:
+    """The links there is room for: a few of each memory, first those to what is not shown yet."""
+    told, chosen, left = set(shown), set[Linked](), budget
+    counts: Counter[int] = Counter()
+    for again in (False, True):
         for link in links:
             other = others.get(link.other_id)
-            if link.memory_id != each.held.memory_id or other is None or link.other_id in told:
+            if other is None or link in chosen or (link.other_id in told) is not again:
                 continue
             size = tokens.count(other.content)
-            if size <= left and len(related) < _MOST_RELATED:
-                related.append(_linked(link, other))
+            if size <= left and counts[link.memory_id] < _MOST_RELATED:
+                chosen.add(link)
                 told.add(link.other_id)
+                counts[link.memory_id] += 1
                 left -= size
-        complete.append(replace(each, related=related))
-    return complete
+    return chosen
 
 
 async def _others(

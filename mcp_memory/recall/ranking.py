@@ -82,16 +82,26 @@ def order(
     ]
 
 
-def by_meaning(hits: Sequence[Hit], weights: Weights) -> list[Candidate]:
-    """Hits of the semantic route alone, in its own order."""
+def by_meaning(evidence: Sequence[Evidence], weights: Weights) -> list[Candidate]:
+    """What the semantic route found, by the mean of the cosines of the window and the text alone.
+
+    By the window's own a message is found that says nothing itself, beside one that does; by the
+    text's alone an answer of three words is lost.
+    """
+    means = {
+        each.chunk_id: (each.cosine + each.alone) / 2
+        for each in evidence
+        if each.cosine is not None and each.alone is not None
+    }
+    slope, constant = weights.cosine_only
     return [
         Candidate(
-            hit.chunk_id,
+            chunk_id,
             ("semantic",),
-            hit.signals,
-            probability({"cosine": hit.signals["semantic"]}, weights),
+            {"semantic": means[chunk_id]},
+            _logistic(slope * means[chunk_id] + constant),
         )
-        for hit in hits
+        for chunk_id in sorted(means, key=lambda chunk_id: (-means[chunk_id], -chunk_id))
     ]
 
 
@@ -107,6 +117,10 @@ def probability(signals: Mapping[str, float], weights: Weights) -> float:
         + weights.cosine * signals.get("cosine", 0.0)
         + weights.constant
     )
+    return _logistic(exponent)
+
+
+def _logistic(exponent: float) -> float:
     return 1 / (1 + math.exp(-exponent))
 
 

@@ -160,12 +160,21 @@ async def _candidates(
             hits = await routes.phrase(conn, phrase, lexemes, narrowing, limit)
             return [Candidate(hit.chunk_id, ("exact",), hit.signals, 1.0) for hit in hits]
         case "semantic":
-            hits = await routes.semantic(conn, asked.vector, narrowing, limit)
-            return ranking.by_meaning(hits, weights_for(asked.vector.provider))
+            return await _by_meaning(conn, asked.vector, narrowing, limit)
         case "hybrid":
             return await best_candidates(conn, asked, narrowing, wanted=limit)
         case _:
             assert_never(question.request.match)
+
+
+async def _by_meaning(
+    conn: Connection, query: QueryVector, narrowing: Narrowing, limit: int
+) -> list[Candidate]:
+    """The messages nearest in meaning, by what they say and what was said around them."""
+    hits = await routes.semantic(conn, query, narrowing, limit)
+    ids = [hit.chunk_id for hit in hits]
+    evidence = await routes.evidence(conn, ids, [], narrowing=narrowing, lexemes=[], query=query)
+    return ranking.by_meaning(evidence, weights_for(query.provider))
 
 
 async def _messages(

@@ -18,17 +18,25 @@ class _Table(TypedDict):
 class Weights:
     """What each feature is worth in the order, priors too, and what the score is made of.
 
-    The score is a probability: the logistic function of `coverage`, `cosine` and `constant`.
+    The score is a probability: the logistic function of `coverage`, `cosine` and `constant`. Where
+    only meaning is asked for, it is that of `cosine_only`.
     """
 
     features: dict[str, float]
     coverage: float
     cosine: float
     constant: float
+    cosine_only: tuple[float, float]
 
 
 # Other models' cosines are taken to be spread like MiniLM's; without any, words must do.
 _DEFAULT, _WITHOUT_VECTORS = "minilm", "hashing"
+
+
+# Slope and constant where words have no say. Beside words, what hashing vectors share (spelling)
+# adds little; by themselves it is all there is: .48 to .75 for a message that holds the words asked
+# for, up to .25 for another.
+_HASHING_ONLY = (10.0, -3.5)
 
 
 @cache
@@ -38,9 +46,10 @@ def weights_for(provider: str) -> Weights:
     tables = cast("dict[str, _Table]", json.loads(text))
     table = tables.get(provider or _WITHOUT_VECTORS, tables[_DEFAULT])
     calibration = table["calibration"]
+    joint = (calibration["cosine"], calibration["constant"])
     return Weights(
         table["features"] | PRIORS,
         calibration["coverage"],
-        calibration["cosine"],
-        calibration["constant"],
+        *joint,
+        cosine_only=_HASHING_ONLY if provider == _WITHOUT_VECTORS else joint,
     )

@@ -29,7 +29,7 @@ async def test_a_document_comes_back_whole(app: App) -> None:
     await write(app, "alice", "a.md", TEN_LINES)
     whole = await app.documents.get("alice", "a.md")
 
-    assert place(whole) == (TEN_LINES.removesuffix("\n"), 1, 10, 10)
+    assert place(whole) == (TEN_LINES, 1, 10, 10)
     assert (whole.path, whole.version, whole.owner) == ("a.md", 1, "alice")
     assert whole.updated_at.utcoffset() is not None
 

@@ -340,7 +340,7 @@ async def test_odd_text_comes_back_byte_for_byte(app: App) -> None:
     await write(app, "alice", "odd.md", odd)
 
     assert await rows(app, "SELECT content FROM document_versions") == [(odd,)]
-    assert await text_of(app, "odd.md") == odd.removesuffix("\n")
+    assert await text_of(app, "odd.md") == odd
 
 
 async def test_a_failed_write_leaves_no_part_behind(app: App) -> None:

@@ -1,17 +1,21 @@
 """Search among messages: every filter in every mode, and full pages."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from mcp_memory.app import App
+from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
 from mcp_memory.errors import InvalidInput, SessionNotFound
 from mcp_memory.recall.models import SearchRequest
 from mcp_memory.recall.transcripts import Match, TranscriptRequest
 from mcp_memory.transcripts.models import MessageFilter
+from tests.embeddings.conftest import minilm_dir, minilm_wheel, shared_models
 from tests.fixtures.postgres import MakeConfig
 from tests.transcripts.saying import DAY, find, said, tell, until_embedded
+
+__all__ = ["minilm_dir", "minilm_wheel", "shared_models"]
 
 MODES: list[Match] = ["hybrid", "semantic", "exact"]
 
@@ -121,3 +125,34 @@ async def test_the_search_of_everything_finds_messages_when_asked(app: App) -> N
     assert [(each.path, each.citation) for each in found if "zebra" in each.text] == [("s", "s#2")]
     plain = await app.recall.search("alice", SearchRequest("zebra", min_score=0.0))
     assert plain.results == []
+
+
+TALK = (
+    "Where is the heron nest?",
+    "The heron nest is by the weir.",
+    "I bought a new bicycle yesterday.",
+    "Nice, which colour?",
+    "The tax office called about the form.",
+)
+
+
+@pytest.mark.parametrize("provider", ["minilm", "hashing"])
+@pytest.mark.parametrize(
+    ("query", "best"), [("heron nest", {1, 2}), ("bicycle", {3}), ("tax office", {5})]
+)
+async def test_what_is_meant_is_the_message_itself_and_not_its_neighbour(
+    make_config: MakeConfig, minilm_dir: Path, provider: str, query: str, best: set[int]
+) -> None:
+    """A short message is found by the window around it, which says what its neighbours say."""
+    embeddings = {"provider": provider, "model_dir": str(minilm_dir)}
+    async with open_app(make_config(embeddings=embeddings)) as app:
+        await tell(app, "s", *[said(n, text) for n, text in enumerate(TALK, start=1)])
+        await until_embedded(app)
+        request = TranscriptRequest(query, "semantic")
+        hits = (await app.transcript_search.search_transcripts("alice", request)).results
+        unrelated = TranscriptRequest("Who painted the Sistine chapel?", "semantic")
+        nothing = (await app.transcript_search.search_transcripts("alice", unrelated)).results
+
+    assert {hit.message.id for hit in hits[: len(best)]} == {f"m{n}" for n in best}
+    assert hits[0].score > 2 * hits[len(best)].score
+    assert nothing == []

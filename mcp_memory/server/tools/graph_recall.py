@@ -127,7 +127,7 @@ class GraphReadingTools:
         sort_by: Sort = None,
         detail: DetailName = "summary",
         max_tokens: MaxTokens = None,
-        include_related: IncludeRelated = False,
+        include_related: IncludeRelated = True,
         max_results: SameAsLimit = None,
         limit: MaxResults = 20,
         cursor: Cursor = "",

@@ -127,6 +127,28 @@ async def test_linked_memories_come_along_within_the_budget(app: App) -> None:
     assert narrow.memories[0].related == []
 
 
+async def test_links_between_memories_of_one_answer_are_told_too(app: App) -> None:
+    leak = await tell(app, "The boiler leaks.")
+    link = (Association(leak, "caused_by"),)
+    repair = await tell(app, "The boiler was replaced by a plumber.", associations=link)
+    far = await tell(app, "Copper is dear.", associations=(Association(repair, "related_to"),))
+
+    found = await ask(app, query="boiler", include_related=True)
+    listed = await ask(app, mode="recent", include_related=True)
+
+    assert {
+        each.held.memory_id: [(r.id, r.relation) for r in each.related] for each in found.memories
+    } == {
+        int(leak[1:]): [(repair, "caused_by")],
+        int(repair[1:]): [(leak, "caused_by"), (far, "related_to")],
+    }
+    assert [[r.id for r in each.related] for each in listed.memories] == [
+        [repair],
+        [leak, far],
+        [repair],
+    ]
+
+
 async def test_a_budget_bounds_the_memories_and_the_rest_is_on_the_next_page(app: App) -> None:
     text = "The kestrel hovers over the meadow, again and again, number {}."
     for number in range(6):

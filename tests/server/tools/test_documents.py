@@ -24,7 +24,7 @@ async def test_what_is_written_is_read(alice: Client) -> None:
     await ask(alice, "memory_write", path="MEMORY.md", content="three\n")
     assert without_times(await ask(alice, "memory_get", path="MEMORY.md")) == {
         "path": "MEMORY.md",
-        "text": "one\ntwo\nthree",
+        "text": "one\ntwo\nthree\n",
         "start_line": 1,
         "end_line": 3,
         "total_lines": 3,
