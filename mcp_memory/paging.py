@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from datetime import datetime
 from typing import cast
 
 from mcp_memory.errors import InvalidInput
@@ -27,6 +28,17 @@ def from_cursor(kind: str, cursor: str) -> list[str | int | float]:
     if place[:1] != [kind] or not all(_is_plain(part) for part in place):
         raise _not_ours()
     return cast("list[str | int | float]", place[1:])
+
+
+def instant_in_cursor(text: str) -> datetime:
+    """The aware instant that a part of a cursor names; `InvalidInput` for anything else."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise _not_ours() from exc
+    if instant.tzinfo is None:
+        raise _not_ours()
+    return instant
 
 
 def _is_plain(part: object) -> bool:

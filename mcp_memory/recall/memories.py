@@ -15,7 +15,7 @@ from mcp_memory.graph.reading.service import answer, found_memories, pinned
 from mcp_memory.graph.reading.store import Page
 from mcp_memory.graph.walking import store as walking
 from mcp_memory.graph.walking.store import Way
-from mcp_memory.paging import from_cursor, to_cursor
+from mcp_memory.paging import from_cursor, instant_in_cursor, to_cursor
 from mcp_memory.recall import entities, nearness
 from mcp_memory.recall.candidates import OF_PASSAGES, Asked, best_candidates
 from mcp_memory.recall.models import Candidate, Narrowing
@@ -187,13 +187,7 @@ def _start(asked: GraphQuery) -> tuple[int, Instants]:
         return 0, asked.instants
     match from_cursor(_CURSOR, asked.cursor):
         case [int() as skip, str() as as_of, str() as known_at] if 0 <= skip <= 10_000:
-            try:
-                instants = datetime.fromisoformat(as_of), datetime.fromisoformat(known_at)
-            except ValueError as exc:
-                raise InvalidInput("cursor", "is not one of this tool") from exc
-            if any(instant.tzinfo is None for instant in instants):
-                raise InvalidInput("cursor", "is not one of this tool")
-            return skip, Instants(*instants)
+            return skip, Instants(instant_in_cursor(as_of), instant_in_cursor(known_at))
         case _:
             raise InvalidInput("cursor", "is not one of this tool")
 

@@ -8,8 +8,9 @@ from mcp_memory.config import LimitsConfig, TranscriptsConfig
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import AmbiguousMessage, InvalidInput, MessageNotFound, SessionNotFound
-from mcp_memory.paging import from_cursor, to_cursor
+from mcp_memory.paging import from_cursor, instant_in_cursor, to_cursor
 from mcp_memory.spaces.service import Spaces
+from mcp_memory.text.storable import is_storable
 from mcp_memory.transcripts import store, taking
 from mcp_memory.transcripts.appending import append_to
 from mcp_memory.transcripts.models import (
@@ -91,11 +92,12 @@ class Transcripts:
         database: str | None = None,
     ) -> MessagePage:
         """Messages, newest first."""
-        skip = _skipped(_RECENT, cursor)
+        before = _place(_RECENT, cursor)
         chosen = await self._databases.reading(database, agent)
-        found = await chosen.read(agent, lambda conn: store.recent(conn, wanted, limit + 1, skip))
-        more = len(found) > limit
-        return MessagePage(found[:limit], to_cursor(_RECENT, skip + limit) if more else "")
+        found = await chosen.read(agent, lambda conn: store.recent(conn, wanted, limit + 1, before))
+        page, more = found[:limit], len(found) > limit
+        last = (page[-1].created_at.isoformat(), page[-1].session_id, page[-1].seq) if more else ()
+        return MessagePage(page, to_cursor(_RECENT, *last) if more else "")
 
     async def sessions(
         self,
@@ -107,11 +109,13 @@ class Transcripts:
         database: str | None = None,
     ) -> SessionPage:
         """Sessions, the last active first."""
-        skip = _skipped(_SESSIONS, cursor)
+        before = _place(_SESSIONS, cursor)
         chosen = await self._databases.reading(database, agent)
-        found = await chosen.read(agent, lambda conn: store.sessions(conn, wanted, limit + 1, skip))
-        more = len(found) > limit
-        return SessionPage(found[:limit], to_cursor(_SESSIONS, skip + limit) if more else "")
+        look = partial(store.sessions, wanted=wanted, limit=limit + 1, before=before)
+        found = await chosen.read(agent, look)
+        page, more = found[:limit], len(found) > limit
+        last = (page[-1].last_at.isoformat(), page[-1].session_id, 0) if more else ()
+        return SessionPage(page, to_cursor(_SESSIONS, *last) if more else "")
 
     async def gaps(
         self,
@@ -165,11 +169,14 @@ async def _span(
     return await store.by_seq(conn, session.id, seq_from, seq_to, _MOST_GOT)
 
 
-def _skipped(kind: str, cursor: str) -> int:
+def _place(kind: str, cursor: str) -> store.Place | None:
+    """Where a page begins, whatever has been appended since the one before."""
     if not cursor:
-        return 0
+        return None
     match from_cursor(kind, cursor):
-        case [int() as skip] if 0 <= skip <= 1_000_000:
-            return skip
+        case [str() as at, str() as session_id, int() as seq] if (
+            is_storable(session_id) and 0 <= seq < 2**63
+        ):
+            return instant_in_cursor(at), session_id, seq
         case _:
             raise InvalidInput("cursor", f"is not one of the action {kind}")

@@ -308,6 +308,9 @@ async def by_ids(conn: Connection, ids: Sequence[str], session_id: str | None) -
         return await found.fetchall()
 
 
+# After which a page begins: an instant, a session, and a message of it.
+Place = tuple[datetime, str, int]
+
 _RECENT = """
 SELECT m.external_id AS id, s.session_id, m.seq, m.role, m.speaker, m.content, m.created_at,
        m.source, m.metadata
@@ -321,13 +324,19 @@ WHERE m.agent_id = current_agent()
   AND (%(exclude_sources)s::text[] IS NULL OR m.source <> ALL (%(exclude_sources)s))
   AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR m.created_at < %(until)s)
-ORDER BY m.created_at DESC, m.id DESC
-LIMIT %(limit)s OFFSET %(skip)s
+  AND m.created_at <= coalesce(%(at)s::timestamptz, 'infinity')
+  AND (%(at)s::timestamptz IS NULL
+       OR (m.created_at, s.session_id, m.seq) < (%(at)s, %(of)s::text, %(seq)s::bigint))
+ORDER BY m.created_at DESC, s.session_id DESC, m.seq DESC
+LIMIT %(limit)s
 """
 
 
-async def recent(conn: Connection, wanted: MessageFilter, limit: int, skip: int) -> list[Message]:
-    """The caller's own messages, newest first."""
+async def recent(
+    conn: Connection, wanted: MessageFilter, limit: int, before: Place | None
+) -> list[Message]:
+    """The caller's own messages, newest first, from that place on."""
+    at, of, seq = before or (None, "", 0)
     async with conn.cursor(row_factory=class_row(Message)) as cursor:
         found = await cursor.execute(
             _RECENT,
@@ -340,7 +349,9 @@ async def recent(conn: Connection, wanted: MessageFilter, limit: int, skip: int)
                 "since": wanted.since,
                 "until": wanted.until,
                 "limit": limit,
-                "skip": skip,
+                "at": at,
+                "of": of,
+                "seq": seq,
             },
         )
         return await found.fetchall()
@@ -384,15 +395,17 @@ WHERE agent_id = current_agent() AND messages > 0
   AND (%(exclude_sources)s::text[] IS NULL OR source <> ALL (%(exclude_sources)s))
   AND (%(since)s::timestamptz IS NULL OR last_at >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR first_at < %(until)s)
-ORDER BY last_at DESC, id DESC
-LIMIT %(limit)s OFFSET %(skip)s
+  AND (%(at)s::timestamptz IS NULL OR (last_at, session_id) < (%(at)s, %(of)s::text))
+ORDER BY last_at DESC, session_id DESC
+LIMIT %(limit)s
 """
 
 
 async def sessions(
-    conn: Connection, wanted: MessageFilter, limit: int, skip: int
+    conn: Connection, wanted: MessageFilter, limit: int, before: Place | None
 ) -> list[ListedSession]:
-    """The caller's own sessions, the last active first."""
+    """The caller's own sessions, the last active first, from that place on."""
+    at, of, _ = before or (None, "", 0)
     async with conn.cursor(row_factory=class_row(ListedSession)) as cursor:
         found = await cursor.execute(
             _SESSIONS,
@@ -402,7 +415,8 @@ async def sessions(
                 "since": wanted.since,
                 "until": wanted.until,
                 "limit": limit,
-                "skip": skip,
+                "at": at,
+                "of": of,
             },
         )
         return await found.fetchall()

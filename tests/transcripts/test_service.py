@@ -291,3 +291,20 @@ async def test_more_ids_than_can_be_looked_up_at_once_are_refused_as_such(app: A
     with pytest.raises(InvalidInput) as caught:
         await app.transcripts.get("alice", message_ids=[str(n) for n in range(1001)])
     assert caught.value.parameter == "message_ids"
+
+
+async def test_what_is_appended_between_two_pages_is_told_by_neither_twice(app: App) -> None:
+    await tell(app, "s", *[said(n) for n in range(1, 5)])
+    await tell(app, "t", *[said(n, minutes=2) for n in range(11, 14)])
+    recent = await app.transcripts.recent("alice", EVERYTHING, limit=3)
+    sessions = await app.transcripts.sessions("alice", EVERYTHING, limit=1)
+
+    await tell(app, "u", said(90))
+
+    seen, cursor = [m.id for m in recent.messages], recent.next_cursor
+    while cursor:
+        page = await app.transcripts.recent("alice", EVERYTHING, limit=2, cursor=cursor)
+        seen, cursor = [*seen, *(m.id for m in page.messages)], page.next_cursor
+    rest = await app.transcripts.sessions("alice", EVERYTHING, cursor=sessions.next_cursor)
+    assert seen == ["m4", "m3", "m13", "m12", "m11", "m2", "m1"]
+    assert [each.session_id for each in [*sessions.sessions, *rest.sessions]] == ["s", "t"]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mcp_memory.errors import InvalidInput
-from mcp_memory.paging import from_cursor, to_cursor
+from mcp_memory.paging import from_cursor, instant_in_cursor, to_cursor
 
 _KIND = "memories"
 
@@ -38,12 +38,7 @@ def from_place(mode: str, cursor: str) -> Place:
             str() as as_of,
             str() as known_at,
         ] if of_mode == mode and _are_small(memory, version):
-            try:
-                instants = datetime.fromisoformat(as_of), datetime.fromisoformat(known_at)
-            except ValueError as exc:
-                raise _not_ours() from exc
-            if any(instant.tzinfo is None for instant in instants):
-                raise _not_ours()
+            instants = instant_in_cursor(as_of), instant_in_cursor(known_at)
             return Place((float(place), memory, version), *instants)
         case _:
             raise _not_ours()
