@@ -261,12 +261,15 @@ class AmbiguousPath(Conflict):
 class DocumentExists(Conflict):
     """mode="create" met a document of that path."""
 
-    def __init__(self, path: str, version: int) -> None:
+    def __init__(
+        self,
+        path: str,
+        version: int,
+        *,
+        advice: str = 'Use mode="append" or mode="replace", or another path.',
+    ) -> None:
         self.path, self.version = path, version
-        super().__init__(
-            f"{path!r} exists already (version {version})."
-            ' Use mode="append" or mode="replace", or another path.'
-        )
+        super().__init__(f"{path!r} exists already (version {version}). {advice}")
 
 
 class VersionConflict(Conflict):

@@ -97,7 +97,8 @@ async def _import(
         print_json([asdict(each) for each in taken])
     else:
         for each in taken:
-            _tell(each)
+            if each.understood:
+                _tell(each)
     _fail_if_not_understood(taken)
 
 

@@ -23,6 +23,7 @@ from mcp_memory.errors import Conflict, DatabaseError, UnknownDatabase
 
 _EMBEDDED_DATABASE = "mcp_memory"
 _LIST_SECONDS = float(provision.CONNECT_TIMEOUT_SECONDS)
+_NOT_CREATED = "auto_create is off: whoever runs the server creates it."
 READ_URL_UNUSED = "read_url is not used by this version; what is read comes from url too"
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,10 @@ class Databases:
         """The database to write; it is created when it does not exist."""
         return await self._opened(name or self.default_of(agent), create=True)
 
+    async def opened_for(self, name: str | None, agent: str, *, create: bool) -> Database:
+        """The database to write, which is created only where the write can be its first."""
+        return await (self.writing if create else self.reading)(name, agent)
+
     async def register(
         self, name: str, agent: str, *, url: str | None = None, persist: bool = False
     ) -> Database:
@@ -143,7 +148,8 @@ class Databases:
             await self._load_registrations()
             derived = await self._derived_names()
         except DatabaseError as exc:
-            logger.warning("the databases cannot all be listed: %s", exc)
+            # Whoever looks into them is told by each that is silent.
+            logger.info("the databases cannot all be listed: %s", exc)
             derived = set[str]()
         default = self.configured_default
         return [default, *sorted((self._addresses.names | derived) - {default})]
@@ -262,7 +268,10 @@ class Databases:
                 await catalog.create(conn, database, self._addresses.mark(name))
                 logger.info("created database %s", name)
         if not found and not (create and self._config.auto_create):
-            raise UnknownDatabase(name, await self._names_beside(name))
+            names = await self._names_beside(name)
+            if not self._config.auto_create:
+                raise UnknownDatabase(name, names, advice=_NOT_CREATED)
+            raise UnknownDatabase(name, names)
 
     async def _names_beside(self, name: str) -> Sequence[str]:
         """The other names there are; registrations lie in the default database."""

@@ -16,6 +16,15 @@ def checked_path(path: str, longest: int) -> str:
     return path
 
 
+def checked_prefix(parameter: str, prefix: str) -> str:
+    """The beginning of a path; `InvalidInput` when no path can begin so."""
+    if prefix.startswith(("/", "\\", "~")) or _DRIVE.match(prefix):
+        raise InvalidInput(parameter, "is absolute; use a relative one such as notes/")
+    if any(part in (".", "..") for part in re.split(r"[/\\]", prefix)[:-1]) or prefix == "..":
+        raise InvalidInput(parameter, "has a '.' or '..' part; use a plain one such as notes/")
+    return prefix
+
+
 def _problem(path: str, longest: int) -> str:
     if not path.strip():
         return "is empty; use one such as notes/today.md"

@@ -25,7 +25,7 @@ from mcp_memory.documents.models import (
     WriteDocument,
     Written,
 )
-from mcp_memory.documents.paths import checked_path
+from mcp_memory.documents.paths import checked_path, checked_prefix
 from mcp_memory.errors import (
     AmbiguousPath,
     DatabaseError,
@@ -68,7 +68,9 @@ class Documents:
     ) -> Written:
         """Write the agent's own document of that path; every earlier version is kept."""
         self._check(request)
-        chosen = await self._databases.writing(database, agent)
+        # What must be there already is in no database that is not.
+        is_first = not request.expected_version
+        chosen = await self._databases.opened_for(database, agent, create=is_first)
         fingerprint = idempotency.request_hash(asdict(request))
 
         async def work(conn: Connection) -> Written:
@@ -122,6 +124,7 @@ class Documents:
         database: str | None = None,
     ) -> ListPage:
         """Visible documents by path; the page is full if there are enough."""
+        checked_prefix("prefix", prefix or "")
         after = _place(cursor) if cursor else ("", "")
         chosen = await self._databases.reading(database, agent)
         found = await chosen.read(
@@ -160,7 +163,7 @@ class Documents:
         async def work(conn: Connection) -> Deleted:
             await store.lock_path(conn, agent, path)
             if (living := await store.own(conn, agent, path)) is not None:
-                raise DocumentExists(path, living.version)
+                raise DocumentExists(path, living.version, advice="Delete it first, or leave it.")
             days = self._limits.recovery_days
             document = await store.last_deleted(conn, agent, path, days)
             if document is None:

@@ -43,7 +43,9 @@ class Graph:
         """
         check(memory, content_bytes=self._limits.content_bytes)
         key = idempotency.checked_key(memory.idempotency_key)
-        chosen = await self._databases.writing(database, agent)
+        # What it refers to is in no database that is not there.
+        is_first = not (memory.supersedes or memory.associations)
+        chosen = await self._databases.opened_for(database, agent, create=is_first)
         query = await self._spaces.query_vector(chosen, memory.content[:_COMPARED_CHARS])
         likening = Likening(query, self._functional)
         request = idempotency.request_hash({"store": asdict(memory)})

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from mcp_memory import audit
 from mcp_memory.audit import Event
@@ -33,6 +33,8 @@ async def store_memory(
     fingerprint = writing.fingerprint(memory)
     if (known := await store.same(conn, fingerprint)) is not None:
         return await _repeated(conn, known)
+    if memory.expires_at is not None and memory.expires_at <= datetime.now(UTC):
+        raise InvalidInput("expires_at", "lies in the past; use a date to come, such as 2030-01-31")
     await store.let_go_of_expired(conn, fingerprint)
     links = await writing.targets(conn, memory.associations)
     ended = await writing.chain_of(conn, agent, memory.supersedes)

@@ -116,7 +116,7 @@ class Messages:
         acknowledged by then, it comes again. No pooled connection is held while waiting.
         """
         lease = timedelta(seconds=self._settings.lease_seconds)
-        chosen = await self._writing(database, agent)
+        chosen = await self._visited(database, agent)
         wait = Wait(wanted, limit, timeout_seconds, lease)
         return await wait_for_mail(chosen, self._bells, agent, wait, idle)
 
@@ -133,7 +133,7 @@ class Messages:
         `MailNotFound` when one of them was not sent to this agent; then none is marked.
         """
         ids, note = taking.message_ids(message_ids), taking.checked_note(note)
-        chosen = await self._writing(database, agent)
+        chosen = await self._visited(database, agent)
 
         async def work(conn: Connection) -> None:
             mine = await store.received(conn, ids)
@@ -257,8 +257,14 @@ class Messages:
     async def _reading(self, database: str | None, agent: str) -> Database:
         return await self._databases.reading(database or self._databases.configured_default, agent)
 
+    async def _visited(self, database: str | None, agent: str) -> Database:
+        """The database whose mail somebody takes, who is known there; none is made for that."""
+        chosen = await self._reading(database, agent)
+        await self._presence.note(agent, chosen.name)
+        return chosen
+
     async def _writing(self, database: str | None, agent: str) -> Database:
-        """The database of the mail; whoever acts in it is known there."""
+        """The database that mail is sent in; whoever acts in it is known there."""
         chosen = await self._databases.writing(
             database or self._databases.configured_default, agent
         )

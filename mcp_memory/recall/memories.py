@@ -10,7 +10,13 @@ from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput
 from mcp_memory.graph.reading import store
-from mcp_memory.graph.reading.models import FoundMemory, GraphAnswer, GraphQuery, Instants
+from mcp_memory.graph.reading.models import (
+    FoundMemory,
+    GraphAnswer,
+    GraphQuery,
+    Instants,
+    MemoryFilter,
+)
 from mcp_memory.graph.reading.service import answer, found_memories, pinned
 from mcp_memory.graph.reading.store import Page
 from mcp_memory.graph.walking import store as walking
@@ -93,6 +99,7 @@ class MemoryRecall:
             raise InvalidInput("memory_type", "is required for mode typed")
         if len(asked.query) > self._limits.query_chars:
             raise InvalidInput("query", f"is longer than {self._limits.query_chars} characters")
+        _check_spans(asked.wanted)
         for name in ("query", "id", "entity", "related_to"):
             if not is_storable(str(getattr(asked, name))):
                 raise InvalidInput(name, "holds NUL or is not UTF-8; nothing stored is like that")
@@ -145,6 +152,14 @@ class MemoryRecall:
         ]
         now = instants.as_of or datetime.now(UTC)
         return nearness.ordered(found, now) if sort == "rank" else found
+
+
+def _check_spans(wanted: MemoryFilter) -> None:
+    if wanted.since and wanted.until and wanted.since >= wanted.until:
+        raise InvalidInput("since", "is not before until")
+    after, before = wanted.happens_after, wanted.happens_before
+    if after and before and after >= before:
+        raise InvalidInput("happens_after", "is not before happens_before")
 
 
 def _is_searched(asked: GraphQuery) -> bool:

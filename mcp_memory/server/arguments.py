@@ -1,7 +1,8 @@
 """Arguments of a call, checked before the tool runs, with complaints a model can act on."""
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
@@ -94,7 +95,7 @@ def _parsed(value: JsonValue, schema: Schema) -> JsonValue:
 def _complaint(exc: ValidationError, properties: Mapping[str, Schema]) -> InvalidInput:
     """One complaint for all the parameters that cannot be used."""
     problems: dict[str, str] = {}
-    for error in exc.errors(include_url=False, include_context=False):
+    for error in exc.errors(include_url=False):
         name = str(error["loc"][0]) if error["loc"] else "arguments"
         problems.setdefault(name, _problem(error, properties.get(name, {})))
     (first, problem), *others = problems.items()
@@ -104,19 +105,29 @@ def _complaint(exc: ValidationError, properties: Mapping[str, Schema]) -> Invali
 def _problem(error: ErrorDetails, schema: Schema) -> str:
     if error["type"] == "missing":
         return "is required"
-    allowed = _allowed(schema)
+    choices = _choices(schema) or _expected(error)
+    allowed = _one_of(schema, choices) if choices else _allowed(schema)
     given = cast("object", error["input"])
     if "text" in allowed.split() or isinstance(given, dict | list):
         return f"cannot be used; {allowed}"
-    hint = nearest(given, _choices(schema)) if isinstance(given, str) else ""
+    hint = nearest(given, choices) if isinstance(given, str) else ""
     return f"{_shown(given)} cannot be used; {allowed}{'.' if hint else ''}{hint}"
+
+
+def _one_of(schema: Schema, choices: Sequence[str]) -> str:
+    named = ", ".join(repr(choice) for choice in choices)
+    return f"use a list of {named}" if schema.get("type") == "array" else f"use {named}"
+
+
+def _expected(error: ErrorDetails) -> list[str]:
+    """The choices that a schema is silent about where another tool's has them."""
+    if error["type"] != "literal_error":
+        return []
+    return re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
 
 
 def _allowed(schema: Schema) -> str:
     """What the parameter takes, in words."""
-    if choices := _choices(schema):
-        named = ", ".join(repr(choice) for choice in choices)
-        return f"use a list of {named}" if schema.get("type") == "array" else f"use {named}"
     match schema.get("type"):
         case "integer":
             return f"use a whole number{_bounds(schema)}"
@@ -124,6 +135,8 @@ def _allowed(schema: Schema) -> str:
             return f"use a number{_bounds(schema)}"
         case "boolean":
             return "use true or false"
+        case "array" if (keys := _item_keys(schema)) is not None:
+            return f"use a list of objects{keys}"
         case "array":
             return 'use a list of text, such as ["one", "two"]'
         case "object":
@@ -147,16 +160,27 @@ def _choices(schema: Schema) -> list[str]:
             return []
 
 
+def _item_keys(schema: Schema) -> str | None:
+    """Which keys the objects of a list have, in words; None for a list of something else."""
+    items = schema.get("items")
+    if not isinstance(items, dict) or items.get("type") != "object":
+        return None
+    keys = items.get("properties")
+    return f" with {', '.join(keys)}" if isinstance(keys, dict) else ""
+
+
 def _bounds(schema: Schema) -> str:
-    match schema.get("minimum"), schema.get("maximum"):
-        case None, None:
-            return ""
-        case lowest, None:
-            return f" of at least {lowest}"
-        case None, highest:
-            return f" of at most {highest}"
-        case lowest, highest:
-            return f" from {lowest} to {highest}"
+    lowest, highest = schema.get("minimum"), schema.get("maximum")
+    if lowest is not None and highest is not None:
+        return f" from {lowest} to {highest}"
+    words = {
+        "minimum": "of at least",
+        "exclusiveMinimum": "above",
+        "maximum": "of at most",
+        "exclusiveMaximum": "below",
+    }
+    told = [f"{words[key]} {schema[key]}" for key in words if key in schema]
+    return f" {' and '.join(told)}" if told else ""
 
 
 def _shown(given: object) -> str:

@@ -1,9 +1,9 @@
-"""A bound on request bodies: what is larger is refused before anything reads it."""
+"""What a request may send: JSON, and no more of it than is read before anything is done."""
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mcp_memory.web.answers import refusal
+from mcp_memory.web.answers import MCP_PATH, refusal
 
 
 class BodyLimit:
@@ -22,6 +22,9 @@ class BodyLimit:
         if body is None:
             message = f"The request is larger than {self._limit} bytes."
             return await refusal(scope["path"], 413, message)(scope, receive, send)
+        if not _is_json(scope):
+            message = "The body must be JSON: Content-Type: application/json."
+            return await refusal(scope["path"], 415, message)(scope, receive, send)
         return await self._app(scope, _replayed(body, receive), send)
 
     async def _body(self, receive: Receive) -> list[Message] | None:
@@ -36,6 +39,14 @@ class BodyLimit:
                 return None
             if message["type"] != "http.request" or not message.get("more_body", False):
                 return messages
+
+
+def _is_json(scope: Scope) -> bool:
+    """What is posted to MCP's path is; what is not served at all is told as that."""
+    if scope["method"] != "POST" or scope["path"] != MCP_PATH:
+        return True
+    declared = Headers(scope=scope).get("content-type", "")
+    return declared.partition(";")[0].strip() == "application/json"
 
 
 def _replayed(messages: list[Message], receive: Receive) -> Receive:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.documents.paths import checked_path
+from mcp_memory.documents.paths import checked_path, checked_prefix
 from mcp_memory.errors import InvalidInput
 
 
@@ -70,3 +70,15 @@ def test_whatever_is_taken_stays_below_its_root_and_can_be_stored(path: str) -> 
     assert len(taken) <= 10
     assert not {"", ".", ".."} & set(parts)
     assert taken.encode().isascii() or "é" in taken
+
+
+@pytest.mark.parametrize("prefix", ["", "n", "notes", "notes/", "notes/2026-", ".hidden", "a..b"])
+def test_the_beginning_of_a_path_is_taken_as_it_is(prefix: str) -> None:
+    assert checked_prefix("prefix", prefix) == prefix
+
+
+@pytest.mark.parametrize("prefix", ["/", "/etc", "~/", "C:\\", "..", "../", "notes/../", "./n"])
+def test_what_no_path_begins_with_is_refused(prefix: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        checked_prefix("path_prefix", prefix)
+    assert caught.value.parameter == "path_prefix"

@@ -191,7 +191,20 @@ async def test_what_has_expired_is_never_found_whatever_the_instant(app: App) ->
 
     assert await so_at(app, "alice") == {}
     assert await so_at(app, "alice", day(1)) == {}
-    assert not (await store(app, "the code is 1234", expires_at=soon)).repeated
+    assert not (await store(app, "the code is 1234")).repeated
+
+
+async def test_what_would_never_be_found_is_not_kept(app: App) -> None:
+    later = datetime.now(UTC) + timedelta(milliseconds=300)
+    first = await store(app, "the code is 1234", expires_at=later, idempotency_key="k")
+    await anyio.sleep(0.5)  # the instant itself is what is tested
+
+    with pytest.raises(InvalidInput) as caught:
+        await store(app, "the code is 5678", expires_at=later)
+    again = await store(app, "the code is 1234", expires_at=later, idempotency_key="k")
+
+    assert caught.value.parameter == "expires_at"
+    assert again.id == first.id
 
 
 @pytest.mark.parametrize(

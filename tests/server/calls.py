@@ -16,6 +16,9 @@ from mcp_memory.server.build import build_server
 
 Facts: TypeAlias = dict[str, JsonValue]
 
+# What an empty database counts.
+NOTHING = dict.fromkeys(("documents", "chunks", "sessions", "messages", "memories", "entities"), 0)
+
 
 @asynccontextmanager
 async def client_of(

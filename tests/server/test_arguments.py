@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue
 
 from mcp_memory.errors import InvalidInput
 from mcp_memory.server.arguments import checked_arguments
-from mcp_memory.server.schemas import slim
+from mcp_memory.server.schemas import properties_of, slim
 
 
 def _recall(
@@ -60,6 +60,15 @@ def test_what_cannot_be_stored_is_refused_however_it_is_written(
     with pytest.raises(InvalidInput) as caught:
         check(**({"query": "x"} | given))
     assert caught.value.parameter == next(iter(given))
+
+
+def test_choices_that_the_schema_is_silent_about_are_told_all_the_same() -> None:
+    properties: dict[str, JsonValue] = {**properties_of(SCHEMA), "kind": {"type": "string"}}
+    with pytest.raises(InvalidInput) as caught:
+        checked_arguments(
+            MODEL, {**SCHEMA, "properties": properties}, {"query": "x", "kind": "fct"}
+        )
+    assert caught.value.problem == "'fct' cannot be used; use 'fact', 'goal'. Did you mean 'fact'?"
 
 
 @pytest.mark.parametrize(

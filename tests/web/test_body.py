@@ -32,6 +32,15 @@ async def test_what_is_larger_than_the_limit_is_refused(small: App) -> None:
             assert declared.json() == undeclared.json()
 
 
+async def test_what_is_not_json_is_refused_as_such(small: App) -> None:
+    async with open_site(small) as site, site.http() as http:
+        for headers in ({"Content-Type": "text/plain"}, {}):
+            answer = await http.post("/mcp", content=b"{}", headers=headers)
+            assert (answer.status_code, "Content-Type" in answer.text) == (415, True)
+        named = {"Content-Type": "application/json; charset=utf-8"}
+        assert (await http.post("/mcp", content=b"{}", headers=named)).status_code != 415
+
+
 async def test_what_is_as_large_as_the_limit_arrives_whole(small: App) -> None:
     async with open_site(small) as site, site.http() as http:
         declared = await http.post("/nothing", content=b"x" * LIMIT)

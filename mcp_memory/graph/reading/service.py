@@ -160,7 +160,8 @@ async def _links(
 
 
 async def _path(conn: Connection, asked: GraphQuery) -> GraphAnswer:
-    start, end = await resolved(conn, asked.entity), await resolved(conn, asked.related_to)
+    start = await resolved(conn, asked.entity)
+    end = await resolved(conn, asked.related_to, parameter="related_to")
     way = await way_of(conn, asked, asked.instants)
     steps = await paths.shortest(conn, start, end, asked.depth or paths.LONGEST, way)
     if not steps:
@@ -219,10 +220,10 @@ async def found_memories(conn: Connection, rows: Sequence[Held]) -> list[FoundMe
     return [FoundMemory(row, 1.0, entities.get((row.memory_id, row.version), [])) for row in rows]
 
 
-async def resolved(conn: Connection, text: str) -> list[int]:
+async def resolved(conn: Connection, text: str, *, parameter: str = "entity") -> list[int]:
     """Every entity that is meant by a name or an id; `EntityNotFound` names near ones."""
     if not text.strip():
-        raise InvalidInput("entity", "is required for this mode: a name or an id")
+        raise InvalidInput(parameter, "is required for this mode: a name or an id")
     found = await walking.named(conn, normal(text))
     if not found and (number := entity_number(text)) is not None:
         names = await walking.names_of(conn, number)

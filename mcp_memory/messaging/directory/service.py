@@ -57,7 +57,7 @@ class Directory:
     async def unsubscribe(self, agent: str, channel: str, *, database: str | None = None) -> bool:
         """Hear a channel no more; whether one did before. Mail that has come stays."""
         taking.checked_channel(channel)
-        chosen = await self._databases.writing(self._name(database), agent)
+        chosen = await self._databases.reading(self._name(database), agent)
         return await chosen.write(
             agent, lambda conn: store.unsubscribe(conn, channel), changes_search=False
         )

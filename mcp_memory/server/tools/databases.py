@@ -84,6 +84,7 @@ class DatabaseTools:
     def __init__(self, app: App) -> None:
         self._databases, self._spaces = app.databases, app.spaces
         self._documents, self._transcripts = app.documents, app.transcripts
+        self._graph = app.graph
         self._messages = app.messages
 
     async def memory_list_databases(self, caller: Caller) -> DatabaseList:
@@ -137,8 +138,10 @@ class DatabaseTools:
         )
 
     async def _counts(self, caller: Caller, database: str) -> dict[str, int]:
-        documents = await self._documents.count(caller.agent, database=database)
-        return documents | await self._transcripts.count(caller.agent, database=database)
+        counts: dict[str, int] = {}
+        for service in (self._documents, self._transcripts, self._graph):
+            counts |= await service.count(caller.agent, database=database)
+        return counts
 
     async def _unread(self, caller: Caller) -> int:
         """Mail lies in the configured default database, wherever else the caller works."""

@@ -43,7 +43,7 @@ class Summaries:
         The same span again takes the place of a summary that has become stale.
         """
         self._check(request)
-        chosen = await self._databases.writing(database, agent)
+        chosen = await self._databases.reading(database, agent)
 
         async def work(conn: Connection) -> tuple[str, int]:
             session = await sessions.lock_session(conn, request.session_id)

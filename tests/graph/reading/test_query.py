@@ -1,7 +1,8 @@
 """The modes of a query: what each gives, in which order, and that every filter holds."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import anyio
 import pytest
 
 from mcp_memory.app import App
@@ -235,7 +236,9 @@ async def test_what_is_forgotten_or_expired_is_nowhere(app: App) -> None:
     kept = await tell(
         app, "kestrel", entities=["Ben"], associations=(Association(gone, "related_to"),)
     )
-    await tell(app, "old kestrel", entities=["Ben"], expires_at=day(1))
+    soon = datetime.now(UTC) + timedelta(milliseconds=200)
+    await tell(app, "old kestrel", entities=["Ben"], expires_at=soon)
+    await anyio.sleep(0.3)  # the instant itself is what is tested
     await app.forgetting.forget("alice", gone)
 
     for fields in (
@@ -261,6 +264,21 @@ async def test_what_is_forgotten_or_expired_is_nowhere(app: App) -> None:
 def now() -> datetime:
     """What was known just now."""
     return datetime.now(UTC)
+
+
+@pytest.mark.parametrize("since", [day(2), day(3)])
+async def test_a_span_that_ends_before_it_begins_is_a_mistake(app: App, since: datetime) -> None:
+    with pytest.raises(InvalidInput):
+        await ask(app, mode="recent", since=since, until=day(2))
+    with pytest.raises(InvalidInput):
+        await ask(app, mode="recent", happens_after=since, happens_before=day(2))
+
+
+async def test_a_path_says_which_of_its_ends_is_missing(app: App) -> None:
+    await tell(app, "x", entities=["Ben"])
+    with pytest.raises(InvalidInput) as caught:
+        await ask(app, mode="path", entity="Ben")
+    assert caught.value.parameter == "related_to"
 
 
 @pytest.mark.parametrize("id", ["m99", "m1x", "nonsense", "e1", "m9999999999999999999"])

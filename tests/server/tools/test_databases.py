@@ -3,9 +3,10 @@
 import psycopg
 import pytest
 from mcp import Client
+from pydantic import JsonValue
 
 from mcp_memory.db.names import with_database
-from tests.server.calls import ask, paths, refusal, rows
+from tests.server.calls import NOTHING, ask, paths, refusal, rows
 
 
 def databases_on(server_url: str) -> set[str]:
@@ -30,7 +31,7 @@ async def test_the_current_database_says_what_it_is(alice: Client) -> None:
         "agent",
     ]
     assert (current["name"], current["agent"]) == ("main", "alice")
-    assert current["counts"] == {"documents": 1, "chunks": 1, "sessions": 0, "messages": 0}
+    assert current["counts"] == NOTHING | {"documents": 1, "chunks": 1}
     assert current["embedding_model"] not in ("", "none")
     # The vector of what was just written may still be on its way.
     assert current["pending_embeddings"] in (0, 1)
@@ -40,7 +41,6 @@ async def test_the_current_database_says_what_it_is(alice: Client) -> None:
 async def test_the_list_counts_what_the_caller_sees(alice: Client, bob: Client) -> None:
     await ask(alice, "memory_register_database", name="life")
     await ask(alice, "memory_write", path="a.md", content="x", database="life")
-    no_transcripts = {"sessions": 0, "messages": 0}
     for client, documents in ((alice, 1), (bob, 0)):
         listed = await ask(client, "memory_list_databases")
         seen = {
@@ -49,11 +49,11 @@ async def test_the_list_counts_what_the_caller_sees(alice: Client, bob: Client) 
         }
         assert listed["default"] == "main"
         assert seen == {
-            "main": ("ready", True, {"documents": 0, "chunks": 0} | no_transcripts),
+            "main": ("ready", True, NOTHING),
             "life": (
                 "ready",
                 False,
-                {"documents": documents, "chunks": documents} | no_transcripts,
+                NOTHING | {"documents": documents, "chunks": documents},
             ),
         }
 
@@ -78,6 +78,33 @@ async def test_the_default_moves_for_this_agent_alone(alice: Client, bob: Client
     assert paths(await ask(bob, "memory_list", database="main"), "documents") == ["a.md"]
     assert (await ask(alice, "memory_current_database"))["name"] == "life"
     assert (await ask(bob, "memory_current_database"))["name"] == "main"
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("memory_write", {"path": "a.md", "content": "x", "expected_version": 5}),
+        ("memory_graph_store", {"content": "x", "supersedes": "m1"}),
+        (
+            "memory_graph_store",
+            {"content": "x", "associations": [{"target_id": "m1", "relation_type": "related_to"}]},
+        ),
+        ("memory_message", {"action": "wait", "timeout_seconds": 0}),
+        ("memory_message", {"action": "ack", "message_ids": ["1"]}),
+        ("memory_message", {"action": "unsubscribe", "channel": "harbour"}),
+        (
+            "transcript",
+            {"action": "summarize", "session_id": "s", "summary": "x", "seq_from": 1, "seq_to": 2},
+        ),
+    ],
+)
+async def test_what_can_only_be_about_something_that_is_there_creates_nothing(
+    alice: Client, server_url: str, tool: str, arguments: dict[str, JsonValue]
+) -> None:
+    await ask(alice, "memory_write", path="a.md", content="x")
+    before = databases_on(server_url)
+    assert "'nowhere'" in await refusal(alice, tool, **arguments, database="nowhere")
+    assert databases_on(server_url) == before
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,7 @@ import re
 import pytest
 from mcp import Client
 
-from tests.server.calls import Facts, ask, paths, refusal, rows
-
-NOTHING = {"documents": 0, "chunks": 0, "sessions": 0, "messages": 0}
+from tests.server.calls import NOTHING, Facts, ask, paths, refusal, rows
 
 
 def without_times(facts: Facts) -> Facts:
