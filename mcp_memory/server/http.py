@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from mcp.server import MCPServer
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.routes import build_resource_metadata_url, create_protected_resource_routes
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -13,20 +12,18 @@ from mcp.server.streamable_http import EventStore
 from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from mcp_memory.app import App
 from mcp_memory.config import HttpConfig
-from mcp_memory.errors import PermissionRefused
-from mcp_memory.keys.caller import Caller
 from mcp_memory.keys.models import SCOPES
 from mcp_memory.server.build import build_server
 from mcp_memory.server.caller import acting_for
+from mcp_memory.server.rest import rest_routes
 from mcp_memory.web.answers import MCP_PATH
 from mcp_memory.web.door import DoorRules
 from mcp_memory.web.hosts import Hosts, is_loopback
-from mcp_memory.web.identity import CallerToken, KeyVerifier
+from mcp_memory.web.identity import KeyVerifier, caller_in
 from mcp_memory.web.rate import RateLimit
 from mcp_memory.web.site import build_site
 from mcp_memory.web.traffic import Traffic
@@ -76,7 +73,8 @@ def site_around(
         async with server.session_manager.run():
             yield
 
-    routes = [*_metadata_routes(AnyHttpUrl(url), resource), *mcp_routes]
+    metadata = _metadata_routes(AnyHttpUrl(url), resource)
+    routes = [*rest_routes(app), *metadata, *mcp_routes]
     return build_site(app, rules, traffic, routes=routes, lifespan=lifespan)
 
 
@@ -137,14 +135,5 @@ async def _acting_for_the_holder(
     ctx: ServerRequestContext[object, object], call_next: CallNext
 ) -> HandlerResult:
     """Middleware of the MCP server: each message acts for the holder of the key it came with."""
-    with acting_for(_caller_in(ctx.request)):
+    with acting_for(caller_in(ctx.request)):
         return await call_next(ctx)
-
-
-def _caller_in(request: object) -> Caller:
-    """Whom the door recognised; nobody is never taken for the configured agent."""
-    user: object = request.scope.get("user") if isinstance(request, Request) else None
-    token = user.access_token if isinstance(user, AuthenticatedUser) else None
-    if not isinstance(token, CallerToken):
-        raise PermissionRefused("Nobody was recognised at the door.")
-    return token.caller

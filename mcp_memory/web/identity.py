@@ -1,9 +1,12 @@
 """Keys as the MCP SDK knows credentials: verified, and carried to the call."""
 
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from pydantic import ConfigDict
+from starlette.requests import Request
 
 from mcp_memory.app import App
+from mcp_memory.errors import PermissionRefused
 from mcp_memory.keys.caller import Caller, holder
 from mcp_memory.keys.models import SCOPES
 
@@ -48,3 +51,12 @@ class KeyVerifier:
 def local_token(agent: str) -> CallerToken:
     """Any client of this machine while there are no keys: the configured agent."""
     return CallerToken(token="", client_id="local", scopes=list(SCOPES), caller=Caller(agent))
+
+
+def caller_in(request: object) -> Caller:
+    """Whom the door recognised; nobody is never taken for the configured agent."""
+    user: object = request.scope.get("user") if isinstance(request, Request) else None
+    token = user.access_token if isinstance(user, AuthenticatedUser) else None
+    if not isinstance(token, CallerToken):
+        raise PermissionRefused("Nobody was recognised at the door.")
+    return token.caller
