@@ -30,7 +30,7 @@ from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput, MailNotFound, McpMemoryError
-from mcp_memory.messaging import store, taking
+from mcp_memory.messaging import store, validation
 from mcp_memory.messaging.bells import Bells
 from mcp_memory.messaging.directory.presence import Presence
 from mcp_memory.messaging.models import (
@@ -77,7 +77,7 @@ class Messages:
 
     async def send(self, agent: str, request: SendMessage, *, database: str | None = None) -> Sent:
         """Send a message; it and every delivery are there when this returns, or nothing is."""
-        taking.check(request, self._limits)
+        validation.check(request, self._limits)
         chosen = await self._writing(database, agent)
         return await chosen.write(
             agent, lambda conn: send(conn, agent, request), changes_search=False
@@ -132,7 +132,7 @@ class Messages:
 
         `MailNotFound` when one of them was not sent to this agent; then none is marked.
         """
-        ids, note = taking.message_ids(message_ids), taking.checked_note(note)
+        ids, note = validation.message_ids(message_ids), validation.checked_note(note)
         chosen = await self._writing(database, agent)
 
         async def work(conn: Connection) -> None:
@@ -150,7 +150,7 @@ class Messages:
         self, agent: str, message_id: str, *, database: str | None = None
     ) -> list[DeliveryState]:
         """What became of one's own message at each recipient; `MailNotFound` for anybody else."""
-        number = taking.message_id(message_id)
+        number = validation.message_id(message_id)
         chosen = await self._reading(database, agent)
         found = await chosen.read(agent, lambda conn: store.states(conn, number))
         if not found:

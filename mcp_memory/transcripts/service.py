@@ -10,7 +10,7 @@ from mcp_memory.db.databases import Databases
 from mcp_memory.errors import AmbiguousMessage, InvalidInput, MessageNotFound, SessionNotFound
 from mcp_memory.paging import from_cursor, to_cursor
 from mcp_memory.spaces.service import Spaces
-from mcp_memory.transcripts import store, taking
+from mcp_memory.transcripts import preparing, store
 from mcp_memory.transcripts.appending import append_to
 from mcp_memory.transcripts.models import (
     Appended,
@@ -49,7 +49,7 @@ class Transcripts:
         A message whose id the session has is a duplicate: the first one stays, whatever the
         second one says. Within a batch messages are put in the order of their instants.
         """
-        taking.check(request, self._limits)
+        preparing.check(request, self._limits)
         chosen = await self._databases.writing(database, agent)
         appended = await append_to(chosen, agent, request, self._settings, self._zone)
         if appended.appended:

@@ -11,7 +11,7 @@ from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput, RouteNotFound, RouteUnusable
-from mcp_memory.messaging import taking
+from mcp_memory.messaging import validation
 from mcp_memory.messaging.wake import store
 from mcp_memory.messaging.wake.book import RouteBook
 from mcp_memory.messaging.wake.cue import Cue
@@ -45,7 +45,7 @@ class Wake:
         self, agent: str, message_id: str, *, database: str | None = None
     ) -> Sequence[BellState]:
         """How the recipients of one's own message were woken; nothing for anybody else's."""
-        number = taking.message_id(message_id)
+        number = validation.message_id(message_id)
         chosen = await self._databases.reading(self._name(database), agent)
         return await chosen.read(agent, partial(store.bells_of, message_id=number))
 

@@ -1,4 +1,4 @@
-"""What comes in, checked and made ready to be stored: pure functions, no database."""
+"""A batch of messages, validated and prepared for storing: pure functions, no database."""
 
 import json
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _FIRST_INSTANT = datetime(1900, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class PreparedBatch:
     """What of a batch is to be stored, in order: messages, their pieces and their tokens."""
 
     messages: list[NewMessage]
@@ -75,7 +75,7 @@ def _check_message(place: str, message: NewMessage, limits: LimitsConfig) -> Non
         raise InvalidInput(f"{place}.created_at", "needs a zone and a year from 1900 on")
 
 
-def take(messages: Sequence[NewMessage], zone: tzinfo) -> Taken:
+def prepare(messages: Sequence[NewMessage], zone: tzinfo) -> PreparedBatch:
     """What was really said, in the order of its instants, without secrets, analysed.
 
     `yesterday` in a message is counted from its day in `zone`.
@@ -86,7 +86,7 @@ def take(messages: Sequence[NewMessage], zone: tzinfo) -> Taken:
     for message in _ordered(said):
         distinct.setdefault(message.id, message)
     kept = list(distinct.values())
-    return Taken(
+    return PreparedBatch(
         messages=kept,
         pieces=[
             pieces_of(

@@ -1,4 +1,4 @@
-"""What comes in, checked before anything is written: pure functions, no database."""
+"""What is sent, validated before anything is written: pure functions, no database."""
 
 import re
 from collections.abc import Sequence
