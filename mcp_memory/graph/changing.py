@@ -7,8 +7,8 @@ from mcp_memory.errors import InvalidInput, MemoryConflict
 from mcp_memory.graph.models import (
     DEFAULT_IMPORTANCE,
     Head,
-    Saying,
     Span,
+    Statements,
     StoreMemory,
     UpdateMemory,
     Version,
@@ -132,16 +132,18 @@ def _superseded(request: UpdateMemory) -> MemoryConflict:
 
 
 def changed_fields(
-    before: tuple[Version, Saying, Head], after: tuple[Version, Saying, Head], request: UpdateMemory
+    before: tuple[Version, Statements, Head],
+    after: tuple[Version, Statements, Head],
+    request: UpdateMemory,
 ) -> list[str]:
     """The names of the fields that differ, in the order of the tool's parameters."""
-    (old, old_saying, old_head), (new, new_saying, new_head) = before, after
+    (old, old_statements, old_head), (new, new_statements, new_head) = before, after
     changed = [name for name in _FIELDS if getattr(old, name) != getattr(new, name)]
-    if _entities(old_saying) != _entities(new_saying):
+    if _entities(old_statements) != _entities(new_statements):
         changed.append("entities")
-    if old_saying.relations != new_saying.relations:
+    if old_statements.relations != new_statements.relations:
         changed.append("relations")
-    if set(old_saying.links) != set(new_saying.links):
+    if set(old_statements.links) != set(new_statements.links):
         changed.append("associations")
     if old_head.expires_at != new_head.expires_at:
         changed.append("expires_at")
@@ -154,5 +156,5 @@ def changed_fields(
     return changed
 
 
-def _entities(saying: Saying) -> set[tuple[int, str, tuple[str, ...]]]:
-    return {(each.entity_id, each.normal, tuple(each.known_as)) for each in saying.mentions}
+def _entities(statements: Statements) -> set[tuple[int, str, tuple[str, ...]]]:
+    return {(each.entity_id, each.normal, tuple(each.known_as)) for each in statements.mentions}

@@ -8,7 +8,7 @@ from mcp_memory.config import GraphConfig, LimitsConfig
 from mcp_memory.db import idempotency
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.databases import Databases
-from mcp_memory.graph import store, telling
+from mcp_memory.graph import responses, store
 from mcp_memory.graph.checking import check, check_change
 from mcp_memory.graph.models import Stored, StoreMemory, Updated, UpdateMemory
 from mcp_memory.graph.storing import Likening, store_memory
@@ -50,7 +50,9 @@ class Graph:
 
         async def work(conn: Connection) -> Stored:
             do = partial(store_memory, conn, agent, memory, likening, self._zone)
-            return await telling.stored(conn, await idempotency.once(conn, agent, key, request, do))
+            return await responses.stored(
+                conn, await idempotency.once(conn, agent, key, request, do)
+            )
 
         stored = await chosen.write(agent, work)
         await self._spaces.follow(chosen)

@@ -12,7 +12,7 @@ from mcp_memory.graph import changing, store, writing
 from mcp_memory.graph.entities import resolving
 from mcp_memory.graph.entities.resolving import Resolved
 from mcp_memory.graph.likeness import proposing
-from mcp_memory.graph.models import Candidate, Saying, Similar, Span, StoreMemory, Version
+from mcp_memory.graph.models import Candidate, Similar, Span, Statements, StoreMemory, Version
 from mcp_memory.graph.names import memory_id
 from mcp_memory.graph.provenance import trust_of
 from mcp_memory.spaces.models import QueryVector
@@ -43,8 +43,8 @@ async def store_memory(
         return await _repeated(conn, known)
     version = await trusted(conn, changing.first_version(number, agent, memory))
     found = await resolving.resolve(conn, memory.entities, memory.relations)
-    saying = Saying(found.mentions, found.relations, links)
-    response = await _put(conn, memory, version, saying, likening, ended, zone)
+    statements = Statements(found.mentions, found.relations, links)
+    response = await _put(conn, memory, version, statements, likening, ended, zone)
     await audit.record(conn, Event(agent, "store", "memory", memory_id(number)))
     return response | {"entities": await _named(conn, found)}
 
@@ -53,7 +53,7 @@ async def _put(
     conn: Connection,
     memory: StoreMemory,
     version: Version,
-    saying: Saying,
+    statements: Statements,
     likening: Likening,
     ended: Sequence[int],
     zone: tzinfo,
@@ -64,8 +64,8 @@ async def _put(
     if start is not None and memory.valid_until is not None and start >= memory.valid_until:
         raise InvalidInput("valid_until", "is past already; give valid_from too")
     span = Span(version.memory_id, 1, start, memory.valid_until)
-    similar = await _proposed(conn, version, span, saying, likening)
-    await writing.put(conn, version, saying, span, ends=ended, at=at, zone=zone)
+    similar = await _proposed(conn, version, span, statements, likening)
+    await writing.put(conn, version, statements, span, ends=ended, at=at, zone=zone)
     await store.set_fingerprint(conn, ended, None)
     superseded = {memory_id(number) for number in ended}
     return {
@@ -98,11 +98,11 @@ async def trusted(conn: Connection, version: Version) -> Version:
 
 
 async def _proposed(
-    conn: Connection, version: Version, span: Span, saying: Saying, likening: Likening
+    conn: Connection, version: Version, span: Span, statements: Statements, likening: Likening
 ) -> list[Similar]:
     """What contradicts the memory, then what else is like it."""
     opposed = await proposing.contradicted(
-        conn, version.content, span, saying.relations, likening.functional
+        conn, version.content, span, statements.relations, likening.functional
     )
     alike = await proposing.similar(conn, version.memory_id, version.content, likening.query)
     known = {each.id for each in opposed}

@@ -15,7 +15,7 @@ from mcp_memory.graph.entities import store as entities
 from mcp_memory.graph.forgetting import store
 from mcp_memory.graph.models import Forgotten, Head
 from mcp_memory.graph.names import memory_id
-from mcp_memory.graph.saying import store as sayings
+from mcp_memory.graph.statements import store as statements_store
 from mcp_memory.lexicon.service import Lexicon
 from mcp_memory.spaces.service import Spaces
 
@@ -148,8 +148,8 @@ async def _forget(conn: Connection, agent: str, numbers: list[int], reason: str)
 async def _restore(conn: Connection, head: Head, zone: tzinfo) -> None:
     await store.restore(conn, head.id)
     for version in await memories.versions(conn, head.id):
-        said = await sayings.of_version(conn, version)
-        await writing.index(conn, version, said, zone)
+        statements = await statements_store.of_version(conn, version)
+        await writing.index(conn, version, statements, zone)
     await memories.settle(conn, [head.id])
 
 

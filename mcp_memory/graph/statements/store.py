@@ -1,4 +1,4 @@
-"""The SQL of what a version says besides its text."""
+"""The SQL of what a version states besides its text."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -7,7 +7,7 @@ from typing import LiteralString
 from psycopg.rows import class_row
 
 from mcp_memory.db.cancellation import Connection
-from mcp_memory.graph.models import Link, Mention, Relation, Saying, Version
+from mcp_memory.graph.models import Link, Mention, Relation, Statements, Version
 
 # The rows come when their version's span is there, and so know at once what it amounts to.
 _ADD_MENTION = """
@@ -43,11 +43,11 @@ ON CONFLICT DO NOTHING
 """
 
 
-async def add(conn: Connection, version: Version, saying: Saying) -> None:
-    """Keep what the version says; a link to what has become invisible is left out."""
-    await _add_all(conn, _ADD_MENTION, version, saying.mentions)
-    await _add_all(conn, _ADD_RELATION, version, saying.relations)
-    await _add_all(conn, _ADD_LINK, version, saying.links)
+async def add(conn: Connection, version: Version, statements: Statements) -> None:
+    """Keep what the version states; a link to what has become invisible is left out."""
+    await _add_all(conn, _ADD_MENTION, version, statements.mentions)
+    await _add_all(conn, _ADD_RELATION, version, statements.relations)
+    await _add_all(conn, _ADD_LINK, version, statements.links)
 
 
 async def _add_all(
@@ -84,8 +84,8 @@ ORDER BY id
 """
 
 
-async def of_version(conn: Connection, version: Version) -> Saying:
-    """What the version says."""
+async def of_version(conn: Connection, version: Version) -> Statements:
+    """What the version states."""
     place = {"memory_id": version.memory_id, "version": version.version}
     async with conn.cursor(row_factory=class_row(Mention)) as cursor:
         mentions = await (await cursor.execute(_MENTIONS, place)).fetchall()
@@ -93,7 +93,7 @@ async def of_version(conn: Connection, version: Version) -> Saying:
         relations = await (await cursor.execute(_RELATIONS, place)).fetchall()
     async with conn.cursor(row_factory=class_row(Link)) as cursor:
         links = await (await cursor.execute(_LINKS, place)).fetchall()
-    return Saying(mentions, relations, links)
+    return Statements(mentions, relations, links)
 
 
 _VISIBLE = """

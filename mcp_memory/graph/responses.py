@@ -1,4 +1,4 @@
-"""From the ids that a write answered with to what they stand for, as it is now."""
+"""The response to a write, filled in: its ids become what they stand for now."""
 
 from typing import TypedDict, cast
 
@@ -7,7 +7,7 @@ from mcp_memory.graph import store
 from mcp_memory.graph.entities import store as entities
 from mcp_memory.graph.models import Candidate, MemoryType, Similar, Stored, StoredEntity
 from mcp_memory.graph.names import entity_id, entity_number, memory_id, memory_number
-from mcp_memory.graph.saying import store as sayings
+from mcp_memory.graph.statements import store as statements_store
 
 _SHOWN_CHARS = 500
 
@@ -22,20 +22,20 @@ class _Response(TypedDict):
 
 
 async def stored(conn: Connection, response: dict[str, object]) -> Stored:
-    """The answer to a store. What has been forgotten since is told no more."""
-    told = cast("_Response", cast("object", response))
+    """The answer to a store. What has been forgotten since is not shown any more."""
+    typed = cast("_Response", cast("object", response))
     return Stored(
-        id=memory_id(told["number"]),
-        memory_type=told["memory_type"],
-        version=told["version"],
-        entities=await _entities(conn, told),
-        similar=await _similar(conn, told),
-        repeated=told["repeated"],
+        id=memory_id(typed["number"]),
+        memory_type=typed["memory_type"],
+        version=typed["version"],
+        entities=await _entities(conn, typed),
+        similar=await _similar(conn, typed),
+        repeated=typed["repeated"],
     )
 
 
-async def _entities(conn: Connection, told: _Response) -> list[StoredEntity]:
-    listed = told["entities"] if not told["repeated"] else await _mentioned(conn, told["number"])
+async def _entities(conn: Connection, typed: _Response) -> list[StoredEntity]:
+    listed = typed["entities"] if not typed["repeated"] else await _mentioned(conn, typed["number"])
     proposed = [entity_number(each) or 0 for _, _, found in listed for each, _ in found]
     names = await entities.by_id(conn, [*(number for number, _, _ in listed), *proposed])
     return [
@@ -58,17 +58,18 @@ async def _mentioned(
     conn: Connection, number: int
 ) -> list[tuple[int, bool, list[tuple[str, float]]]]:
     """The entities of a memory that is there already."""
-    saying = await sayings.of_version(conn, await store.newest(conn, number))
+    statements = await statements_store.of_version(conn, await store.newest(conn, number))
     return [
-        (number, False, []) for number in dict.fromkeys(each.entity_id for each in saying.mentions)
+        (number, False, [])
+        for number in dict.fromkeys(each.entity_id for each in statements.mentions)
     ]
 
 
-async def _similar(conn: Connection, told: _Response) -> list[Similar]:
-    numbers = {each: memory_number(each) or 0 for each, _, _ in told["similar"]}
+async def _similar(conn: Connection, typed: _Response) -> list[Similar]:
+    numbers = {each: memory_number(each) or 0 for each, _, _ in typed["similar"]}
     contents = await store.contents(conn, list(numbers.values()))
     return [
         Similar(each, contents[numbers[each]][:_SHOWN_CHARS], score, contradicts)
-        for each, score, contradicts in told["similar"]
+        for each, score, contradicts in typed["similar"]
         if numbers[each] in contents
     ]
