@@ -10,8 +10,8 @@ from itertools import islice
 
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.graph.names import normal
-from mcp_memory.graph.walking import store
-from mcp_memory.graph.walking.store import KnownName
+from mcp_memory.graph.traversal import store
+from mcp_memory.graph.traversal.store import KnownName
 from mcp_memory.recall import routes
 from mcp_memory.recall.features import Evidence
 from mcp_memory.recall.models import Hit, Narrowing

@@ -13,8 +13,8 @@ from mcp_memory.graph.reading import store
 from mcp_memory.graph.reading.models import FoundMemory, GraphAnswer, GraphQuery, Instants
 from mcp_memory.graph.reading.service import answer, found_memories, pinned
 from mcp_memory.graph.reading.store import Page
-from mcp_memory.graph.walking import store as walking
-from mcp_memory.graph.walking.store import Way
+from mcp_memory.graph.traversal import store as traversal
+from mcp_memory.graph.traversal.store import TraversalOptions
 from mcp_memory.paging import from_cursor, to_cursor
 from mcp_memory.recall import entities, nearness
 from mcp_memory.recall.candidates import OF_PASSAGES, Asked, best_candidates
@@ -157,10 +157,12 @@ async def _reached(conn: Connection, asked: GraphQuery, instants: Instants) -> d
     named = await entities.named_in(conn, asked.query)
     if not named:
         return reached
-    others = await walking.others_share(conn)
-    way = Way(instants, others, most_edges=nearness.MOST_EDGES, most_memories=nearness.MOST_REACHED)
+    others = await traversal.others_share(conn)
+    options = TraversalOptions(
+        instants, others, most_edges=nearness.MOST_EDGES, most_memories=nearness.MOST_REACHED
+    )
     for entity in named:
-        hops = await walking.mentioning(conn, entity.entity_ids, nearness.HOPS, way)
+        hops = await traversal.mentioning(conn, entity.entity_ids, nearness.HOPS, options)
         nearness.add(reached, hops, entity.mentions)
     return reached
 

@@ -13,7 +13,7 @@ from mcp_memory.graph.identity import store
 from mcp_memory.graph.identity.store import ListedEntity
 from mcp_memory.graph.models import UNKNOWN_TYPE
 from mcp_memory.graph.names import entity_id, entity_number, normal, words_of
-from mcp_memory.graph.walking.store import near_names
+from mcp_memory.graph.traversal.store import near_names
 
 _SHOWN = 10
 _WHERE_LISTED = "`mcp-memory graph entities` lists all."

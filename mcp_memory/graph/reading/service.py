@@ -19,10 +19,10 @@ from mcp_memory.graph.reading.models import (
     Step,
 )
 from mcp_memory.graph.reading.store import Page
-from mcp_memory.graph.walking import paths
-from mcp_memory.graph.walking import store as walking
-from mcp_memory.graph.walking.paths import as_step
-from mcp_memory.graph.walking.store import Way
+from mcp_memory.graph.traversal import paths
+from mcp_memory.graph.traversal import store as traversal
+from mcp_memory.graph.traversal.paths import as_step
+from mcp_memory.graph.traversal.store import TraversalOptions
 
 _SORTS = {
     "recent": "recorded_at",
@@ -111,8 +111,8 @@ async def _timeline(conn: Connection, asked: GraphQuery) -> GraphAnswer:
         rows = await store.listed(conn, asked.wanted, start.instants, start.page)
         return await _page(conn, asked, start.instants, rows)
     entities = await resolved(conn, asked.entity)
-    way = await way_of(conn, asked, start.instants)
-    hops = await walking.mentioning(conn, entities, _depth(asked) - 1, way)
+    options = await traversal_options(conn, asked, start.instants)
+    hops = await traversal.mentioning(conn, entities, _depth(asked) - 1, options)
     return await _among(conn, asked, start, hops)
 
 
@@ -120,24 +120,24 @@ async def _about_entity(conn: Connection, asked: GraphQuery) -> GraphAnswer:
     """What names the entity, or one that is up to depth - 1 relations away."""
     entities = await resolved(conn, asked.entity or asked.query)
     start = _start(asked, asked.instants)
-    way = await way_of(conn, asked, start.instants)
-    hops = await walking.mentioning(conn, entities, _depth(asked) - 1, way)
+    options = await traversal_options(conn, asked, start.instants)
+    hops = await traversal.mentioning(conn, entities, _depth(asked) - 1, options)
     found = await _among(conn, asked, start, hops)
-    relations = await walking.relations_of(conn, entities, _MOST_RELATIONS, way)
+    relations = await traversal.relations_of(conn, entities, _MOST_RELATIONS, options)
     return replace(found, relations=[as_step(each) for each in relations])
 
 
 async def _related(conn: Connection, asked: GraphQuery) -> GraphAnswer:
     start = _start(asked, asked.instants)
-    way = await way_of(conn, asked, start.instants)
+    options = await traversal_options(conn, asked, start.instants)
     if asked.entity and not asked.id:
         entities = await resolved(conn, asked.entity)
-        hops = await walking.relating(conn, entities, _depth(asked), way)
+        hops = await traversal.relating(conn, entities, _depth(asked), options)
         found = await _among(conn, asked, start, {id: hop - 1 for id, hop in hops.items()})
-        relations = await walking.relations_of(conn, entities, _MOST_RELATIONS, way)
+        relations = await traversal.relations_of(conn, entities, _MOST_RELATIONS, options)
         return replace(found, relations=[as_step(each) for each in relations])
     number = await _visible(conn, asked.id)
-    hops = await walking.linked(conn, [number], _depth(asked), way)
+    hops = await traversal.linked(conn, [number], _depth(asked), options)
     found = await _among(conn, asked, start, {id: hop - 1 for id, hop in hops.items()})
     held = [each.held for each in found.memories]
     return replace(found, relations=await _links(conn, number, held, start.instants))
@@ -161,8 +161,8 @@ async def _links(
 
 async def _path(conn: Connection, asked: GraphQuery) -> GraphAnswer:
     start, end = await resolved(conn, asked.entity), await resolved(conn, asked.related_to)
-    way = await way_of(conn, asked, asked.instants)
-    steps = await paths.shortest(conn, start, end, asked.depth or paths.LONGEST, way)
+    options = await traversal_options(conn, asked, asked.instants)
+    steps = await paths.shortest(conn, start, end, asked.depth or paths.LONGEST, options)
     if not steps:
         return GraphAnswer(path=[])
     ranks = {step.memory_id: -float(place) for place, step in enumerate(steps)}
@@ -223,21 +223,23 @@ async def resolved(conn: Connection, text: str) -> list[int]:
     """Every entity that is meant by a name or an id; `EntityNotFound` names near ones."""
     if not text.strip():
         raise InvalidInput("entity", "is required for this mode: a name or an id")
-    found = await walking.named(conn, normal(text))
+    found = await traversal.named(conn, normal(text))
     if not found and (number := entity_number(text)) is not None:
-        names = await walking.names_of(conn, number)
+        names = await traversal.names_of(conn, number)
         found = [number] if names else []
         for name in names:
-            found += await walking.named(conn, name)
+            found += await traversal.named(conn, name)
     if not found:
-        raise EntityNotFound(text, near=await walking.near_names(conn, text))
+        raise EntityNotFound(text, near=await traversal.near_names(conn, text))
     return sorted(set(found))
 
 
-async def way_of(conn: Connection, asked: GraphQuery, instants: Instants) -> Way:
-    """How the question wants the graph to be walked."""
+async def traversal_options(
+    conn: Connection, asked: GraphQuery, instants: Instants
+) -> TraversalOptions:
+    """How the question wants the graph to be traversed."""
     types = None if asked.relation_types is None else list(asked.relation_types)
-    return Way(instants, await walking.others_share(conn), types)
+    return TraversalOptions(instants, await traversal.others_share(conn), types)
 
 
 async def _visible(conn: Connection, text: str) -> int:

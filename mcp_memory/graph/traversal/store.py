@@ -100,8 +100,8 @@ async def others_share(conn: Connection) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """How to walk: as of when, over which relations, and whether others' entities count.
+class TraversalOptions:
+    """How to traverse: as of when, over which relations, and whether others' entities count.
 
     Of each node the newest `most_edges` are followed; what is found ends with the
     `most_memories` nearest.
@@ -114,7 +114,7 @@ class Way:
     most_memories: int = 20_000
 
     def parameters(self) -> dict[str, object]:
-        """The values of every statement here that walks."""
+        """The values of every statement here that traverses."""
         return {
             "relation_types": self.relation_types,
             "with_others": self.with_others,
@@ -124,8 +124,8 @@ class Way:
         }
 
 
-# What is so of relations and mentions: the beginning of every walk.
-_SO: LiteralString = """
+# The relations and mentions that hold as of the asked instants: the beginning of every traversal.
+_EDGES_AS_OF: LiteralString = """
 WITH RECURSIVE relations AS NOT MATERIALIZED (
     SELECT e.id, e.memory_id, e.subject_id, e.object_id, e.subject, e.relation, e.object
     FROM memory_relations e
@@ -198,14 +198,14 @@ GROUP BY e.memory_id
 ORDER BY hop, e.memory_id DESC
 LIMIT %(most_memories)s
 """
-_MENTIONING: LiteralString = _SO + _REACHED + _THEIR_MEMORIES
+_MENTIONING: LiteralString = _EDGES_AS_OF + _REACHED + _THEIR_MEMORIES
 
 
 async def mentioning(
-    conn: Connection, entities: Collection[int], hops: int, way: Way
+    conn: Connection, entities: Collection[int], hops: int, options: TraversalOptions
 ) -> dict[int, int]:
     """Memories that name an entity at most so many relations away, with how many it is."""
-    return await _walked(conn, _MENTIONING, entities, hops, way)
+    return await _traversed(conn, _MENTIONING, entities, hops, options)
 
 
 _THEIR_RELATIONS: LiteralString = """
@@ -228,22 +228,26 @@ GROUP BY e.memory_id
 ORDER BY hop, e.memory_id DESC
 LIMIT %(most_memories)s
 """
-_RELATING: LiteralString = _SO + _REACHED + _THEIR_RELATIONS
+_RELATING: LiteralString = _EDGES_AS_OF + _REACHED + _THEIR_RELATIONS
 
 
 async def relating(
-    conn: Connection, entities: Collection[int], depth: int, way: Way
+    conn: Connection, entities: Collection[int], depth: int, options: TraversalOptions
 ) -> dict[int, int]:
     """Memories that state a relation at most so many steps away, with how many it is."""
-    return await _walked(conn, _RELATING, entities, depth - 1, way)
+    return await _traversed(conn, _RELATING, entities, depth - 1, options)
 
 
-async def _walked(
-    conn: Connection, statement: LiteralString, seeds: Collection[int], hops: int, way: Way
+async def _traversed(
+    conn: Connection,
+    statement: LiteralString,
+    seeds: Collection[int],
+    hops: int,
+    options: TraversalOptions,
 ) -> dict[int, int]:
     if not seeds:
         return {}
-    parameters = {"seeds": [*seeds], "hops": hops} | way.parameters()
+    parameters = {"seeds": [*seeds], "hops": hops} | options.parameters()
     rows = await (await conn.execute(statement, parameters, prepare=False)).fetchall()
     return {int(row[0]): int(row[1]) for row in rows}
 
@@ -290,10 +294,10 @@ LIMIT %(most_memories)s
 
 
 async def linked(
-    conn: Connection, memories: Collection[int], depth: int, way: Way
+    conn: Connection, memories: Collection[int], depth: int, options: TraversalOptions
 ) -> dict[int, int]:
     """Memories at most so many links away, in either direction, with how many it is."""
-    return await _walked(conn, _LINKED, memories, depth, way)
+    return await _traversed(conn, _LINKED, memories, depth, options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,14 +319,14 @@ WHERE e.subject_id = ANY (%(ids)s) OR e.object_id = ANY (%(ids)s)
 ORDER BY e.id DESC
 LIMIT %(limit)s
 """
-_RELATIONS_OF: LiteralString = _SO + _OF_ENTITIES
+_RELATIONS_OF: LiteralString = _EDGES_AS_OF + _OF_ENTITIES
 
 
 async def relations_of(
-    conn: Connection, entities: Collection[int], limit: int, way: Way
+    conn: Connection, entities: Collection[int], limit: int, options: TraversalOptions
 ) -> list[RelationRow]:
     """The newest relations in which one of these entities stands."""
-    parameters = {"ids": [*entities], "limit": limit} | way.parameters()
+    parameters = {"ids": [*entities], "limit": limit} | options.parameters()
     async with conn.cursor(row_factory=class_row(RelationRow)) as cursor:
         return await (await cursor.execute(_RELATIONS_OF, parameters, prepare=False)).fetchall()
 
@@ -330,14 +334,14 @@ async def relations_of(
 _WITH_HOPS: LiteralString = """
 SELECT entity_id, hop FROM nearest ORDER BY hop, entity_id
 """
-_REACHED_WITH_HOPS: LiteralString = _SO + _REACHED + _WITH_HOPS
+_REACHED_WITH_HOPS: LiteralString = _EDGES_AS_OF + _REACHED + _WITH_HOPS
 
 
 async def reached(
-    conn: Connection, entities: Collection[int], hops: int, way: Way
+    conn: Connection, entities: Collection[int], hops: int, options: TraversalOptions
 ) -> dict[int, int]:
     """Entities at most so many relations away, with how many it is; the nearest first."""
-    return await _walked(conn, _REACHED_WITH_HOPS, entities, hops, way)
+    return await _traversed(conn, _REACHED_WITH_HOPS, entities, hops, options)
 
 
 _PAIRS: LiteralString = """
@@ -348,13 +352,13 @@ WHERE e.subject_id = ANY (%(near)s) AND e.object_id = ANY (%(far)s)
    OR e.subject_id = ANY (%(far)s) AND e.object_id = ANY (%(near)s)
 ORDER BY e.subject_id, e.object_id, e.id DESC
 """
-_BETWEEN: LiteralString = _SO + _PAIRS
+_BETWEEN: LiteralString = _EDGES_AS_OF + _PAIRS
 
 
 async def between(
-    conn: Connection, near: Collection[int], far: Collection[int], way: Way
+    conn: Connection, near: Collection[int], far: Collection[int], options: TraversalOptions
 ) -> list[RelationRow]:
     """Of each pair of these two groups that a relation joins, the newest one."""
-    parameters = {"near": [*near], "far": [*far]} | way.parameters()
+    parameters = {"near": [*near], "far": [*far]} | options.parameters()
     async with conn.cursor(row_factory=class_row(RelationRow)) as cursor:
         return await (await cursor.execute(_BETWEEN, parameters, prepare=False)).fetchall()
