@@ -11,7 +11,7 @@ from mcp_memory.db.databases import Databases
 from mcp_memory.graph import responses, store
 from mcp_memory.graph.checking import check, check_change
 from mcp_memory.graph.models import Stored, StoreMemory, Updated, UpdateMemory
-from mcp_memory.graph.storing import Likening, store_memory
+from mcp_memory.graph.storing import SimilarityContext, store_memory
 from mcp_memory.graph.updating import update_memory
 from mcp_memory.spaces.service import Spaces
 
@@ -45,11 +45,11 @@ class Graph:
         key = idempotency.checked_key(memory.idempotency_key)
         chosen = await self._databases.writing(database, agent)
         query = await self._spaces.query_vector(chosen, memory.content[:_COMPARED_CHARS])
-        likening = Likening(query, self._functional)
+        similarity = SimilarityContext(query, self._functional)
         request = idempotency.request_hash({"store": asdict(memory)})
 
         async def work(conn: Connection) -> Stored:
-            do = partial(store_memory, conn, agent, memory, likening, self._zone)
+            do = partial(store_memory, conn, agent, memory, similarity, self._zone)
             return await responses.stored(
                 conn, await idempotency.once(conn, agent, key, request, do)
             )

@@ -8,8 +8,7 @@ from mcp_memory import audit
 from mcp_memory.audit import Event
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.errors import MemoryConflict
-from mcp_memory.graph import changing, store, writing
-from mcp_memory.graph.changing import ASIDE
+from mcp_memory.graph import revision, store, writing
 from mcp_memory.graph.entities import resolving
 from mcp_memory.graph.models import (
     Head,
@@ -21,6 +20,7 @@ from mcp_memory.graph.models import (
     Version,
 )
 from mcp_memory.graph.names import memory_id
+from mcp_memory.graph.revision import METADATA_FIELDS
 from mcp_memory.graph.statements import store as statements_store
 from mcp_memory.graph.storing import trusted
 
@@ -41,10 +41,10 @@ async def update_memory(
     await store.hold_chains(conn)
     head = await writing.own(conn, agent, request.id)
     ended = await _newly_ended(conn, agent, request, head)
-    version = await _changing(conn, head, request)
+    version = await _version_to_revise(conn, head, request)
     before = _State(head, version, await statements_store.of_version(conn, version))
     after = await _changed(conn, before, request, ended)
-    changed = changing.changed_fields(
+    changed = revision.changed_fields(
         (before.version, before.statements, before.head),
         (after.version, after.statements, after.head),
         request,
@@ -52,13 +52,13 @@ async def update_memory(
     if not changed:
         return asdict(Updated(memory_id(head.id), head.version, []))
     await _put(conn, before.version, after, request, ended, zone)
-    if not ASIDE.issuperset(changed):
+    if not METADATA_FIELDS.issuperset(changed):
         await store.set_fingerprint(conn, [head.id, *ended], None)
     await audit.record(conn, Event(agent, "update", "memory", memory_id(head.id)))
     return asdict(Updated(memory_id(head.id), after.version.version, changed))
 
 
-async def _changing(conn: Connection, head: Head, request: UpdateMemory) -> Version:
+async def _version_to_revise(conn: Connection, head: Head, request: UpdateMemory) -> Version:
     """The version that is changed: the one told last.
 
     When the content is to stay, it is the one that is true where the change begins: what was told
@@ -89,7 +89,7 @@ async def _changed(
     conn: Connection, before: _State, request: UpdateMemory, ended: Sequence[int]
 ) -> _State:
     """The memory after the change, not yet written."""
-    changed = changing.changed_version(before.version, request)
+    changed = revision.changed_version(before.version, request)
     version = await trusted(conn, replace(changed, version=before.head.version + 1))
     statements = await _changed_statements(conn, before.statements, request)
     writing.refuse_own_link(before.head.id, statements.links)
@@ -98,7 +98,7 @@ async def _changed(
         version=version.version,
         shared=version.shared,
         supersedes=ended[-1] if ended else before.head.supersedes,
-        expires_at=changing.changed_expiry(before.head, request),
+        expires_at=revision.changed_expiry(before.head, request),
     )
     return _State(head, version, statements)
 
@@ -152,7 +152,7 @@ async def _put(
     at = await store.instant(conn, ends)
     spans = {(each.memory_id, each.version): each for each in await store.spans(conn, [number])}
     before = spans.get((number, changed.version))
-    span = changing.changed_span(
+    span = revision.changed_span(
         before,
         request,
         version=after.version.version,

@@ -9,9 +9,9 @@ from datetime import datetime, tzinfo
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.errors import MemoryConflict, MemoryNotFound, PermissionRefused
 from mcp_memory.graph import indexing, store
-from mcp_memory.graph.changing import ASIDE
 from mcp_memory.graph.models import Association, Head, Link, Span, Statements, StoreMemory, Version
 from mcp_memory.graph.names import memory_id, memory_number
+from mcp_memory.graph.revision import METADATA_FIELDS
 from mcp_memory.graph.statements import store as statements_store
 from mcp_memory.graph.timeline import cut
 from mcp_memory.text.findable import day_of
@@ -20,8 +20,8 @@ from mcp_memory.text.findable import day_of
 def fingerprint(memory: StoreMemory) -> bytes:
     """Equal for memories that say the same, whoever told them and however sure they are."""
     said = asdict(memory) | {"content": memory.content.strip()}
-    for aside in (*ASIDE, "idempotency_key"):
-        del said[aside]
+    for field in (*METADATA_FIELDS, "idempotency_key"):
+        del said[field]
     text = json.dumps(said, sort_keys=True, default=_plain, ensure_ascii=False)
     return hashlib.sha256(text.encode()).digest()
 

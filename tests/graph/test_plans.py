@@ -15,11 +15,11 @@ from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.names import with_database
 from mcp_memory.graph import store as memories
 from mcp_memory.graph.entities import store as entities
-from mcp_memory.graph.likeness import store as likeness
 from mcp_memory.graph.models import Relation
 from mcp_memory.graph.reading import store as reading
 from mcp_memory.graph.reading.models import GraphQuery, Instants, MemoryFilter
 from mcp_memory.graph.reading.store import Page
+from mcp_memory.graph.similarity import store as similarity
 from mcp_memory.graph.traversal import store as traversal
 from mcp_memory.graph.traversal.store import TraversalOptions
 from mcp_memory.recall import routes
@@ -138,7 +138,7 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
         {"entities_words"},
     ),
     "contradicted relations": (
-        lambda conn: likeness.opposed(conn, 4001, KNOWS, None, None),
+        lambda conn: similarity.opposed(conn, 4001, KNOWS, None, None),
         {"memory_relations_subject"},
     ),
     "the same": (lambda conn: _same(conn), {"memories_fingerprint"}),

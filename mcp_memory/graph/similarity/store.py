@@ -1,4 +1,4 @@
-"""The SQL that finds what a new memory is like or contradicts."""
+"""The SQL that finds what a new memory is similar to or contradicts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a memory is like after a change, and for how long the change is true; pure."""
+"""A revision of a memory: what it is like after a change, and how long that is true; pure."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +16,7 @@ from mcp_memory.graph.models import (
 from mcp_memory.text.tokens import estimate_tokens
 
 # A change of one of these leaves what is said as it was: told again, it is still a repeat.
-ASIDE = frozenset({"reasoning", "importance", "confidence", "source", "message_ids"})
+METADATA_FIELDS = frozenset({"reasoning", "importance", "confidence", "source", "message_ids"})
 
 _FIELDS = (
     "content",

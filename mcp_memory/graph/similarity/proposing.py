@@ -3,10 +3,10 @@
 from collections.abc import Collection, Sequence
 
 from mcp_memory.db.cancellation import Connection
-from mcp_memory.graph.likeness import store
-from mcp_memory.graph.likeness.wording import may_mean_the_same, overlap
 from mcp_memory.graph.models import Relation, Similar, Span
 from mcp_memory.graph.names import memory_id
+from mcp_memory.graph.similarity import store
+from mcp_memory.graph.similarity.wording import may_mean_the_same, overlap
 from mcp_memory.spaces.models import QueryVector
 from mcp_memory.text.terms import query_lexemes
 
