@@ -1,4 +1,4 @@
-"""Work that somebody waits for only so long: it goes on when they have left."""
+"""Background tasks that somebody waits for only so long: they go on when nobody waits any more."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,17 +13,18 @@ Result = TypeVar("Result")
 _REST_SECONDS = 5.0
 
 
-class Errands:
+class BoundedTasks:
     """Runs embedding for whoever waits, and spares them a wait that is known to be in vain.
 
-    A model that loads, or a thread that computes, cannot be interrupted. So each errand has a task
-    of its own: a search that is cancelled or out of patience leaves at once, and the errand ends
-    by itself. While `most_overdue` of them have outlived their patience, or for some seconds after
-    a provider did not answer, nobody waits at all. `aclose` ends what is still under way.
+    A model that loads, or a thread that computes, cannot be interrupted. So each piece of work
+    has a task of its own: a search that is cancelled or out of patience leaves at once, and the
+    task ends by itself. While `max_overdue` of them have outlived their patience, or for some
+    seconds after a provider did not answer, nobody waits at all. `aclose` ends what is still under
+    way.
     """
 
-    def __init__(self, *, patience_seconds: float, most_overdue: int) -> None:
-        self._patience_seconds, self._most_overdue = patience_seconds, most_overdue
+    def __init__(self, *, patience_seconds: float, max_overdue: int) -> None:
+        self._patience_seconds, self._max_overdue = patience_seconds, max_overdue
         self._running: set[asyncio.Task[None]] = set()
         self._overdue: set[asyncio.Task[None]] = set()
         self._outages: dict[str, tuple[EmbeddingUnavailable, float]] = {}
@@ -32,17 +33,17 @@ class Errands:
         """What `work` returns; `EmbeddingUnavailable` when it takes too long, now or lately."""
         self._refuse_in_vain(provider)
         results: list[Result] = []
-        errand = self._begin(work, results)
+        task = self._begin(work, results)
         try:
-            await asyncio.wait([errand], timeout=self._patience_seconds)
+            await asyncio.wait([task], timeout=self._patience_seconds)
         finally:
-            if not errand.done():
-                self._overdue.add(errand)
-        if not errand.done() or errand.cancelled():
+            if not task.done():
+                self._overdue.add(task)
+        if not task.done() or task.cancelled():
             reason = f"no answer within {self._patience_seconds:g} s; it goes on in the background"
             raise EmbeddingUnavailable(provider, reason)
         try:
-            errand.result()
+            task.result()
         except EmbeddingUnavailable as exc:
             self._outages[provider] = (exc, anyio.current_time() + _REST_SECONDS)
             raise
@@ -53,19 +54,19 @@ class Errands:
         self._outages.pop(provider, None)
 
     async def aclose(self) -> None:
-        """Cancel every errand and wait until it has cleaned up."""
-        for errand in self._running:
-            errand.cancel()
+        """Cancel every task and wait until it has cleaned up."""
+        for task in self._running:
+            task.cancel()
         if self._running:
             await asyncio.wait(self._running)
 
     def _begin(
         self, work: Callable[[], Awaitable[Result]], results: list[Result]
     ) -> asyncio.Task[None]:
-        async def errand() -> None:
+        async def collect() -> None:
             results.append(await work())
 
-        task = asyncio.ensure_future(errand())
+        task = asyncio.ensure_future(collect())
         self._running.add(task)
         task.add_done_callback(self._ended)
         return task
@@ -74,11 +75,11 @@ class Errands:
         problem, until = self._outages.get(provider, (None, 0.0))
         if problem is not None and anyio.current_time() < until:
             raise problem.with_traceback(None)
-        if len(self._overdue) >= self._most_overdue:
+        if len(self._overdue) >= self._max_overdue:
             raise EmbeddingUnavailable(provider, "it is still busy with what was asked before")
 
-    def _ended(self, errand: asyncio.Task[None]) -> None:
-        self._running.discard(errand)
-        self._overdue.discard(errand)
-        if not errand.cancelled():
-            errand.exception()  # seen: whoever waited has it, or has left
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._overdue.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen: whoever waited has it, or has left
