@@ -19,10 +19,10 @@ async def is_heard(address: Address) -> bool:
     channel = f"mcp_memory_doctor_{uuid.uuid4().hex}"
     listen = sql.SQL("LISTEN {}").format(sql.Identifier(channel))
     with translated(address.name):
-        async with await provision.connect(address.direct_url) as ears:
-            await ears.execute(listen)
-            async with await provision.connect(address.url) as mouth:
-                await mouth.execute("SELECT pg_notify(%s, '')", (channel,))
-            async for _ in ears.notifies(timeout=_HEARD_SECONDS, stop_after=1):
+        async with await provision.connect(address.direct_url) as listener_conn:
+            await listener_conn.execute(listen)
+            async with await provision.connect(address.url) as sender_conn:
+                await sender_conn.execute("SELECT pg_notify(%s, '')", (channel,))
+            async for _ in listener_conn.notifies(timeout=_HEARD_SECONDS, stop_after=1):
                 return True
     return False

@@ -1,4 +1,4 @@
-"""The connection that listens to one database, and what keeps it: the listener's thread alone."""
+"""The LISTEN connection to one database; it lives in the listener's thread alone."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ _IN_FORCE_SECONDS = 5.0
 logger = logging.getLogger(__name__)
 
 
-class Line:
+class ListenConnection:
     """One LISTEN connection: made, read, asked whether it still is one, and made again.
 
     `problem` says in a few words why nothing is heard; empty while something is.
@@ -34,8 +34,8 @@ class Line:
     def __init__(self, name: str, url: str) -> None:
         self._name, self._url = name, url
         self._subscriptions: dict[Subscription, asyncio.Event] = {}
-        self._hearing: dict[str, set[Subscription]] = {}
-        self._stir = asyncio.Event()
+        self._by_channel: dict[str, set[Subscription]] = {}
+        self._wakeup = asyncio.Event()
         self._scope = anyio.CancelScope()
         self._ended = asyncio.Event()
         self.problem = "it is not connected yet"
@@ -62,8 +62,8 @@ class Line:
     async def add(self, subscription: Subscription) -> None:
         """Let it hear its channel; return once it does, or the server does not answer."""
         in_force = self._subscriptions[subscription] = asyncio.Event()
-        self._hearing.setdefault(subscription.channel, set()).add(subscription)
-        self._stir.set()
+        self._by_channel.setdefault(subscription.channel, set()).add(subscription)
+        self._wakeup.set()
         with anyio.move_on_after(_IN_FORCE_SECONDS):
             await in_force.wait()
 
@@ -71,11 +71,11 @@ class Line:
         """Let it hear nothing more."""
         if self._subscriptions.pop(subscription, None) is None:
             return
-        others = self._hearing[subscription.channel]
+        others = self._by_channel[subscription.channel]
         others.remove(subscription)
         if not others:
-            del self._hearing[subscription.channel]
-        self._stir.set()
+            del self._by_channel[subscription.channel]
+        self._wakeup.set()
 
     async def _listened(self) -> bool:
         """Listen until the connection is lost; whether it was ever in force."""
@@ -89,7 +89,7 @@ class Line:
         except (psycopg.Error, OSError) as exc:
             said = connection_problem(exc) if isinstance(exc, psycopg.Error) else ""
             problem = said or type(exc).__name__
-        except Exception:  # the line must come back whatever it was
+        except Exception:  # the connection must come back whatever it was
             logger.exception("listening on %s failed", self._name)
             problem = "it failed; the log says how"
         else:
@@ -112,25 +112,25 @@ class Line:
 
         Many processes lose one server at one instant: they must not all come back at once.
         """
-        self._stir.clear()
+        self._wakeup.clear()
         with anyio.move_on_after(seconds * random.uniform(0.5, 1.5)):
-            await self._stir.wait()
+            await self._wakeup.wait()
 
     async def _listen(self, conn: Connection) -> None:
-        """Pass on what arrives; a silent line is asked now and then whether it is still one."""
+        """Pass on what arrives; a silent connection is asked now and then whether it is alive."""
         conn.add_notify_handler(lambda note: self._pass_on(note.channel, note.payload))
-        said = _Said()
+        state = _SessionState()
         while True:
-            await self._settle(conn, said)
+            await self._settle(conn, state)
             self._read(conn)
-            if not await self._is_stirred(conn):
+            if not await self._is_woken(conn):
                 await _ask(conn, sql.SQL("SELECT 1"))
 
-    async def _settle(self, conn: Connection, said: "_Said") -> None:
+    async def _settle(self, conn: Connection, state: "_SessionState") -> None:
         """Bring what the connection listens to in line with what is wanted."""
-        self._stir.clear()
+        self._wakeup.clear()
         wanted = [*self._subscriptions]
-        if statements := [*said.changes(wanted)]:
+        if statements := [*state.changes(wanted)]:
             await _ask(conn, sql.SQL(";").join(statements))
         if self.problem:
             logger.info("listening on %s", self._name)
@@ -148,24 +148,24 @@ class Line:
             self._pass_on(note.relname.decode(), note.extra.decode())
 
     def _pass_on(self, channel: str, payload: str) -> None:
-        for subscription in self._hearing.get(channel, ()):
+        for subscription in self._by_channel.get(channel, ()):
             if self._subscriptions[subscription].is_set():
                 subscription.put(payload)
 
-    async def _is_stirred(self, conn: Connection) -> bool:
+    async def _is_woken(self, conn: Connection) -> bool:
         """Wait for input or for a change of what is wanted; False when nothing happened."""
         loop = asyncio.get_running_loop()
-        loop.add_reader(conn.fileno(), self._stir.set)
+        loop.add_reader(conn.fileno(), self._wakeup.set)
         try:
             with anyio.move_on_after(_PING_SECONDS):
-                await self._stir.wait()
-            return self._stir.is_set()
+                await self._wakeup.wait()
+            return self._wakeup.is_set()
         finally:
             loop.remove_reader(conn.fileno())
 
 
-class _Said:
-    """What one connection was told so far."""
+class _SessionState:
+    """What one session of the server listens to, and whose presence it holds."""
 
     def __init__(self) -> None:
         self._channels = set[str]()

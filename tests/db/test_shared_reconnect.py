@@ -1,9 +1,9 @@
-"""Seeing to a server is done once for all who wait."""
+"""Reconnecting to a server is done once for all who wait."""
 
 import anyio
 import pytest
 
-from mcp_memory.db.revival import Revival
+from mcp_memory.db.shared_reconnect import SharedReconnect
 from mcp_memory.errors import DatabaseUnavailable
 
 
@@ -13,7 +13,7 @@ class Server:
     def __init__(self, problem: DatabaseUnavailable | None = None) -> None:
         self.problem, self.attempts, self.seen = problem, 0, anyio.Event()
 
-    async def revive(self) -> None:
+    async def reconnect(self) -> None:
         self.attempts += 1
         await self.seen.wait()
         if self.problem is not None:
@@ -22,10 +22,10 @@ class Server:
 
 async def test_who_waits_together_shares_one_attempt() -> None:
     server = Server()
-    revival = Revival(server.revive)
+    reconnect = SharedReconnect(server.reconnect)
     async with anyio.create_task_group() as tasks:
         for _ in range(10):
-            tasks.start_soon(revival)
+            tasks.start_soon(reconnect)
         await anyio.wait_all_tasks_blocked()
         server.seen.set()
 
@@ -34,12 +34,12 @@ async def test_who_waits_together_shares_one_attempt() -> None:
 
 async def test_who_waits_together_hears_the_same_problem() -> None:
     server = Server(DatabaseUnavailable("main", "the server refuses connections"))
-    revival = Revival(server.revive)
+    reconnect = SharedReconnect(server.reconnect)
     heard: list[DatabaseUnavailable] = []
 
     async def ask() -> None:
         with pytest.raises(DatabaseUnavailable) as caught:
-            await revival()
+            await reconnect()
         heard.append(caught.value)
 
     async with anyio.create_task_group() as tasks:
@@ -55,29 +55,29 @@ async def test_who_waits_together_hears_the_same_problem() -> None:
 async def test_who_asks_later_has_it_tried_again() -> None:
     server = Server(DatabaseUnavailable("main", "the server refuses connections"))
     server.seen.set()
-    revival = Revival(server.revive)
+    reconnect = SharedReconnect(server.reconnect)
     with pytest.raises(DatabaseUnavailable):
-        await revival()
+        await reconnect()
     server.problem = None
 
-    await revival()
+    await reconnect()
 
     assert server.attempts == 2
 
 
 async def test_when_the_one_who_tries_is_cancelled_another_goes_on() -> None:
     server = Server()
-    revival = Revival(server.revive)
+    reconnect = SharedReconnect(server.reconnect)
     first = anyio.CancelScope()
 
     async def give_up() -> None:
         with first:
-            await revival()
+            await reconnect()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(give_up)
         await anyio.wait_all_tasks_blocked()
-        tasks.start_soon(revival)
+        tasks.start_soon(reconnect)
         await anyio.wait_all_tasks_blocked()
         first.cancel()
         server.seen.set()

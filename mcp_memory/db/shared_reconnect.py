@@ -1,4 +1,4 @@
-"""Seeing to a server that may be down, once for all who wait for it."""
+"""Reconnecting to a server that may be down, once for all who wait for it."""
 
 from collections.abc import Awaitable, Callable
 
@@ -7,15 +7,15 @@ import anyio
 from mcp_memory.errors import DatabaseError
 
 
-class Revival:
-    """Runs `revive` for whoever asks; who asks before it has ended shares what came of it.
+class SharedReconnect:
+    """Runs `reconnect` for whoever asks; who asks before it has ended shares what came of it.
 
     So a server that is back, or a blackhole that takes ten seconds to be known as one, is tried by
     one of a hundred callers, and none waits for a hundred attempts.
     """
 
-    def __init__(self, revive: Callable[[], Awaitable[None]]) -> None:
-        self._revive = revive
+    def __init__(self, reconnect: Callable[[], Awaitable[None]]) -> None:
+        self._reconnect = reconnect
         self._lock = anyio.Lock()
         self._rounds = 0
         self._problem: DatabaseError | None = None
@@ -33,7 +33,7 @@ class Revival:
 
     async def _tried(self) -> DatabaseError | None:
         try:
-            await self._revive()
+            await self._reconnect()
         except DatabaseError as exc:
             return exc
         return None
