@@ -13,15 +13,15 @@ from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput, RouteNotFound, RouteUnusable
 from mcp_memory.messaging import validation
 from mcp_memory.messaging.wake import store
-from mcp_memory.messaging.wake.book import RouteBook
 from mcp_memory.messaging.wake.cue import Cue
-from mcp_memory.messaging.wake.doors import Doors
 from mcp_memory.messaging.wake.models import (
     Attempt,
     BellState,
     ListedRoute,
     Served,
 )
+from mcp_memory.messaging.wake.registry import RouteRegistry
+from mcp_memory.messaging.wake.route_client import RouteClient
 from mcp_memory.messaging.wake.targets import Targets
 from mcp_memory.messaging.wake.worker import WakeWorker
 
@@ -31,15 +31,15 @@ class Wake:
 
     def __init__(self, databases: Databases, config: Config) -> None:
         self._databases, self._config = databases, config
-        self._book, self._doors = RouteBook(config), Doors()
+        self._registry, self._client = RouteRegistry(config), RouteClient()
 
     async def run(self) -> None:
         """Ring until cancelled; for processes that stay."""
-        await WakeWorker(self._databases, self._book, self._doors, self._config.wake).run()
+        await WakeWorker(self._databases, self._registry, self._client, self._config.wake).run()
 
     async def aclose(self) -> None:
         """Give up what is open."""
-        await self._doors.aclose()
+        await self._client.aclose()
 
     async def bells(
         self, agent: str, message_id: str, *, database: str | None = None
@@ -89,11 +89,11 @@ class Wake:
 
     def configured(self) -> Sequence[ListedRoute]:
         """The routes of the configuration, by agent; no database is looked at."""
-        return self._book.configured()
+        return self._registry.configured()
 
     async def list(self, *, database: str | None = None) -> Sequence[ListedRoute]:
         """Every route, with its outbox, by agent."""
-        return await self._book.listed(await self._writing(database))
+        return await self._registry.listed(await self._writing(database))
 
     async def test(self, agent: str, *, database: str | None = None) -> Attempt:
         """Ring once, really, with a key of its own and a cue that is for no message; one try.
@@ -103,22 +103,24 @@ class Wake:
         """
         chosen = await self._writing(database)
         served = await self._route(agent, chosen)
-        targets = self._book.targets(served)
+        targets = self._registry.targets(served)
         cue = Cue(agent, [])
-        attempt = await self._doors.ring(served.route, targets, cue, key=str(uuid4()), attempt=1)
+        attempt = await self._client.ring(served.route, targets, cue, key=str(uuid4()), attempt=1)
         if attempt.is_rung:
             await chosen.maintain(partial(store.start_anew, agents=[agent]))
         return attempt
 
     async def try_dry(self, listed: ListedRoute) -> Attempt:
-        """Whether the door would open, without waking anybody."""
+        """Whether the route works, without waking anybody."""
         if listed.route is None:
             return Attempt(listed.unusable or "no server that is known here has this route")
         served = Served(listed.agent, listed.route, listed.agent not in self._config.wake_routes)
-        return await self._doors.try_dry(served.route, self._book.targets(served), listed.agent)
+        return await self._client.try_dry(
+            served.route, self._registry.targets(served), listed.agent
+        )
 
     async def _route(self, agent: str, database: Database) -> Served:
-        listed = {each.agent: each for each in await self._book.listed(database)}
+        listed = {each.agent: each for each in await self._registry.listed(database)}
         if agent not in listed:
             raise RouteNotFound(agent, list(listed))
         found = listed[agent]
@@ -127,7 +129,7 @@ class Wake:
         return Served(agent, found.route, is_stored=agent not in self._config.wake_routes)
 
     async def _agents(self, database: Database) -> Sequence[str]:
-        return [each.agent for each in await self._book.listed(database)]
+        return [each.agent for each in await self._registry.listed(database)]
 
     async def _writing(self, database: str | None) -> Database:
         return await self._databases.writing(self._name(database), self._config.agent)

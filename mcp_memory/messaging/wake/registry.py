@@ -8,7 +8,7 @@ from mcp_memory.config import Config, WakeRoute, is_quiet
 from mcp_memory.db.database import Database
 from mcp_memory.errors import McpMemoryError
 from mcp_memory.messaging.wake import store
-from mcp_memory.messaging.wake.models import Doorbell, ListedRoute, Served, StoredRoute
+from mcp_memory.messaging.wake.models import ListedRoute, OutboxStatus, Served, StoredRoute
 from mcp_memory.messaging.wake.targets import Targets
 
 CONFIGURED, ADDED, ELSEWHERE = "configuration", "added", "other servers"
@@ -16,7 +16,7 @@ CONFIGURED, ADDED, ELSEWHERE = "configuration", "added", "other servers"
 logger = logging.getLogger(__name__)
 
 
-class RouteBook:
+class RouteRegistry:
     """The routes of one configuration, beside those of each database.
 
     A route of the configuration goes before one that was added for the same agent.
@@ -58,26 +58,29 @@ class RouteBook:
     async def listed(self, database: Database) -> list[ListedRoute]:
         """Every route of the configuration and the database, with its outbox, by agent."""
         stored = {each.agent: each for each in await database.maintain(store.routes)}
-        doorbells = {each.agent: each for each in await database.maintain(store.doorbells)}
-        agents = {*self.own, *stored, *doorbells}
+        outbox_statuses = {
+            each.agent: each for each in await database.maintain(store.outbox_statuses)
+        }
+        agents = {*self.own, *stored, *outbox_statuses}
         return [
-            self._listed(agent, stored.get(agent), doorbells.get(agent)) for agent in sorted(agents)
+            self._listed(agent, stored.get(agent), outbox_statuses.get(agent))
+            for agent in sorted(agents)
         ]
 
     def _listed(
-        self, agent: str, stored: StoredRoute | None, doorbell: Doorbell | None
+        self, agent: str, stored: StoredRoute | None, outbox: OutboxStatus | None
     ) -> ListedRoute:
         own = self._config.wake_routes.get(agent)
         if own is not None:
             document = own.model_dump(mode="json", exclude_defaults=True)
-            return ListedRoute(agent, CONFIGURED, document, own, "", doorbell)
+            return ListedRoute(agent, CONFIGURED, document, own, "", outbox)
         if stored is None:
-            return ListedRoute(agent, ELSEWHERE, {}, None, "", doorbell)
+            return ListedRoute(agent, ELSEWHERE, {}, None, "", outbox)
         try:
             route, unusable = self.read(stored), ""
         except McpMemoryError as exc:
             route, unusable = None, str(exc)
-        return ListedRoute(agent, ADDED, stored.document, route, unusable, doorbell)
+        return ListedRoute(agent, ADDED, stored.document, route, unusable, outbox)
 
     def _usable(self, stored: StoredRoute) -> list[Served]:
         try:

@@ -1,4 +1,4 @@
-"""Ringing at an agent's door, each kind in its own way, and trying a door without ringing."""
+"""The client that rings by a route, each kind in its own way, or tries a route without ringing."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ _HOOK_PATHS = {"openclaw-wake": "/hooks/wake", "openclaw-agent": "/hooks/agent"}
 _BAD_REQUEST = 400
 
 
-class Doors:
+class RouteClient:
     """Rings; keeps nothing of one for the next."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Doors:
                 "MCP_MEMORY_WAKE_AGENT": cue.agent,
                 "MCP_MEMORY_WAKE_CUE": cues.sentence(cue),
                 "MCP_MEMORY_WAKE_KEY": key,
-                "MCP_MEMORY_WAKE_MESSAGES": str(len(cue.letters)),
+                "MCP_MEMORY_WAKE_MESSAGES": str(len(cue.messages)),
             }
             return await programs.run(route.command, _json(_facts(cue, key)), variables)
         body = _json(_body(route, cue, key))
@@ -58,7 +58,7 @@ class Doors:
         return judged(answer) if isinstance(answer, Answer) else answer
 
     async def try_dry(self, route: WakeRoute, targets: Targets, agent: str) -> Attempt:
-        """Whether the door would open, without waking anybody.
+        """Whether the route works, without waking anybody.
 
         OpenClaw is sent a call without text, which it refuses after it has taken the token; a
         webhook the event `ping`; a program is looked for, not run.
