@@ -24,7 +24,7 @@ from mcp_memory.keys.models import SCOPES
 from mcp_memory.server.build import build_server
 from mcp_memory.server.caller import acting_for
 from mcp_memory.web.answers import MCP_PATH
-from mcp_memory.web.door import DoorRules
+from mcp_memory.web.auth_gate import AuthRules
 from mcp_memory.web.hosts import Hosts, is_loopback
 from mcp_memory.web.identity import CallerToken, KeyVerifier
 from mcp_memory.web.rate import RateLimit
@@ -35,7 +35,7 @@ __all__ = ["MCP_PATH", "SSE_PATH", "http_server", "is_private", "site_around"]
 
 SSE_PATH = "/sse"
 
-# The door has looked at both headers, and more strictly.
+# The auth gate has looked at both headers, and more strictly.
 _UNCHECKED = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 
 
@@ -61,7 +61,7 @@ def site_around(
     """The site that serves `/mcp` and `/sse` below `url`."""
     http = app.config.http
     resource = AnyHttpUrl(f"{url}{MCP_PATH}")
-    rules = DoorRules(
+    rules = AuthRules(
         hosts=Hosts(http.host, http.allowed_hosts),
         rate=RateLimit(http.rate_per_minute, time.monotonic),
         verifier=KeyVerifier(app),
@@ -142,7 +142,7 @@ async def _acting_for_the_holder(
 
 
 def _caller_in(request: object) -> Caller:
-    """Whom the door recognised; nobody is never taken for the configured agent."""
+    """Whom the auth gate recognised; nobody is never taken for the configured agent."""
     user: object = request.scope.get("user") if isinstance(request, Request) else None
     token = user.access_token if isinstance(user, AuthenticatedUser) else None
     if not isinstance(token, CallerToken):

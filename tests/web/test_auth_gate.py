@@ -1,4 +1,4 @@
-"""The door: every route, every way in."""
+"""The auth gate: every route, every way in."""
 
 from datetime import timedelta
 

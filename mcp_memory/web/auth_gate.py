@@ -1,4 +1,4 @@
-"""The door: who may come in, as whom, and how often. It stands before every route."""
+"""The auth gate: who may come in, as whom, and how often. It stands before every route."""
 
 import logging
 import math
@@ -30,8 +30,8 @@ _OF_A_STREAM = "/messages/"
 
 
 @dataclass(frozen=True, slots=True)
-class DoorRules:
-    """How the door decides.
+class AuthRules:
+    """How the auth gate decides.
 
     `local_agent` is whom a client without a key acts for, as long as `are_keys_required` says no;
     None: nobody comes in without one. `metadata_url` tells clients where keys are described.
@@ -45,10 +45,10 @@ class DoorRules:
     metadata_url: str
 
 
-class Door:
+class AuthGate:
     """Middleware that lets in what the rules allow, and keeps count of it in the traffic."""
 
-    def __init__(self, app: ASGIApp, rules: DoorRules, traffic: Traffic) -> None:
+    def __init__(self, app: ASGIApp, rules: AuthRules, traffic: Traffic) -> None:
         self._inside = AuthContextMiddleware(app)
         self._open = app
         self._rules, self._traffic = rules, traffic
