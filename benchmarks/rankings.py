@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from mcp_memory.app import App
 from mcp_memory.db.cancellation import Connection
-from mcp_memory.recall import anchors, candidates, features, mending, routes
+from mcp_memory.recall import anchors, candidates, features, routes, spell_correction
 from mcp_memory.recall.candidates import Asked, best_candidates
 from mcp_memory.recall.models import Hit, Narrowing
 from mcp_memory.recall.question import read
@@ -119,9 +119,9 @@ async def without_anchors(conn: Connection, asked: Asked) -> list[int]:
         anchors.may_name = may_name
 
 
-async def without_mending(conn: Connection, asked: Asked) -> list[int]:
+async def without_spell_correction(conn: Connection, asked: Asked) -> list[int]:
     """The product's order of a question that is taken by the letter."""
-    with nothing_mended():
+    with nothing_corrected():
         return await _ranked(conn, asked)
 
 
@@ -130,14 +130,14 @@ def _never(_text: str) -> bool:
 
 
 @contextmanager
-def nothing_mended() -> Generator[None]:
+def nothing_corrected() -> Generator[None]:
     """Questions are taken by the letter, in this block."""
-    spellings = mending.spellings
-    mending.spellings = _no_spellings
+    spellings = spell_correction.spellings
+    spell_correction.spellings = _no_spellings
     try:
         yield
     finally:
-        mending.spellings = spellings
+        spell_correction.spellings = spellings
 
 
 def _no_spellings(_word: str) -> list[str]:
@@ -167,7 +167,7 @@ WITHOUT: dict[str, Ranking] = {
     "words": without_words,
     "times": without_times,
     "anchors": without_anchors,
-    "mending": without_mending,
+    "mending": without_spell_correction,
 } | {name: without_feature(name) for name in features.NAMES}
 
 

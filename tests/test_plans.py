@@ -173,9 +173,9 @@ async def test_an_anchor_is_found_by_the_index_of_words(app: App, db: Database) 
     assert done.chunks_read <= 10
 
 
-async def test_a_slip_is_mended_by_indexes_alone(db: Database) -> None:
+async def test_a_slip_is_corrected_by_indexes_alone(db: Database) -> None:
     async def work(conn: Connection) -> tuple[str | None, Scans]:
-        return await routes.mended(conn, "kestrl", spellings("kestrl")), await scans(conn)
+        return await routes.corrected(conn, "kestrl", spellings("kestrl")), await scans(conn)
 
     word, done = await db.read("crowd", work)
 

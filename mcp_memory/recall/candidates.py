@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.recall import anchors, entities, features, ranking, routes
-from mcp_memory.recall.bands import ordered
 from mcp_memory.recall.entities import Mentioned
 from mcp_memory.recall.features import Described, Evidence
-from mcp_memory.recall.mending import weighed
 from mcp_memory.recall.models import Candidate, Hit, Narrowing
 from mcp_memory.recall.question import Question
+from mcp_memory.recall.spell_correction import weighed
+from mcp_memory.recall.stable_order import ordered
 from mcp_memory.recall.weights import weights_for
 from mcp_memory.spaces.service import QueryVector
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.recall import routes
 from mcp_memory.recall.candidates import Asked
-from mcp_memory.recall.mending import weighed
 from mcp_memory.recall.models import ParsedQuery
 from mcp_memory.recall.question import Period
+from mcp_memory.recall.spell_correction import weighed
 from mcp_memory.recall.usage import store
 from mcp_memory.recall.usage.models import Uses
 from mcp_memory.recall.weights import Weights

@@ -16,10 +16,10 @@ from mcp_memory.graph.reading.store import Page
 from mcp_memory.graph.traversal import store as traversal
 from mcp_memory.graph.traversal.store import TraversalOptions
 from mcp_memory.paging import from_cursor, to_cursor
-from mcp_memory.recall import entities, nearness
+from mcp_memory.recall import entities, graph_proximity
 from mcp_memory.recall.candidates import OF_PASSAGES, Asked, best_candidates
+from mcp_memory.recall.graph_proximity import Reached
 from mcp_memory.recall.models import Candidate, Narrowing
-from mcp_memory.recall.nearness import Reached
 from mcp_memory.recall.packing import RELATED_TOKENS, fitting, with_related
 from mcp_memory.recall.question import read
 from mcp_memory.spaces.service import Spaces
@@ -128,7 +128,7 @@ class MemoryRecall:
     ) -> list[FoundMemory]:
         """All that is relevant, in the order that is asked for."""
         of_chunks = await store.of_chunks(conn, [each.chunk_id for each in candidates])
-        scored = nearness.combined(candidates, of_chunks, reached)
+        scored = graph_proximity.combined(candidates, of_chunks, reached)
         floor = self._settings.min_score
         best = max((each.score for each in scored.values()), default=0.0)
         if best < floor:
@@ -144,7 +144,7 @@ class MemoryRecall:
             for each in await found_memories(conn, rows)
         ]
         now = instants.as_of or datetime.now(UTC)
-        return nearness.ordered(found, now) if sort == "rank" else found
+        return graph_proximity.ordered(found, now) if sort == "rank" else found
 
 
 def _is_searched(asked: GraphQuery) -> bool:
@@ -159,11 +159,14 @@ async def _reached(conn: Connection, asked: GraphQuery, instants: Instants) -> d
         return reached
     others = await traversal.others_share(conn)
     options = TraversalOptions(
-        instants, others, most_edges=nearness.MOST_EDGES, most_memories=nearness.MOST_REACHED
+        instants,
+        others,
+        most_edges=graph_proximity.MOST_EDGES,
+        most_memories=graph_proximity.MOST_REACHED,
     )
     for entity in named:
-        hops = await traversal.mentioning(conn, entity.entity_ids, nearness.HOPS, options)
-        nearness.add(reached, hops, entity.mentions)
+        hops = await traversal.mentioning(conn, entity.entity_ids, graph_proximity.HOPS, options)
+        graph_proximity.add(reached, hops, entity.mentions)
     return reached
 
 

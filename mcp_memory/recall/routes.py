@@ -202,7 +202,7 @@ async def rarity(conn: Connection, lexemes: Sequence[str]) -> dict[str, Rarity]:
     return {str(row[0]): Rarity(float(row[1]), bool(row[2])) for row in await found.fetchall()}
 
 
-async def mended(conn: Connection, lexeme: str, near: Sequence[str]) -> str | None:
+async def corrected(conn: Connection, lexeme: str, near: Sequence[str]) -> str | None:
     """The most common of the near spellings, if nothing visible holds the lexeme itself."""
     found = await conn.execute(
         "SELECT mend_lexeme(%(word)s, %(near)s)", {"word": lexeme, "near": list(near)}

@@ -1,4 +1,4 @@
-"""What stands around a search result, read by its id as an agent does: of every kind of memory."""
+"""The context of a search result, read by its id as an agent does: of every kind of memory."""
 
 from mcp import Client
 

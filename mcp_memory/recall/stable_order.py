@@ -1,4 +1,4 @@
-"""One order for all pages: what a later page looks at moves nothing that an earlier one showed."""
+"""A stable order for all pages: a later page moves nothing that an earlier one showed."""
 
 from collections.abc import Mapping, Sequence
 

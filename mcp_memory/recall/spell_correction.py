@@ -1,4 +1,4 @@
-"""Slips of the pen in a query: a word that nothing holds is read as the one it is nearest to."""
+"""Spell correction of a query: a word that nothing holds is read as the one it is nearest to."""
 
 from dataclasses import dataclass, replace
 
@@ -10,7 +10,7 @@ from mcp_memory.text.spelling import spellings
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """A question, its slips mended, and what each of its lexemes weighs."""
+    """A question, its slips corrected, and what each of its lexemes weighs."""
 
     question: Question
     weights: dict[str, float]
@@ -23,7 +23,7 @@ async def weighed(conn: Connection, question: Question) -> Weighed:
     unknown = [each for each in question.lexemes if rarity[each].is_unknown]
     for lexeme in (each for each in unknown if each not in question.time_words):
         near = spellings(lexeme)
-        if near and (word := await routes.mended(conn, lexeme, near)):
+        if near and (word := await routes.corrected(conn, lexeme, near)):
             known[lexeme] = word
     if known:
         lexemes = dict.fromkeys(known.get(lexeme, lexeme) for lexeme in question.lexemes)

@@ -11,16 +11,16 @@ from mcp_memory.errors import ChunkNotFound
 from mcp_memory.graph.names import memory_id
 from mcp_memory.graph.provenance import caution
 from mcp_memory.graph.reading.store import entities_of
-from mcp_memory.recall.surroundings import store
-from mcp_memory.recall.surroundings.models import MemoryExcerpt
-from mcp_memory.recall.surroundings.store import MessageLines
+from mcp_memory.recall.context import store
+from mcp_memory.recall.context.models import MemoryExcerpt
+from mcp_memory.recall.context.store import MessageLines
 from mcp_memory.text.chunking import split_lines
 
 _CHUNK_ID = re.compile(r"[0-9]{1,19}")
 
 
-class Surroundings:
-    """What stands around the results of a search, in every named database."""
+class ResultContext:
+    """The context of search results: the lines around them, in every named database."""
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases

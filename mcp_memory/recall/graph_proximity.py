@@ -46,7 +46,7 @@ _HALF_LIFE_DAYS: dict[MemoryType, float] = {
 class Reached:
     """How near a memory is, 0 to 1, and over how many relations at least."""
 
-    nearness: float
+    proximity: float
     hops: int
 
 
@@ -59,7 +59,7 @@ class Scored:
 
 
 def add(reached: MutableMapping[int, Reached], hops: Mapping[int, int], mentions: int) -> None:
-    """Note the memories around an entity that is mentioned so often; nearness adds up."""
+    """Note the memories around an entity that is mentioned so often; proximity adds up."""
     rarity = 1 - min(1.0, math.log1p(mentions) / math.log1p(_EVERYWHERE))
     for memory_id, hop in hops.items():
         near = _MENTIONED * rarity * _STEP**hop
@@ -67,7 +67,7 @@ def add(reached: MutableMapping[int, Reached], hops: Mapping[int, int], mentions
         reached[memory_id] = (
             Reached(near, hop)
             if known is None
-            else Reached(_either(known.nearness, near), min(known.hops, hop))
+            else Reached(_either(known.proximity, near), min(known.hops, hop))
         )
 
 
@@ -78,7 +78,7 @@ def combined(
 ) -> dict[int, Scored]:
     """Each memory by its best chunk and by how near it is: by the one or by the other."""
     scored: dict[int, Scored] = {
-        memory_id: Scored(each.nearness, ("entity",) if each.hops == 0 else ("neighbour",))
+        memory_id: Scored(each.proximity, ("entity",) if each.hops == 0 else ("neighbour",))
         for memory_id, each in reached.items()
     }
     seen: set[int] = set()

@@ -1,4 +1,4 @@
-"""A slip in a word of the query: read as the word that was meant, unless the slip is a word."""
+"""Spell correction: a slip in a word is read as what was meant, unless the slip is a word."""
 
 import pytest
 
@@ -50,7 +50,7 @@ async def test_identifiers_and_short_words_are_taken_by_the_letter(app: App) -> 
     assert await words(app, "born") == ([], ["born"])
 
 
-async def test_nobodys_query_is_mended_by_anothers_private_words(app: App) -> None:
+async def test_nobodys_query_is_corrected_by_anothers_private_words(app: App) -> None:
     await write(app, "secret.md", "The marmalade is hidden.", agent="bob")
     await write(app, "a.md", "A kestrel hovers.")
     await merge(app)
