@@ -7,7 +7,7 @@ import psycopg
 
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.recall import routes, spell_correction
-from mcp_memory.recall.candidates import Asked
+from mcp_memory.recall.candidates import PreparedQuery
 from mcp_memory.text.spelling import spellings
 
 _HITS = 400
@@ -30,9 +30,9 @@ LIMIT %(limit)s
 """
 
 
-async def trigrams_alone(conn: Connection, asked: Asked) -> list[int]:
+async def trigrams_alone(conn: Connection, prepared: PreparedQuery) -> list[int]:
     """Chunks by how much of each lexeme's letters stands in them, the rarest counting most."""
-    rarity = await routes.rarity(conn, asked.question.lexemes)
+    rarity = await routes.rarity(conn, prepared.question.lexemes)
     parameters = {
         "words": list(rarity),
         "weights": [each.weight for each in rarity.values()],

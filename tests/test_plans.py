@@ -14,7 +14,7 @@ from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.recall import routes
-from mcp_memory.recall.models import Hit, Narrowing
+from mcp_memory.recall.models import Hit, SearchFilter
 from mcp_memory.text.spelling import spellings
 from tests.documents.looking import until_embedded
 from tests.recall.crowd import Crowd, config_of, crowded
@@ -22,7 +22,7 @@ from tests.recall.crowd import Crowd, config_of, crowded
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROWS = 30_000
-ALL = Narrowing(sources=["documents"], path_prefix=None, tags=None, since=None, until=None)
+ALL = SearchFilter(sources=["documents"], path_prefix=None, tags=None, since=None, until=None)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from mcp_memory.graph.traversal import store
 from mcp_memory.graph.traversal.store import KnownName
 from mcp_memory.recall import routes
 from mcp_memory.recall.features import Evidence
-from mcp_memory.recall.models import Hit, Narrowing
+from mcp_memory.recall.models import Hit, SearchFilter
 from mcp_memory.text.stopwords import STOP_WORDS
 from mcp_memory.text.terms import lexemes
 
@@ -102,26 +102,26 @@ def _without_parts(named: Iterable[Named]) -> list[Named]:
 
 
 async def mentioning(
-    conn: Connection, named: Sequence[Named], narrowing: Narrowing, limit: int
+    conn: Connection, named: Sequence[Named], search_filter: SearchFilter, limit: int
 ) -> Mentioned:
     """Chunks that mention what is named: memories that say so, and texts with another name."""
     held: dict[int, set[str]] = {}
     for entity in named:
-        for chunk_id in await _chunks_of(conn, entity, narrowing, limit):
+        for chunk_id in await _chunks_of(conn, entity, search_filter, limit):
             held.setdefault(chunk_id, set()).update(entity.lexemes)
     hits = [Hit(chunk_id, {ROUTE: 1.0}) for chunk_id in held]
     return Mentioned(hits[:limit], {id: frozenset(words) for id, words in held.items()})
 
 
 async def _chunks_of(
-    conn: Connection, entity: Named, narrowing: Narrowing, limit: int
+    conn: Connection, entity: Named, search_filter: SearchFilter, limit: int
 ) -> list[int]:
     found: list[int] = []
-    if "graph" in narrowing.sources:
-        found += await routes.mentioning(conn, entity.entity_ids, narrowing, limit)
+    if "graph" in search_filter.sources:
+        found += await routes.mentioning(conn, entity.entity_ids, search_filter, limit)
     for name in entity.other_names:
         words = list(dict.fromkeys(lexemes(name)))
-        hits = await routes.lexical(conn, words, narrowing, limit)
+        hits = await routes.lexical(conn, words, search_filter, limit)
         found += (hit.chunk_id for hit in hits if hit.signals["coverage"] >= _HOLDS_ALL)
     return found
 

@@ -23,7 +23,7 @@ from mcp_memory.graph.similarity import store as similarity
 from mcp_memory.graph.traversal import store as traversal
 from mcp_memory.graph.traversal.store import TraversalOptions
 from mcp_memory.recall import routes
-from mcp_memory.recall.models import Narrowing
+from mcp_memory.recall.models import SearchFilter
 from tests.fixtures.postgres import copy_template
 from tests.graph.crowd import AGENT, HUB, MEMORIES, fill
 from tests.graph.reading.telling import tell
@@ -35,7 +35,7 @@ Statement = Callable[[Connection], Awaitable[object]]
 
 NOW = Instants()
 OPTIONS = TraversalOptions(NOW, with_others=False)
-GRAPH = Narrowing(sources=["graph"])
+GRAPH = SearchFilter(sources=["graph"])
 KNOWS = Relation(77, "knows", 4001, "Entity77 Miller0", "Somebody", None, None)
 
 
