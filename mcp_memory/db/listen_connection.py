@@ -18,7 +18,7 @@ from mcp_memory.db.translate import connection_problem
 _PING_SECONDS = 20.0
 _ANSWER_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS = 0.2
-_LONGEST_PAUSE_SECONDS = 15.0
+_MAX_PAUSE_SECONDS = 15.0
 # How long a subscriber is kept waiting for a server that does not answer.
 _IN_FORCE_SECONDS = 5.0
 
@@ -49,7 +49,7 @@ class ListenConnection:
                     if await self._listened():
                         pause = _FIRST_PAUSE_SECONDS
                     await self._rest(pause)
-                    pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                    pause = min(pause * 2, _MAX_PAUSE_SECONDS)
         finally:
             self._lose("it is closed")
             self._ended.set()

@@ -13,8 +13,8 @@ SUBJECT_CHARS = 1000
 CHANNEL_CHARS = 500
 _TYPE_CHARS = 100
 _NOTE_CHARS = 4000
-_MOST_RECIPIENTS = 1000
-_LONGEST_LIFE_SECONDS = 36_500 * 86_400
+_MAX_RECIPIENTS = 1000
+_MAX_LIFE_SECONDS = 36_500 * 86_400
 _ID = re.compile(r"[1-9][0-9]{0,18}")
 
 
@@ -44,8 +44,8 @@ def check(request: SendMessage, limits: LimitsConfig) -> None:
 
 
 def _check_recipients(request: SendMessage) -> None:
-    if len(request.to) > _MOST_RECIPIENTS:
-        raise InvalidInput("to", f"at most {_MOST_RECIPIENTS} agents, or '*' for everybody")
+    if len(request.to) > _MAX_RECIPIENTS:
+        raise InvalidInput("to", f"at most {_MAX_RECIPIENTS} agents, or '*' for everybody")
     if EVERYBODY in request.to and len(request.to) > 1:
         raise InvalidInput("to", "'*' is everybody already; give it alone")
     for name in request.to:
@@ -59,7 +59,7 @@ def _check_life(request: SendMessage) -> None:
     if request.expires_in is None:
         return
     seconds = request.expires_in.total_seconds()
-    if not 0 < seconds <= _LONGEST_LIFE_SECONDS:
+    if not 0 < seconds <= _MAX_LIFE_SECONDS:
         raise InvalidInput("expires_in", "use a time from now such as 30m, 24h or 7d")
 
 

@@ -20,10 +20,10 @@ from mcp_memory.text.terms import lexemes
 
 ROUTE = "entity"
 
-_LONGEST_NAME_WORDS = 5
-_MOST_QUERY_WORDS = 60
-_MOST_NAMED = 4
-_MOST_OTHER_NAMES = 4
+_MAX_NAME_WORDS = 5
+_MAX_QUERY_WORDS = 60
+_MAX_NAMED = 4
+_MAX_OTHER_NAMES = 4
 # A text holds a name when it holds all of its words, but for what rounding takes away.
 _HOLDS_ALL = 0.999
 
@@ -59,15 +59,15 @@ async def named_in(conn: Connection, query: str) -> list[Named]:
         by_name.setdefault(each.normal, []).append(each)
     named = [_named(name, by_name[name]) for name in by_name]
     named.sort(key=lambda each: (-len(each.lexemes), each.mentions, each.normal))
-    return _without_parts(named)[:_MOST_NAMED]
+    return _without_parts(named)[:_MAX_NAMED]
 
 
 def _possible_names(query: str) -> list[str]:
     """Every run of a few words, folded; a stop word alone is no name."""
-    words = query.split()[:_MOST_QUERY_WORDS]
+    words = query.split()[:_MAX_QUERY_WORDS]
     runs = {
         normal(_without_ending(" ".join(words[start : start + length])))
-        for length in range(1, _LONGEST_NAME_WORDS + 1)
+        for length in range(1, _MAX_NAME_WORDS + 1)
         for start in range(len(words) - length + 1)
     }
     return sorted(runs - STOP_WORDS - {""})
@@ -86,7 +86,7 @@ def _named(name: str, known: Sequence[KnownName]) -> Named:
         lexemes=frozenset(lexemes(name)),
         entity_ids=tuple(each.entity_id for each in known),
         other_names=tuple(
-            islice((each for each in others if normal(each) != name), _MOST_OTHER_NAMES)
+            islice((each for each in others if normal(each) != name), _MAX_OTHER_NAMES)
         ),
         mentions=max(each.mentions for each in known),
     )

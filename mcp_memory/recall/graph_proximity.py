@@ -15,8 +15,8 @@ from mcp_memory.graph.reading.models import FoundMemory, Held
 from mcp_memory.recall.models import Candidate
 
 HOPS = 2
-MOST_EDGES = 10
-MOST_REACHED = 200
+MAX_EDGES = 10
+MAX_REACHED = 200
 
 _MENTIONED = 0.45
 _STEP = 0.5

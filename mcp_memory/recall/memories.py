@@ -27,7 +27,7 @@ from mcp_memory.text.storable import is_storable
 from mcp_memory.text.tokens import TokenCounter
 
 _CURSOR = "recalled"
-_MOST_CANDIDATES = 12_800
+_MAX_CANDIDATES = 12_800
 _BESIDE_A_GOOD_ONE = 0.6
 _SEARCHED = ("hybrid", "recent", "important", "typed", "timeline")
 _SORTS = {"recent": "recorded_at", "important": "importance", "timeline": "timeline"}
@@ -113,7 +113,7 @@ class MemoryRecall:
                 found.setdefault(each.held.memory_id, each)
             # What lies deeper is no more relevant: only where all of a route is may more be.
             more = sum(each.score >= self._low for each in candidates) >= limit
-            if len(found) >= wanted or not more or limit >= _MOST_CANDIDATES:
+            if len(found) >= wanted or not more or limit >= _MAX_CANDIDATES:
                 break
             limit *= 4
         page = [*found.values()][skip : skip + asked.limit]
@@ -163,8 +163,8 @@ async def _reached(conn: Connection, asked: GraphQuery, instants: Instants) -> d
     options = TraversalOptions(
         instants,
         others,
-        most_edges=graph_proximity.MOST_EDGES,
-        most_memories=graph_proximity.MOST_REACHED,
+        most_edges=graph_proximity.MAX_EDGES,
+        most_memories=graph_proximity.MAX_REACHED,
     )
     for entity in named:
         hops = await traversal.mentioning(conn, entity.entity_ids, graph_proximity.HOPS, options)

@@ -20,7 +20,7 @@ from mcp_memory.text.tokens import TokenCounter
 
 # What is linked gets so much room when nobody says how much there is.
 RELATED_TOKENS = 1000
-_MOST_RELATED = 5
+_MAX_RELATED = 5
 
 
 def fitting(
@@ -67,7 +67,7 @@ async def with_related(
             if link.memory_id != each.held.memory_id or other is None or link.other_id in told:
                 continue
             size = tokens.count(other.content)
-            if size <= left and len(related) < _MOST_RELATED:
+            if size <= left and len(related) < _MAX_RELATED:
                 related.append(_linked(link, other))
                 told.add(link.other_id)
                 left -= size

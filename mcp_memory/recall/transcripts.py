@@ -21,7 +21,7 @@ from mcp_memory.transcripts.models import Message, MessageFilter
 Match = Literal["hybrid", "semantic", "exact"]
 
 _CANDIDATES = 200
-_MOST_CANDIDATES = 12_800
+_MAX_CANDIDATES = 12_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ async def _enough(
     while True:
         found = await _candidates(conn, question, search_filter, limit)
         hits = await _messages(conn, found)
-        if len(hits) >= wanted or len(found) < limit or limit >= _MOST_CANDIDATES:
+        if len(hits) >= wanted or len(found) < limit or limit >= _MAX_CANDIDATES:
             return question.relevant(hits)[:wanted]
         limit *= 4
 

@@ -16,8 +16,8 @@ from mcp_memory.transcripts.indexing import pieces_of
 from mcp_memory.transcripts.models import ROLES, AppendMessages, NewMessage, Piece
 from mcp_memory.transcripts.redaction import redacted, redacted_values
 
-MOST_MESSAGES = 1000
-_LONGEST_NAME = 200
+MAX_MESSAGES = 1000
+_MAX_NAME_CHARS = 200
 _METADATA_BYTES = 65_536
 _FIRST_INSTANT = datetime(1900, 1, 1, tzinfo=UTC)
 
@@ -39,8 +39,8 @@ def check(request: AppendMessages, limits: LimitsConfig) -> None:
     _check_name("source", request.source)
     if not request.messages:
         raise InvalidInput("messages", "is empty; give at least one message")
-    if len(request.messages) > MOST_MESSAGES:
-        raise InvalidInput("messages", f"at most {MOST_MESSAGES} at once")
+    if len(request.messages) > MAX_MESSAGES:
+        raise InvalidInput("messages", f"at most {MAX_MESSAGES} at once")
     if (request.context_used is None) != (request.context_window is None):
         raise InvalidInput("context_tokens_used", "goes together with context_window")
     for place, message in enumerate(request.messages):
@@ -50,8 +50,8 @@ def check(request: AppendMessages, limits: LimitsConfig) -> None:
 def _check_name(parameter: str, name: str, *, is_required: bool = False) -> None:
     if is_required and not name.strip():
         raise InvalidInput(parameter, "is empty")
-    if len(name) > _LONGEST_NAME or (name and not name.isprintable()):
-        raise InvalidInput(parameter, f"at most {_LONGEST_NAME} printable characters")
+    if len(name) > _MAX_NAME_CHARS or (name and not name.isprintable()):
+        raise InvalidInput(parameter, f"at most {_MAX_NAME_CHARS} printable characters")
 
 
 def _check_message(place: str, message: NewMessage, limits: LimitsConfig) -> None:

@@ -32,8 +32,8 @@ _SORTS = {
     "entity": "rank",
     "related": "rank",
 }
-_MOST_RELATIONS = 100
-_LONGEST_CHAIN = 1000
+_MAX_RELATIONS = 100
+_MAX_CHAIN_LENGTH = 1000
 
 
 class MemoryReading:
@@ -123,7 +123,7 @@ async def _about_entity(conn: Connection, asked: GraphQuery) -> GraphAnswer:
     options = await traversal_options(conn, asked, start.instants)
     hops = await traversal.mentioning(conn, entities, _depth(asked) - 1, options)
     found = await _among(conn, asked, start, hops)
-    relations = await traversal.relations_of(conn, entities, _MOST_RELATIONS, options)
+    relations = await traversal.relations_of(conn, entities, _MAX_RELATIONS, options)
     return replace(found, relations=[as_step(each) for each in relations])
 
 
@@ -134,7 +134,7 @@ async def _related(conn: Connection, asked: GraphQuery) -> GraphAnswer:
         entities = await resolved(conn, asked.entity)
         hops = await traversal.relating(conn, entities, _depth(asked), options)
         found = await _among(conn, asked, start, {id: hop - 1 for id, hop in hops.items()})
-        relations = await traversal.relations_of(conn, entities, _MOST_RELATIONS, options)
+        relations = await traversal.relations_of(conn, entities, _MAX_RELATIONS, options)
         return replace(found, relations=[as_step(each) for each in relations])
     number = await _visible(conn, asked.id)
     hops = await traversal.linked(conn, [number], _depth(asked), options)
@@ -162,7 +162,7 @@ async def _links(
 async def _path(conn: Connection, asked: GraphQuery) -> GraphAnswer:
     start, end = await resolved(conn, asked.entity), await resolved(conn, asked.related_to)
     options = await traversal_options(conn, asked, asked.instants)
-    steps = await paths.shortest(conn, start, end, asked.depth or paths.LONGEST, options)
+    steps = await paths.shortest(conn, start, end, asked.depth or paths.DEFAULT_MAX_HOPS, options)
     if not steps:
         return GraphAnswer(path=[])
     ranks = {step.memory_id: -float(place) for place, step in enumerate(steps)}
@@ -180,7 +180,7 @@ async def _history(conn: Connection, asked: GraphQuery) -> GraphAnswer:
         rows = await store.history(conn, number, known_at, replace(start.page, sort="recorded_at"))
         start = replace(start, instants=replace(start.instants, as_of=None))
         return await _page(conn, asked, start.instants, rows)
-    chain = await store.history(conn, number, known_at, Page("recorded_at", _LONGEST_CHAIN))
+    chain = await store.history(conn, number, known_at, Page("recorded_at", _MAX_CHAIN_LENGTH))
     ranks = {row.memory_id: row.place for row in chain}
     rows = await store.listed_among(conn, ranks, asked.wanted, start.instants, start.page)
     return await _page(conn, asked, start.instants, rows)

@@ -11,7 +11,7 @@ from mcp_memory.spaces.models import QueryVector
 from mcp_memory.text.terms import query_lexemes
 
 _LIKE = 0.6
-_MOST = 5
+_MAX_SIMILAR = 5
 _SHOWN_CHARS = 500
 # Of a long text the beginning tells what it is about.
 _COMPARED_CHARS = 2000
@@ -27,7 +27,7 @@ async def similar(conn: Connection, memory: int, content: str, query: QueryVecto
         and (score := max(each.cosine or 0.0, overlap(compared, each.content))) >= _LIKE
         and may_mean_the_same(compared, each.content[:_COMPARED_CHARS])
     ]
-    return sorted(scored, key=lambda each: (-each.score, each.id))[:_MOST]
+    return sorted(scored, key=lambda each: (-each.score, each.id))[:_MAX_SIMILAR]
 
 
 async def contradicted(
@@ -49,4 +49,4 @@ async def contradicted(
                 found[each.memory_id] = Similar(
                     memory_id(each.memory_id), shown, score, contradicts=each.relation
                 )
-    return list(found.values())[:_MOST]
+    return list(found.values())[:_MAX_SIMILAR]

@@ -8,7 +8,7 @@ from mcp_memory.graph.traversal import store
 from mcp_memory.graph.traversal.store import RelationRow, TraversalOptions
 
 # As far as a path is looked for when nobody says.
-LONGEST = 6
+DEFAULT_MAX_HOPS = 6
 
 
 async def shortest(

@@ -23,7 +23,7 @@ from mcp_memory.transcripts.importing.reading import Entry, Reading
 from mcp_memory.transcripts.importing.storable import fitting
 from mcp_memory.transcripts.models import Appended, AppendMessages, NewMessage
 
-_MOST_PROBLEMS = 20
+_MAX_PROBLEMS = 20
 
 
 @dataclass(slots=True)
@@ -140,7 +140,7 @@ class Importing:
         if not parsed.groups:
             await self.database.write(self.agent, progress)
         imported.bad_lines += len(parsed.problems)
-        left = _MOST_PROBLEMS - len(imported.problems)
+        left = _MAX_PROBLEMS - len(imported.problems)
         imported.problems += parsed.problems[: max(0, left)]
 
 
@@ -206,8 +206,8 @@ def _grouped(found: Sequence[Entry]) -> list[AppendMessages]:
     """Runs of one session and source, none larger than one append may be."""
     groups: list[AppendMessages] = []
     for run in _runs(found):
-        for start in range(0, len(run), preparing.MOST_MESSAGES):
-            part = run[start : start + preparing.MOST_MESSAGES]
+        for start in range(0, len(run), preparing.MAX_MESSAGES):
+            part = run[start : start + preparing.MAX_MESSAGES]
             messages = [entry.message for entry in part]
             groups.append(AppendMessages(run[0].session_id, messages, run[0].source))
     return groups

@@ -110,7 +110,7 @@ async def test_no_attempt_comes_before_the_endpoint_asks_for_it(make_config: Mak
 async def test_a_route_that_fails_again_and_again_is_rung_rarely_until_it_works(
     make_config: MakeConfig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_memory.messaging.wake.pace.LONGEST_PAUSE_SECONDS", 2.0)
+    monkeypatch.setattr("mcp_memory.messaging.wake.pace.MAX_PAUSE_SECONDS", 2.0)
     async with endpoint(*[status(500)] * (BROKEN_AFTER + 1)) as receiver:
         with caplog.at_level(logging.WARNING):
             async with ringing(waking(make_config, receiver)) as app:
