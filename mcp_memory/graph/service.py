@@ -48,13 +48,13 @@ class Graph:
         similarity = SimilarityContext(query, self._functional)
         request = idempotency.request_hash({"store": asdict(memory)})
 
-        async def work(conn: Connection) -> Stored:
+        async def keep(conn: Connection) -> Stored:
             do = partial(store_memory, conn, agent, memory, similarity, self._zone)
             return await responses.stored(
                 conn, await idempotency.once(conn, agent, key, request, do)
             )
 
-        stored = await chosen.write(agent, work)
+        stored = await chosen.write(agent, keep)
         await self._spaces.follow(chosen)
         return stored
 
@@ -67,12 +67,12 @@ class Graph:
         chosen = await self._databases.reading(database, agent)
         fingerprint = idempotency.request_hash({"update": asdict(request)})
 
-        async def work(conn: Connection) -> Updated:
+        async def update(conn: Connection) -> Updated:
             do = partial(update_memory, conn, agent, request, self._zone)
             response = await idempotency.once(conn, agent, key, fingerprint, do)
             return Updated(**response)  # pyright: ignore[reportArgumentType]  # our own JSON
 
-        updated = await chosen.write(agent, work)
+        updated = await chosen.write(agent, update)
         await self._spaces.follow(chosen)
         return updated
 

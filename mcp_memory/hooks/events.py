@@ -102,12 +102,12 @@ async def _keep_summary(config: Config, database: HookDatabase, event: Event) ->
     if not summary:
         return
 
-    async def work(conn: Connection) -> None:
+    async def keep(conn: Connection) -> None:
         session = await sessions.lock_session(conn, event.text("session_id"))
         if session is not None:
             await leaves.cover_rest(conn, session, summary)
 
-    await database.write(config.agent, work)
+    await database.write(config.agent, keep)
 
 
 async def _thread(config: Config, database: HookDatabase, event: Event) -> str:

@@ -135,7 +135,7 @@ class Messages:
         ids, note = validation.message_ids(message_ids), validation.checked_note(note)
         chosen = await self._writing(database, agent)
 
-        async def work(conn: Connection) -> None:
+        async def acknowledge(conn: Connection) -> None:
             mine = await store.received(conn, ids)
             if missing := [each for each in ids if each not in mine]:
                 raise MailNotFound([str(each) for each in missing])
@@ -143,7 +143,7 @@ class Messages:
                 await audit.record(conn, Event(agent, "acknowledge", "message", str(number)))
 
         if ids:
-            await chosen.write(agent, work, changes_search=False)
+            await chosen.write(agent, acknowledge, changes_search=False)
         return [str(each) for each in ids]
 
     async def status(
@@ -231,12 +231,12 @@ class Messages:
             kept = timedelta(days=self._settings.retention_days)
             messages = await _purge_messages(chosen, kept, owner, dry_run=dry_run)
 
-        async def work(conn: Connection) -> int:
+        async def purge(conn: Connection) -> int:
             async with conn.transaction(force_rollback=dry_run):
                 age = timedelta(days=self._limits.recovery_days)
                 return await retention.remove_rings(conn, age, owner)
 
-        return PurgedMail(messages, await chosen.maintain(work))
+        return PurgedMail(messages, await chosen.maintain(purge))
 
     async def run_worker(self) -> None:
         """Mark, until cancelled, what expired in the open databases. Readers need not wait for it:
@@ -274,13 +274,13 @@ async def _purge_messages(
     total = 0
     while after is not None:
 
-        async def work(conn: Connection, after: int = after) -> tuple[int, int | None]:
+        async def purge_batch(conn: Connection, after: int = after) -> tuple[int, int | None]:
             async with conn.transaction(force_rollback=dry_run):
                 return await retention.remove_messages(
                     conn, kept, owner, after=after, limit=_PURGED_AT_ONCE
                 )
 
-        count, after = await database.maintain(work)
+        count, after = await database.maintain(purge_batch)
         total += count
     return total
 

@@ -102,13 +102,13 @@ class TranscriptSearch:
         )
         question = _Question(request, prepared, self._settings.min_score)
 
-        async def work(conn: Connection) -> list[MessageHit]:
+        async def search(conn: Connection) -> list[MessageHit]:
             search_filter = await _search_filter(conn, request.wanted)
             hits = await _enough(conn, question, search_filter)
             return [await _with_context(conn, *hit, request.context) for hit in hits]
 
         degraded = [vector.problem] if vector.problem else []
-        return TranscriptAnswer(await chosen.read(agent, work), degraded)
+        return TranscriptAnswer(await chosen.read(agent, search), degraded)
 
     def _check(self, request: TranscriptRequest) -> None:
         if not request.query.strip():

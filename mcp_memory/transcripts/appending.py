@@ -43,12 +43,12 @@ async def append_to(
     """Append what was checked already, and with it how far a file has been read."""
     batch = await _prepared(request, zone)
 
-    async def work(conn: Connection) -> Appended:
+    async def append(conn: Connection) -> Appended:
         if progress is not None:
             await progress(conn)
         return await _append(conn, agent, request, batch, settings)
 
-    return await database.write(agent, work)
+    return await database.write(agent, append)
 
 
 async def _prepared(request: AppendMessages, zone: tzinfo) -> PreparedBatch:

@@ -48,10 +48,10 @@ class MemoryReading:
         """What is asked for, in the mode's order, a page at a time; later pages know no more."""
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> GraphAnswer:
+        async def find(conn: Connection) -> GraphAnswer:
             return await answer(conn, asked)
 
-        return await chosen.read(agent, work)
+        return await chosen.read(agent, find)
 
 
 async def answer(conn: Connection, asked: GraphQuery) -> GraphAnswer:

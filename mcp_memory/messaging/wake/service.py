@@ -66,17 +66,17 @@ class Wake:
         Targets(self._config.wake.allowed_targets).check(route)
         served = [Served(agent, route, True)]
 
-        async def work(conn: Connection) -> None:
+        async def add(conn: Connection) -> None:
             await store.add_route(conn, agent, document)
             await store.announce(conn, served)
             await audit.record(conn, Event(self._config.agent, "add", "wake route", agent))
 
-        await (await self._writing(database)).maintain(work)
+        await (await self._writing(database)).maintain(add)
 
     async def remove(self, agent: str, *, database: str | None = None) -> None:
         """Wake the agent no more, not for what waits either; `RouteNotFound` without a route."""
 
-        async def work(conn: Connection) -> bool:
+        async def remove(conn: Connection) -> bool:
             is_gone = await store.remove_route(conn, agent)
             await audit.record(conn, Event(self._config.agent, "remove", "wake route", agent))
             return is_gone
@@ -84,7 +84,7 @@ class Wake:
         if agent in self._config.wake_routes:
             raise InvalidInput("agent", f"{agent!r} has its route in the configuration: edit that")
         chosen = await self._writing(database)
-        if not await chosen.maintain(work):
+        if not await chosen.maintain(remove):
             raise RouteNotFound(agent, await self._agents(chosen))
 
     def configured(self) -> Sequence[ListedRoute]:

@@ -30,13 +30,13 @@ class ResultContext:
         number = int(result_id) if _CHUNK_ID.fullmatch(result_id) else -1
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> Excerpt:
+        async def read(conn: Connection) -> Excerpt:
             for around in (excerpts.around, _of_memory, _of_messages):
                 if 0 <= number < 2**63 and (found := await around(conn, number)) is not None:
                     return found
             raise ChunkNotFound(result_id)
 
-        return await chosen.read(agent, work)
+        return await chosen.read(agent, read)
 
 
 async def _of_memory(conn: Connection, chunk_id: int) -> MemoryExcerpt | None:
