@@ -31,14 +31,16 @@ from mcp_memory.db.names import with_database
 from mcp_memory.documents.indexing import chunks_of, findable
 from mcp_memory.documents.models import NewChunk, WriteDocument
 from mcp_memory.recall import routes
-from mcp_memory.recall.models import Narrowing, SearchRequest
+from mcp_memory.recall.models import SearchFilter, SearchRequest
 from mcp_memory.text.terms import query_lexemes, tsquery
 
 AGENT = "bench"
 QUERIES = 100
 MEASURED_WRITES = 50
 WRITERS = 4
-EVERYTHING = Narrowing(sources=["documents"], path_prefix=None, tags=None, since=None, until=None)
+EVERYTHING = SearchFilter(
+    sources=["documents"], path_prefix=None, tags=None, since=None, until=None
+)
 
 _BARE_TABLE = """
 CREATE TABLE bare (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, text text, lexemes tsvector);
@@ -188,7 +190,7 @@ async def search_all(app: App, url: str, corpus: Corpus) -> tuple[Measured, list
             started = time.perf_counter()
             conn.execute(_BARE_SEARCH, {"query": tsquery(lexemes)}).fetchall()
             bare.append(time.perf_counter() - started)
-            look = partial(routes.lexical, lexemes=lexemes, narrowing=EVERYTHING, limit=200)
+            look = partial(routes.lexical, lexemes=lexemes, search_filter=EVERYTHING, limit=200)
             started = time.perf_counter()
             await database.read(AGENT, look)
             route.append(time.perf_counter() - started)

@@ -17,9 +17,9 @@ from benchmarks.recall import database_of, fill, open_benchmark_app, settle
 from mcp_memory.app import App
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.recall import routes
-from mcp_memory.recall.candidates import Asked, described_candidates
+from mcp_memory.recall.candidates import PreparedQuery, described_candidates
 from mcp_memory.recall.features import NAMES, PRIORS, Described
-from mcp_memory.recall.models import Narrowing, Source
+from mcp_memory.recall.models import SearchFilter, Source
 from mcp_memory.recall.question import read
 from mcp_memory.transcripts import store
 
@@ -107,17 +107,17 @@ async def _asked(
     examples: list[Example] = []
     for question in questions:
         vector = await app.spaces.query_vector(database, question.text)
-        asked = Asked(read(question.text, now=datetime.now(UTC), zone=UTC), vector)
-        look = partial(_look, question=question, asked=asked, source=source, judge=judge)
+        prepared = PreparedQuery(read(question.text, now=datetime.now(UTC), zone=UTC), vector)
+        look = partial(_look, question=question, prepared=prepared, source=source, judge=judge)
         features, prior, held = await database.read(_AGENT, look)
         examples.append(Example(*corpus, features, prior, held, len(question.evidence)))
     return examples
 
 
 async def _look(
-    conn: Connection, *, question: Question, asked: Asked, source: Source, judge: _Judge
+    conn: Connection, *, question: Question, prepared: PreparedQuery, source: Source, judge: _Judge
 ) -> tuple[Matrix, Matrix, NDArray[np.int64]]:
-    described = await described_candidates(conn, asked, Narrowing([source]))
+    described = await described_candidates(conn, prepared, SearchFilter([source]))
     rows = [[each.features[name] for name in NAMES] for each in described]
     features = np.array(rows, np.float64).reshape(len(rows), len(NAMES))
     prior = [sum(PRIORS[name] * each.features[name] for name in PRIORS) for each in described]

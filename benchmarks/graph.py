@@ -27,8 +27,8 @@ from mcp_memory.app import App, open_app
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.names import with_database
 from mcp_memory.graph.reading.models import GraphQuery, Instants
-from mcp_memory.graph.walking import store as walking
-from mcp_memory.graph.walking.store import Way
+from mcp_memory.graph.traversal import store as traversal
+from mcp_memory.graph.traversal.store import TraversalOptions
 from mcp_memory.recall.models import SearchRequest
 
 WARMING, ASKED, WALKS = 20, 100, 20
@@ -130,12 +130,12 @@ async def recalled(app: App, asked: Sequence[str]) -> tuple[Measured, Measured]:
 async def walked(app: App, url: str) -> tuple[Measured, Measured, int]:
     """Two hops from the hub, and a read of as many relations as those follow."""
     database = await app.databases.reading(None, AGENT)
-    way = Way(Instants(), with_others=False)
+    options = TraversalOptions(Instants(), with_others=False)
     bare: list[float] = []
     ours: list[float] = []
 
     async def walk(conn: Connection) -> dict[int, int]:
-        return await walking.reached(conn, [1], 2, way)
+        return await traversal.reached(conn, [1], 2, options)
 
     with psycopg.connect(url, autocommit=True) as conn:
         hops = await database.read(AGENT, walk)

@@ -76,7 +76,7 @@ _NEW = (
     "place Lyon;place Norway;place Bonn;place Tallinn;place New Orleans;tool MongoDB;tool Rust;"
     "tool Terraform;tool Jenkins;plan Project Heron;plan Invoice rework"
 )
-_LIKE, _MOST = 0.72, 3
+_LIKE, _MAX_CANDIDATES = 0.72, 3
 _COSINES = (0.6, 0.7, 0.8)
 
 
@@ -97,7 +97,9 @@ def by_spelling(kind: str, name: str) -> list[str]:
         for of_kind, other in _known()
         if of_kind == kind and normal(other) != normal(name) and wanted & {*words_of(other)}
     ]
-    return [other for score, other in sorted(scored, reverse=True) if score >= _LIKE][:_MOST]
+    return [other for score, other in sorted(scored, reverse=True) if score >= _LIKE][
+        :_MAX_CANDIDATES
+    ]
 
 
 async def vectors_of(names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -119,7 +121,9 @@ def by_vector(vectors: dict[str, np.ndarray], least: float) -> Proposer:
             for of_kind, other in _known()
             if of_kind == kind and normal(other) != normal(name)
         ]
-        return [other for score, other in sorted(scored, reverse=True) if score >= least][:_MOST]
+        return [other for score, other in sorted(scored, reverse=True) if score >= least][
+            :_MAX_CANDIDATES
+        ]
 
     return propose
 

@@ -80,7 +80,7 @@ async def _until_announced(app: App) -> None:
     await app.presence.note("sleeper")
     with anyio.fail_after(SECONDS):
         while True:
-            if any(each.doorbell is not None for each in await app.wake.list()):
+            if any(each.outbox is not None for each in await app.wake.list()):
                 return
             await anyio.sleep(0.05)
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import psycopg
 
 from mcp_memory.db.cancellation import Connection
-from mcp_memory.recall import mending, routes
-from mcp_memory.recall.candidates import Asked
+from mcp_memory.recall import routes, spell_correction
+from mcp_memory.recall.candidates import PreparedQuery
 from mcp_memory.text.spelling import spellings
 
 _HITS = 400
@@ -30,9 +30,9 @@ LIMIT %(limit)s
 """
 
 
-async def trigrams_alone(conn: Connection, asked: Asked) -> list[int]:
+async def trigrams_alone(conn: Connection, prepared: PreparedQuery) -> list[int]:
     """Chunks by how much of each lexeme's letters stands in them, the rarest counting most."""
-    rarity = await routes.rarity(conn, asked.question.lexemes)
+    rarity = await routes.rarity(conn, prepared.question.lexemes)
     parameters = {
         "words": list(rarity),
         "weights": [each.weight for each in rarity.values()],
@@ -57,34 +57,34 @@ async def _most_similar(conn: Connection, lexeme: str, _near: Sequence[str]) -> 
     return None if row is None else str(row[0])
 
 
-async def _mended_else_similar(conn: Connection, lexeme: str, near: Sequence[str]) -> str | None:
-    return await _MENDED(conn, lexeme, near) or await _most_similar(conn, lexeme, near)
+async def _corrected_else_similar(conn: Connection, lexeme: str, near: Sequence[str]) -> str | None:
+    return await _CORRECTED(conn, lexeme, near) or await _most_similar(conn, lexeme, near)
 
 
 def _at_least_itself(word: str) -> list[str]:
-    """A word that our own mending leaves alone is asked for too."""
+    """A word that our own spell correction leaves alone is asked for too."""
     return spellings(word) or [word]
 
 
-_MENDED = routes.mended
-_MENDERS = {"instead": _most_similar, "besides": _mended_else_similar}
+_CORRECTED = routes.corrected
+_CORRECTORS = {"instead": _most_similar, "besides": _corrected_else_similar}
 
 
 @contextmanager
-def mended_by_trigrams(how: str) -> Generator[None]:
+def corrected_by_trigrams(how: str) -> Generator[None]:
     """An unknown word is read as the known one of most similar letters, in this block.
 
-    `instead` of our own mending, or `besides`: only where that knows nothing.
+    `instead` of our own correction, or `besides`: only where that knows nothing.
     """
-    routes.mended = _MENDERS[how]
-    mending.spellings = _at_least_itself
+    routes.corrected = _CORRECTORS[how]
+    spell_correction.spellings = _at_least_itself
     try:
         yield
     finally:
-        routes.mended, mending.spellings = _MENDED, spellings
+        routes.corrected, spell_correction.spellings = _CORRECTED, spellings
 
 
-MENDERS: Mapping[str, str] = {
+CORRECTORS: Mapping[str, str] = {
     "with a slip, mended by pg_trgm instead": "instead",
     "with a slip, mended by us, else by pg_trgm": "besides",
 }

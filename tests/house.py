@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-LONGEST_FUNCTION = 60
-LONGEST_MODULE = 700
+MAX_FUNCTION_LINES = 60
+MAX_MODULE_LINES = 700
 
 _FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 _SQL_CALLS = {"execute", "executemany", "copy"}
@@ -66,14 +66,14 @@ def long_functions(source: Source) -> Iterator[str]:
     for node in ast.walk(source.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
-            if lines > LONGEST_FUNCTION:
+            if lines > MAX_FUNCTION_LINES:
                 yield source.at(node, f"{node.name} has {lines} lines")
 
 
 def long_modules(source: Source) -> Iterator[str]:
     """Modules of more than seven hundred lines."""
     lines = source.text.count("\n")
-    if lines > LONGEST_MODULE:
+    if lines > MAX_MODULE_LINES:
         yield f"{source.path}: {lines} lines"
 
 

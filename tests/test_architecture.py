@@ -14,8 +14,8 @@ import pytest
 from mcp_memory import errors
 from mcp_memory.errors import McpMemoryError
 from tests.house import (
-    LONGEST_FUNCTION,
-    LONGEST_MODULE,
+    MAX_FUNCTION_LINES,
+    MAX_MODULE_LINES,
     Rule,
     Source,
     composed_sql,
@@ -68,9 +68,9 @@ def test_there_are_in_the_package_no(rule: Rule) -> None:
 @pytest.mark.parametrize(
     ("rule", "path", "text"),
     [
-        (long_functions, "a.py", "def f():\n" + "    x = 1\n" * LONGEST_FUNCTION),
-        (long_functions, "a.py", "async def f():\n" + "    x = 1\n" * LONGEST_FUNCTION),
-        (long_modules, "a.py", "x = 1\n" * (LONGEST_MODULE + 1)),
+        (long_functions, "a.py", "def f():\n" + "    x = 1\n" * MAX_FUNCTION_LINES),
+        (long_functions, "a.py", "async def f():\n" + "    x = 1\n" * MAX_FUNCTION_LINES),
+        (long_modules, "a.py", "x = 1\n" * (MAX_MODULE_LINES + 1)),
         (vague_names, "mcp_memory/utils.py", TEXT),
         (vague_names, "mcp_memory/common/words.py", TEXT),
         (silent_modules, "mcp_memory/__init__.py", ""),
@@ -102,7 +102,7 @@ def test_a_rule_notices_what_it_forbids(rule: Rule, path: str, text: str) -> Non
 @pytest.mark.parametrize(
     ("rule", "path", "text"),
     [
-        (long_functions, "a.py", "def f():\n" + "    x = 1\n" * (LONGEST_FUNCTION - 1)),
+        (long_functions, "a.py", "def f():\n" + "    x = 1\n" * (MAX_FUNCTION_LINES - 1)),
         (silent_modules, "tests/__init__.py", ""),
         (silent_classes, "a.py", "class _Draft:\n    x = 1\n"),
         (unexplained_exemptions, "a.py", "x = 1  # no" + "qa: E501 - a pinned address\n"),

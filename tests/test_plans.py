@@ -14,7 +14,7 @@ from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.recall import routes
-from mcp_memory.recall.models import Hit, Narrowing
+from mcp_memory.recall.models import Hit, SearchFilter
 from mcp_memory.text.spelling import spellings
 from tests.documents.looking import until_embedded
 from tests.recall.crowd import Crowd, config_of, crowded
@@ -22,7 +22,7 @@ from tests.recall.crowd import Crowd, config_of, crowded
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROWS = 30_000
-ALL = Narrowing(sources=["documents"], path_prefix=None, tags=None, since=None, until=None)
+ALL = SearchFilter(sources=["documents"], path_prefix=None, tags=None, since=None, until=None)
 
 
 @pytest.fixture(scope="module")
@@ -173,9 +173,9 @@ async def test_an_anchor_is_found_by_the_index_of_words(app: App, db: Database) 
     assert done.chunks_read <= 10
 
 
-async def test_a_slip_is_mended_by_indexes_alone(db: Database) -> None:
+async def test_a_slip_is_corrected_by_indexes_alone(db: Database) -> None:
     async def work(conn: Connection) -> tuple[str | None, Scans]:
-        return await routes.mended(conn, "kestrl", spellings("kestrl")), await scans(conn)
+        return await routes.corrected(conn, "kestrl", spellings("kestrl")), await scans(conn)
 
     word, done = await db.read("crowd", work)
 

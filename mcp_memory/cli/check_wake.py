@@ -1,4 +1,4 @@
-"""What `doctor` looks at in the wake routes: each door is tried without ringing."""
+"""What `doctor` looks at in the wake routes: each route is tried without ringing."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -40,16 +40,16 @@ async def _door(app: App, listed: ListedRoute) -> Finding:
 
 def _stuck(listed: ListedRoute) -> Finding | None:
     """What was given up, or waits for long, in the agent's outbox."""
-    bell, check = listed.doorbell, f"bells {listed.agent}"
-    if bell is None:
+    outbox, check = listed.outbox, f"bells {listed.agent}"
+    if outbox is None:
         return None
-    if bell.given_up:
-        rings = counted(bell.given_up, "ring")
-        what = f"{rings} for unread mail given up in the last seven days: {bell.given_up_problem}"
+    if outbox.given_up:
+        rings = counted(outbox.given_up, "ring")
+        what = f"{rings} for unread mail given up in the last seven days: {outbox.given_up_problem}"
         return warning(check, what.rstrip(": "), _TRY.format(listed.agent))
-    since = bell.waiting_since
+    since = outbox.waiting_since
     if since is not None and datetime.now(UTC) - since > _LONG:
-        messages = counted(bell.waiting, "message")
+        messages = counted(outbox.waiting, "message")
         what = f"{messages} to be rung for since {since:%Y-%m-%d %H:%M} UTC"
         return warning(check, what, _SERVE.format(listed.agent))
     return None

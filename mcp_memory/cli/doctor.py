@@ -34,7 +34,7 @@ from mcp_memory.config import Config, mask_url
 from mcp_memory.db.databases import READ_URL_UNUSED
 from mcp_memory.db.diagnosis import diagnose
 from mcp_memory.db.embedded import EmbeddedCluster
-from mcp_memory.db.hearing import is_heard
+from mcp_memory.db.listen_check import is_heard
 from mcp_memory.errors import ConfigError, DatabaseUnavailable, EmbeddedPostgresFailed
 
 _COLOURS: dict[State, str] = {"ok": "green", "warning": "yellow", "problem": "red"}

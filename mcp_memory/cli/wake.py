@@ -13,7 +13,7 @@ from mcp_memory.cli.options import database_option, json_option
 from mcp_memory.cli.output import counted, print_json, print_table
 from mcp_memory.cli.session import configured, run
 from mcp_memory.config import is_agent_name, mask_url
-from mcp_memory.messaging.wake.models import Attempt, Doorbell, ListedRoute
+from mcp_memory.messaging.wake.models import Attempt, ListedRoute, OutboxStatus
 
 _KINDS = ["openclaw-wake", "openclaw-agent", "webhook", "command"]
 
@@ -181,29 +181,31 @@ def _target(listed: ListedRoute) -> str:
 
 
 def _row(listed: ListedRoute) -> tuple[str, ...]:
-    bell = listed.doorbell
+    outbox = listed.outbox
     return (
         listed.agent,
         str(listed.document.get("kind", "")),
         _target(listed),
         listed.origin,
-        str(bell.waiting if bell else 0),
-        str(bell.given_up if bell else 0),
-        _state(listed, bell),
+        str(outbox.waiting if outbox else 0),
+        str(outbox.given_up if outbox else 0),
+        _state(listed, outbox),
     )
 
 
-def _state(listed: ListedRoute, bell: Doorbell | None) -> str:
+def _state(listed: ListedRoute, outbox: OutboxStatus | None) -> str:
     if listed.unusable:
         return f"not usable here: {listed.unusable}"
-    if bell is None or not bell.failures:
+    if outbox is None or not outbox.failures:
         return "ready"
-    failed = f"failed {counted(bell.failures, 'time')}: {bell.problem}"
-    return f"{failed}; next {bell.next_try_at:%Y-%m-%d %H:%M:%S} UTC" if bell.waiting else failed
+    failed = f"failed {counted(outbox.failures, 'time')}: {outbox.problem}"
+    return (
+        f"{failed}; next {outbox.next_try_at:%Y-%m-%d %H:%M:%S} UTC" if outbox.waiting else failed
+    )
 
 
 def _document(listed: ListedRoute) -> dict[str, object]:
-    bell = listed.doorbell
+    outbox = listed.outbox
     shown = dict(listed.document)
     if "url" in shown:
         shown["url"] = _target(listed)
@@ -211,9 +213,9 @@ def _document(listed: ListedRoute) -> dict[str, object]:
         "agent": listed.agent,
         "from": listed.origin,
         "route": shown,
-        "state": _state(listed, bell),
-        "waiting": bell.waiting if bell else 0,
-        "waiting_since": bell.waiting_since if bell else None,
-        "given_up": bell.given_up if bell else 0,
-        "failures": bell.failures if bell else 0,
+        "state": _state(listed, outbox),
+        "waiting": outbox.waiting if outbox else 0,
+        "waiting_since": outbox.waiting_since if outbox else None,
+        "given_up": outbox.given_up if outbox else 0,
+        "failures": outbox.failures if outbox else 0,
     }

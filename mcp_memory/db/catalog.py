@@ -20,7 +20,7 @@ from mcp_memory.db.translate import may_be_the_database
 from mcp_memory.errors import DatabaseUnavailable
 
 _MARK = "mcp-memory: "
-_DOORS = ("postgres", "template1")
+_MAINTENANCE_DATABASES = ("postgres", "template1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Mark:
 async def server_connection(url: str) -> AsyncGenerator[Connection]:
     """A connection to the server of `url`: in its own database if that is there."""
     problem: psycopg.OperationalError | None = None
-    for database in (database_in(url), *_DOORS):
+    for database in (database_in(url), *_MAINTENANCE_DATABASES):
         try:
             conn = await connect(with_database(url, database))
         except psycopg.OperationalError as exc:
@@ -183,5 +183,5 @@ async def size_bytes(conn: Connection, database: str) -> int:
 
 
 def beside(url: str) -> str:
-    """The same server, entered by a common door instead of this database."""
-    return with_database(url, _DOORS[0])
+    """The same server, entered by a maintenance database instead of this one."""
+    return with_database(url, _MAINTENANCE_DATABASES[0])

@@ -16,7 +16,7 @@ from mcp_memory.db.cancellation import Connection, Result, claimed, run_cancella
 from mcp_memory.db.listener import ListenerThread
 from mcp_memory.db.notifications import Notifications
 from mcp_memory.db.provision import Layout, conninfo
-from mcp_memory.db.revival import Revival
+from mcp_memory.db.shared_reconnect import SharedReconnect
 from mcp_memory.db.transaction import ConnectionLost, Identity, Work, transact
 from mcp_memory.db.translate import translated
 from mcp_memory.errors import DatabaseBusy, DatabaseUnavailable
@@ -76,7 +76,7 @@ class Database:
         # Counted when a write is over, however it ended: what was read before it began is old then.
         self.writes = 0
         self._revive = revive
-        self._revival = Revival(self._renew)
+        self._reconnect = SharedReconnect(self._renew)
         self._in_use = 0
         self._pool = _pool(address)
 
@@ -119,7 +119,7 @@ class Database:
             try:
                 return await self._attempt(work, identity)
             except ConnectionLost:
-                await self._revival()
+                await self._reconnect()
                 return await self._attempt(work, identity)
 
     async def _attempt(self, work: Work[Result], identity: Identity) -> Result:
@@ -146,7 +146,7 @@ class Database:
         if self._is_exhausted:
             seconds -= soon
         else:
-            await self._revival()
+            await self._reconnect()
         try:
             return await self._pool.getconn(timeout=seconds)
         except PoolTimeout as exc:

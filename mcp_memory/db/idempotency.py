@@ -12,13 +12,13 @@ from mcp_memory.errors import IdempotencyConflict, InvalidInput
 
 Response = dict[str, object]
 
-_LONGEST_KEY = 200
+_MAX_KEY_CHARS = 200
 
 
 def checked_key(key: str) -> str:
     """The key itself; `InvalidInput` when it cannot be one."""
-    if len(key) > _LONGEST_KEY or not key.isprintable():
-        raise InvalidInput("idempotency_key", f"at most {_LONGEST_KEY} printable characters")
+    if len(key) > _MAX_KEY_CHARS or not key.isprintable():
+        raise InvalidInput("idempotency_key", f"at most {_MAX_KEY_CHARS} printable characters")
     return key
 
 

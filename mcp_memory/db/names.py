@@ -13,7 +13,7 @@ from mcp_memory.errors import InvalidDatabaseName, InvalidInput
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 # As libpq cuts it: a password may hold a ?, but no unescaped slash.
 _URL = re.compile(r"(postgres(?:ql)?://(?:[^/@]*@)?[^/?]*)(?:/([^?]*))?(?:\?(.*))?", re.DOTALL)
-_LONGEST_IDENTIFIER = 63
+_MAX_IDENTIFIER_BYTES = 63
 
 
 def checked_name(name: str) -> str:
@@ -72,9 +72,10 @@ def _names_database(option: str) -> bool:
 def derived_url(base_url: str, name: str) -> str:
     """`…/acme` and `life` give `…/acme_life`; credentials and query string are kept."""
     database = f"{database_in(base_url)}_{checked_name(name)}"
-    if len(database.encode()) > _LONGEST_IDENTIFIER:
+    if len(database.encode()) > _MAX_IDENTIFIER_BYTES:
         raise InvalidInput(
-            "name", f"{database!r} is longer than the {_LONGEST_IDENTIFIER} bytes PostgreSQL allows"
+            "name",
+            f"{database!r} is longer than the {_MAX_IDENTIFIER_BYTES} bytes PostgreSQL allows",
         )
     return with_database(base_url, database)
 

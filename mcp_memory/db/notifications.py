@@ -9,7 +9,7 @@ import asyncio
 
 import anyio
 
-from mcp_memory.db.line import Line
+from mcp_memory.db.listen_connection import ListenConnection
 from mcp_memory.db.listener import ListenerThread
 from mcp_memory.db.subscription import RECONNECTED, Listener, Subscription
 from mcp_memory.errors import DatabaseUnavailable
@@ -22,18 +22,18 @@ class Notifications:
 
     def __init__(self, name: str, url: str, thread: ListenerThread) -> None:
         self._name, self._url, self._thread = name, url, thread
-        self._line: Line | None = None
+        self._connection: ListenConnection | None = None
         self._is_closed = False
 
     @property
     def problem(self) -> str:
         """Why nothing is heard, in a few words; empty while something is, or nobody asked."""
-        return "" if self._line is None else self._line.problem
+        return "" if self._connection is None else self._connection.problem
 
     @property
     def is_wanted(self) -> bool:
         """Whether anybody has subscribed."""
-        return self._line is not None
+        return self._connection is not None
 
     async def subscribe(
         self, channel: str, listener: Listener, *, presence: str = ""
@@ -45,10 +45,10 @@ class Notifications:
         the shared advisory lock `hashtextextended(presence, 0)`: others can see who listens.
         `DatabaseUnavailable` once it is closed.
         """
-        line = self._running()
+        connection = self._running()
         subscription = Subscription(channel, presence, listener, self._leave)
         try:
-            await asyncio.wrap_future(self._thread.start(line.add, subscription))
+            await asyncio.wrap_future(self._thread.start(connection.add, subscription))
         except BaseException:
             subscription.close()
             raise
@@ -57,19 +57,19 @@ class Notifications:
     async def aclose(self) -> None:
         """Stop listening, for good."""
         self._is_closed = True
-        line, self._line = self._line, None
-        if line is not None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
             with anyio.CancelScope(shield=True):
-                await asyncio.wrap_future(self._thread.start(line.stop))
+                await asyncio.wrap_future(self._thread.start(connection.stop))
 
-    def _running(self) -> Line:
+    def _running(self) -> ListenConnection:
         if self._is_closed:
             raise DatabaseUnavailable(self._name, "it is being closed")
-        if self._line is None:
-            self._line = Line(self._name, self._url)
-            self._thread.start(self._line.run)
-        return self._line
+        if self._connection is None:
+            self._connection = ListenConnection(self._name, self._url)
+            self._thread.start(self._connection.run)
+        return self._connection
 
     def _leave(self, subscription: Subscription) -> None:
-        if self._line is not None:
-            self._thread.start(self._line.remove, subscription)
+        if self._connection is not None:
+            self._thread.start(self._connection.remove, subscription)

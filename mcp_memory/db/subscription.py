@@ -8,7 +8,7 @@ from threading import Lock
 
 # A payload that no sender uses: "you may have missed something".
 RECONNECTED = ""
-_MOST_WAITING = 1024
+_MAX_WAITING = 1024
 
 Listener = Callable[[str], None]
 
@@ -45,7 +45,7 @@ class Subscription:
     def put(self, payload: str | None) -> None:
         """From the listener's thread: a payload, or None when the connection is lost."""
         with self._lock:
-            if len(self._waiting) >= _MOST_WAITING:
+            if len(self._waiting) >= _MAX_WAITING:
                 self._waiting.clear()
                 self._waiting.append(RECONNECTED)
             self._waiting.append(payload)

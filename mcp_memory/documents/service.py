@@ -73,13 +73,13 @@ class Documents:
         chosen = await self._databases.opened_for(database, agent, create=is_first)
         fingerprint = idempotency.request_hash(asdict(request))
 
-        async def work(conn: Connection) -> Written:
+        async def write(conn: Connection) -> Written:
             do = partial(self._write, conn, agent, request)
             key = request.idempotency_key
             response = await idempotency.once(conn, agent, key, fingerprint, do)
             return Written(**response)  # pyright: ignore[reportArgumentType]  # our own JSON
 
-        written = await chosen.write(agent, work)
+        written = await chosen.write(agent, write)
         if not written.changed:
             return written
         try:
@@ -106,12 +106,12 @@ class Documents:
         checked_path(path, self._limits.path_chars)
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> Excerpt:
+        async def read(conn: Connection) -> Excerpt:
             document = _one_of(await store.readable(conn, path, owner), agent, path)
             last = None if lines is None else start_line + lines - 1
             return await excerpt(conn, document, version or document.version, start_line, last)
 
-        return await chosen.read(agent, work)
+        return await chosen.read(agent, read)
 
     async def list(
         self,
@@ -145,7 +145,7 @@ class Documents:
         checked_path(path, self._limits.path_chars)
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> Deleted:
+        async def delete(conn: Connection) -> Deleted:
             await store.lock_path(conn, agent, path)
             document = await _own_or_refuse(conn, agent, path)
             deleted_at = await store.delete(conn, document.id)
@@ -153,14 +153,14 @@ class Documents:
             await audit.record(conn, Event(agent, "delete", "document", str(document.id)))
             return Deleted(path, deleted_at=deleted_at)
 
-        return await chosen.write(agent, work)
+        return await chosen.write(agent, delete)
 
     async def restore(self, agent: str, path: str, *, database: str | None = None) -> Deleted:
         """Bring back the document of that path that was deleted last."""
         checked_path(path, self._limits.path_chars)
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> Deleted:
+        async def restore(conn: Connection) -> Deleted:
             await store.lock_path(conn, agent, path)
             if (living := await store.own(conn, agent, path)) is not None:
                 raise DocumentExists(path, living.version, advice="Delete it first, or leave it.")
@@ -174,7 +174,7 @@ class Documents:
             await audit.record(conn, Event(agent, "restore", "document", str(document.id)))
             return Deleted(path, restored=True)
 
-        restored = await chosen.write(agent, work)
+        restored = await chosen.write(agent, restore)
         await self._spaces.follow(chosen)
         return restored
 
@@ -183,14 +183,14 @@ class Documents:
         checked_path(path, self._limits.path_chars)
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> Deleted:
+        async def purge(conn: Connection) -> Deleted:
             await store.lock_path(conn, agent, path)
             if not await store.purge(conn, agent, path):
                 raise await _refusal(conn, path)
             await audit.record(conn, Event(agent, "purge", "document", ""))
             return Deleted(path, purged=True)
 
-        purged = await chosen.write(agent, work)
+        purged = await chosen.write(agent, purge)
         await self._lexicon.merge_if_possible(chosen)
         return purged
 
@@ -211,13 +211,13 @@ class Documents:
         chosen = await self._databases.reading(database, agent)
         kept = timedelta(days=self._limits.recovery_days)
 
-        async def work(conn: Connection) -> Expired:
+        async def purge(conn: Connection) -> Expired:
             async with conn.transaction(force_rollback=dry_run):
                 documents = await store.purge_expired(conn, kept if age is None else age, owner)
                 keys = await idempotency.purge_expired(conn, kept, owner)
             return Expired(documents, keys)
 
-        expired = await chosen.maintain(work)
+        expired = await chosen.maintain(purge)
         await self._lexicon.merge_if_possible(chosen)
         return expired
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 FIRST_DELAY_SECONDS = 0.25
-LONGEST_DELAY_SECONDS = 8.0
+MAX_DELAY_SECONDS = 8.0
 TOO_MANY_REQUESTS = 429
 
 
@@ -18,7 +18,7 @@ def delay_seconds(attempt: int, *, jitter: float, retry_after: float | None) -> 
 
     What the endpoint asks for is a floor: it is never shortened here.
     """
-    full = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(attempt - 1, 16))
+    full = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(attempt - 1, 16))
     return max(full * (0.5 + jitter / 2), retry_after or 0.0)
 
 

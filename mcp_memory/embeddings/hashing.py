@@ -23,7 +23,7 @@ MODEL = "hashing-v1"
 DEFAULT_DIMENSIONS = 384
 CACHED_WORDS = 65_536
 CACHED_FEATURES = 262_144
-LONGEST_WORD = 64  # what stands beyond is hashed with the whole word only
+MAX_WORD_CHARS = 64  # what stands beyond is hashed with the whole word only
 TEXTS_PER_PIECE = 256
 CHARACTERS_PER_PIECE = 200_000
 GRAM_SHARE = 1.5  # how much all n-grams of a word weigh together, the word itself being 1
@@ -103,7 +103,7 @@ def words(text: str) -> list[str]:
 
 def word_features(word: str, dimensions: int) -> Features:
     """The word itself and its n-grams; features of one column are added up."""
-    parts = list(grams(word[:LONGEST_WORD]))
+    parts = list(grams(word[:MAX_WORD_CHARS]))
     whole = word_weight(word)
     share = whole * GRAM_SHARE / math.sqrt(max(len(parts), 1))
     weights: dict[int, float] = {}

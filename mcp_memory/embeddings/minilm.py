@@ -28,9 +28,9 @@ from mcp_memory.errors import EmbeddingUnavailable
 # and between them a query gets its turn. Texts of one length only: padding changes the rounding
 # to int8, and moved a vector by up to .002 of cosine; doing without costs no speed.
 TEXTS_PER_BATCH = 8
-MOST_WORKERS = 4
+MAX_WORKERS = 4
 # Tokenizing a megabyte takes two seconds, for 256 tokens that stand in its first kilobytes.
-LONGEST_TEXT = 32_768
+MAX_TEXT_CHARS = 32_768
 
 
 class Model(NamedTuple):
@@ -56,7 +56,7 @@ class MiniLMEmbedder:
     def __init__(self, model_dir: Path, *, batch_size: int = TEXTS_PER_BATCH) -> None:
         self._folder = model_folder(model_dir)
         self._batch_size = min(batch_size, TEXTS_PER_BATCH)
-        self._threads = EmbeddingThreads(min(os.cpu_count() or 1, MOST_WORKERS))
+        self._threads = EmbeddingThreads(min(os.cpu_count() or 1, MAX_WORKERS))
         self._loading = threading.Lock()
         self._model: Model | None = None
 
@@ -88,7 +88,7 @@ class MiniLMEmbedder:
 
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         encodings = self._warm_model().tokenizer.encode_batch_fast(
-            [text[:LONGEST_TEXT] for text in texts]
+            [text[:MAX_TEXT_CHARS] for text in texts]
         )
         return [encoding.ids for encoding in encodings]
 

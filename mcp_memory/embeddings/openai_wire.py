@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mcp_memory.errors import EmbeddingError
 
-LONGEST_REASON = 300
+MAX_REASON_CHARS = 300
 BLANK = "."  # endpoints refuse empty input, or give a zero vector for it
 
 
@@ -96,4 +96,4 @@ def error_message(content: bytes, *, secret: str | None) -> str:
         said = error or answer.message or answer.detail or ""
     if secret:
         said = said.replace(secret, "***")
-    return " ".join(said.split())[:LONGEST_REASON]
+    return " ".join(said.split())[:MAX_REASON_CHARS]

@@ -12,8 +12,8 @@ from mcp_memory.text.storable import is_storable
 
 Entry = TypeVar("Entry")
 
-MOST_ENTRIES = 100
-_LONGEST_NAME = 200
+MAX_ENTRIES = 100
+_MAX_NAME_CHARS = 200
 _RELATION = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -97,18 +97,18 @@ def _check_names(parameter: str, names: Sequence[str], longest: int) -> None:
 
 
 def _few(parameter: str, entries: Sequence[Entry]) -> Sequence[Entry]:
-    if len(entries) > MOST_ENTRIES:
-        raise InvalidInput(parameter, f"{len(entries)} are over the limit of {MOST_ENTRIES}")
+    if len(entries) > MAX_ENTRIES:
+        raise InvalidInput(parameter, f"{len(entries)} are over the limit of {MAX_ENTRIES}")
     return entries
 
 
 def _check_entity(entity: NamedEntity) -> None:
-    _check_names("entities", (entity.name, *entity.aliases), _LONGEST_NAME)
+    _check_names("entities", (entity.name, *entity.aliases), _MAX_NAME_CHARS)
     if entity.type:
         _check_names("entities", (entity.type,), 60)
 
 
 def _check_relation(relation: NamedRelation) -> None:
-    _check_names("relations", (relation.subject, relation.object), _LONGEST_NAME)
+    _check_names("relations", (relation.subject, relation.object), _MAX_NAME_CHARS)
     relation_name(relation.relation)
     check_span("relations", relation.valid_from, relation.valid_until)

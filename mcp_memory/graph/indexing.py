@@ -15,7 +15,7 @@ from mcp_memory.text.tokens import estimate_tokens
 
 # Longer texts are analysed in a thread, so that the loop goes on answering.
 _INLINE_CHARS = 8192
-_LONGEST_HEADING = 200
+_MAX_HEADING_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def heading_of(mentions: Sequence[Mention]) -> str:
     heading = ""
     for name in dict.fromkeys(mention.name for mention in mentions):
         longer = f"{heading}, {name}" if heading else name
-        if len(longer) > _LONGEST_HEADING:
+        if len(longer) > _MAX_HEADING_CHARS:
             break
         heading = longer
     return heading

@@ -222,8 +222,8 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
-    """What a version says besides its text."""
+class Statements:
+    """What a version states besides its text."""
 
     mentions: list[Mention] = field(default_factory=list[Mention])
     relations: list[Relation] = field(default_factory=list[Relation])

@@ -9,7 +9,7 @@ from mcp_memory.text.stopwords import STOP_WORDS
 from mcp_memory.text.terms import lexemes
 
 _ID = re.compile(r"([me]?)([0-9]{1,18})")
-_MOST_SPELT = 8
+_MAX_SPELT_WORDS = 8
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d.,;:!?"
 
 
@@ -65,5 +65,5 @@ def initials(name: str) -> set[str]:
 
 def slips_of(name: str) -> list[str]:
     """Every word that is a slip away from one of the name's first."""
-    words = normal(name).split()[:_MOST_SPELT]
+    words = normal(name).split()[:_MAX_SPELT_WORDS]
     return sorted({slip for word in words for slip in spellings(word)})

@@ -8,10 +8,10 @@ from mcp_memory.config import GraphConfig, LimitsConfig
 from mcp_memory.db import idempotency
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.databases import Databases
-from mcp_memory.graph import store, telling
+from mcp_memory.graph import responses, store
 from mcp_memory.graph.checking import check, check_change
 from mcp_memory.graph.models import Stored, StoreMemory, Updated, UpdateMemory
-from mcp_memory.graph.storing import Likening, store_memory
+from mcp_memory.graph.storing import SimilarityContext, store_memory
 from mcp_memory.graph.updating import update_memory
 from mcp_memory.spaces.service import Spaces
 
@@ -47,14 +47,16 @@ class Graph:
         is_first = not (memory.supersedes or memory.associations)
         chosen = await self._databases.opened_for(database, agent, create=is_first)
         query = await self._spaces.query_vector(chosen, memory.content[:_COMPARED_CHARS])
-        likening = Likening(query, self._functional)
+        similarity = SimilarityContext(query, self._functional)
         request = idempotency.request_hash({"store": asdict(memory)})
 
-        async def work(conn: Connection) -> Stored:
-            do = partial(store_memory, conn, agent, memory, likening, self._zone)
-            return await telling.stored(conn, await idempotency.once(conn, agent, key, request, do))
+        async def keep(conn: Connection) -> Stored:
+            do = partial(store_memory, conn, agent, memory, similarity, self._zone)
+            return await responses.stored(
+                conn, await idempotency.once(conn, agent, key, request, do)
+            )
 
-        stored = await chosen.write(agent, work)
+        stored = await chosen.write(agent, keep)
         await self._spaces.follow(chosen)
         return stored
 
@@ -67,12 +69,12 @@ class Graph:
         chosen = await self._databases.reading(database, agent)
         fingerprint = idempotency.request_hash({"update": asdict(request)})
 
-        async def work(conn: Connection) -> Updated:
+        async def update(conn: Connection) -> Updated:
             do = partial(update_memory, conn, agent, request, self._zone)
             response = await idempotency.once(conn, agent, key, fingerprint, do)
             return Updated(**response)  # pyright: ignore[reportArgumentType]  # our own JSON
 
-        updated = await chosen.write(agent, work)
+        updated = await chosen.write(agent, update)
         await self._spaces.follow(chosen)
         return updated
 

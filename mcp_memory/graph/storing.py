@@ -8,18 +8,18 @@ from mcp_memory import audit
 from mcp_memory.audit import Event
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.errors import InvalidInput
-from mcp_memory.graph import changing, store, writing
+from mcp_memory.graph import revision, store, writing
 from mcp_memory.graph.entities import resolving
 from mcp_memory.graph.entities.resolving import Resolved
-from mcp_memory.graph.likeness import proposing
-from mcp_memory.graph.models import Candidate, Saying, Similar, Span, StoreMemory, Version
+from mcp_memory.graph.models import Candidate, Similar, Span, Statements, StoreMemory, Version
 from mcp_memory.graph.names import memory_id
 from mcp_memory.graph.provenance import trust_of
+from mcp_memory.graph.similarity import proposing
 from mcp_memory.spaces.models import QueryVector
 
 
 @dataclass(frozen=True, slots=True)
-class Likening:
+class SimilarityContext:
     """What a new memory is compared by: its vector, and the relations with one object at a time."""
 
     query: QueryVector
@@ -27,7 +27,7 @@ class Likening:
 
 
 async def store_memory(
-    conn: Connection, agent: str, memory: StoreMemory, likening: Likening, zone: tzinfo
+    conn: Connection, agent: str, memory: StoreMemory, similarity: SimilarityContext, zone: tzinfo
 ) -> dict[str, object]:
     """The memory's response: ids and numbers. Exactly the same again is what is there."""
     fingerprint = writing.fingerprint(memory)
@@ -43,10 +43,10 @@ async def store_memory(
         known = await store.same(conn, fingerprint)
         assert known is not None
         return await _repeated(conn, known)
-    version = await trusted(conn, changing.first_version(number, agent, memory))
+    version = await trusted(conn, revision.first_version(number, agent, memory))
     found = await resolving.resolve(conn, memory.entities, memory.relations)
-    saying = Saying(found.mentions, found.relations, links)
-    response = await _put(conn, memory, version, saying, likening, ended, zone)
+    statements = Statements(found.mentions, found.relations, links)
+    response = await _put(conn, memory, version, statements, similarity, ended, zone)
     await audit.record(conn, Event(agent, "store", "memory", memory_id(number)))
     return response | {"entities": await _named(conn, found)}
 
@@ -55,8 +55,8 @@ async def _put(
     conn: Connection,
     memory: StoreMemory,
     version: Version,
-    saying: Saying,
-    likening: Likening,
+    statements: Statements,
+    similarity: SimilarityContext,
     ended: Sequence[int],
     zone: tzinfo,
 ) -> dict[str, object]:
@@ -66,8 +66,8 @@ async def _put(
     if start is not None and memory.valid_until is not None and start >= memory.valid_until:
         raise InvalidInput("valid_until", "is past already; give valid_from too")
     span = Span(version.memory_id, 1, start, memory.valid_until)
-    similar = await _proposed(conn, version, span, saying, likening)
-    await writing.put(conn, version, saying, span, ends=ended, at=at, zone=zone)
+    similar = await _proposed(conn, version, span, statements, similarity)
+    await writing.put(conn, version, statements, span, ends=ended, at=at, zone=zone)
     await store.set_fingerprint(conn, ended, None)
     superseded = {memory_id(number) for number in ended}
     return {
@@ -100,13 +100,17 @@ async def trusted(conn: Connection, version: Version) -> Version:
 
 
 async def _proposed(
-    conn: Connection, version: Version, span: Span, saying: Saying, likening: Likening
+    conn: Connection,
+    version: Version,
+    span: Span,
+    statements: Statements,
+    similarity: SimilarityContext,
 ) -> list[Similar]:
     """What contradicts the memory, then what else is like it."""
     opposed = await proposing.contradicted(
-        conn, version.content, span, saying.relations, likening.functional
+        conn, version.content, span, statements.relations, similarity.functional
     )
-    alike = await proposing.similar(conn, version.memory_id, version.content, likening.query)
+    alike = await proposing.similar(conn, version.memory_id, version.content, similarity.query)
     known = {each.id for each in opposed}
     return [*opposed, *(each for each in alike if each.id not in known)]
 

@@ -8,20 +8,20 @@ from mcp_memory import audit
 from mcp_memory.audit import Event
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.errors import MemoryConflict
-from mcp_memory.graph import changing, store, writing
-from mcp_memory.graph.changing import ASIDE
+from mcp_memory.graph import revision, store, writing
 from mcp_memory.graph.entities import resolving
 from mcp_memory.graph.models import (
     Head,
     Mention,
     NamedRelation,
-    Saying,
+    Statements,
     Updated,
     UpdateMemory,
     Version,
 )
 from mcp_memory.graph.names import memory_id
-from mcp_memory.graph.saying import store as sayings
+from mcp_memory.graph.revision import METADATA_FIELDS
+from mcp_memory.graph.statements import store as statements_store
 from mcp_memory.graph.storing import trusted
 
 
@@ -31,7 +31,7 @@ class _State:
 
     head: Head
     version: Version
-    saying: Saying
+    statements: Statements
 
 
 async def update_memory(
@@ -41,24 +41,24 @@ async def update_memory(
     await store.hold_chains(conn)
     head = await writing.own(conn, agent, request.id)
     ended = await _newly_ended(conn, agent, request, head)
-    version = await _changing(conn, head, request)
-    before = _State(head, version, await sayings.of_version(conn, version))
+    version = await _version_to_revise(conn, head, request)
+    before = _State(head, version, await statements_store.of_version(conn, version))
     after = await _changed(conn, before, request, ended)
-    changed = changing.changed_fields(
-        (before.version, before.saying, before.head),
-        (after.version, after.saying, after.head),
+    changed = revision.changed_fields(
+        (before.version, before.statements, before.head),
+        (after.version, after.statements, after.head),
         request,
     )
     if not changed:
         return asdict(Updated(memory_id(head.id), head.version, []))
     await _put(conn, before.version, after, request, ended, zone)
-    if not ASIDE.issuperset(changed):
+    if not METADATA_FIELDS.issuperset(changed):
         await store.set_fingerprint(conn, [head.id, *ended], None)
     await audit.record(conn, Event(agent, "update", "memory", memory_id(head.id)))
     return asdict(Updated(memory_id(head.id), after.version.version, changed))
 
 
-async def _changing(conn: Connection, head: Head, request: UpdateMemory) -> Version:
+async def _version_to_revise(conn: Connection, head: Head, request: UpdateMemory) -> Version:
     """The version that is changed: the one told last.
 
     When the content is to stay, it is the one that is true where the change begins: what was told
@@ -89,21 +89,23 @@ async def _changed(
     conn: Connection, before: _State, request: UpdateMemory, ended: Sequence[int]
 ) -> _State:
     """The memory after the change, not yet written."""
-    changed = changing.changed_version(before.version, request)
+    changed = revision.changed_version(before.version, request)
     version = await trusted(conn, replace(changed, version=before.head.version + 1))
-    saying = await _changed_saying(conn, before.saying, request)
-    writing.refuse_own_link(before.head.id, saying.links)
+    statements = await _changed_statements(conn, before.statements, request)
+    writing.refuse_own_link(before.head.id, statements.links)
     head = replace(
         before.head,
         version=version.version,
         shared=version.shared,
         supersedes=ended[-1] if ended else before.head.supersedes,
-        expires_at=changing.changed_expiry(before.head, request),
+        expires_at=revision.changed_expiry(before.head, request),
     )
-    return _State(head, version, saying)
+    return _State(head, version, statements)
 
 
-async def _changed_saying(conn: Connection, before: Saying, request: UpdateMemory) -> Saying:
+async def _changed_statements(
+    conn: Connection, before: Statements, request: UpdateMemory
+) -> Statements:
     """What the memory says after the change; the ends of relations that stay are still named."""
     links = before.links
     if request.associations is not None:
@@ -115,10 +117,10 @@ async def _changed_saying(conn: Connection, before: Saying, request: UpdateMemor
     if request.entities is None:
         named = {(each.entity_id, each.normal) for each in mentions}
         mentions += [each for each in _told(before) if (each.entity_id, each.normal) not in named]
-    return Saying(mentions, found.relations, links)
+    return Statements(mentions, found.relations, links)
 
 
-def _relations(before: Saying, request: UpdateMemory) -> Sequence[NamedRelation]:
+def _relations(before: Statements, request: UpdateMemory) -> Sequence[NamedRelation]:
     """The relations that are stated after the change, by name."""
     if request.relations is not None:
         return request.relations
@@ -128,7 +130,7 @@ def _relations(before: Saying, request: UpdateMemory) -> Sequence[NamedRelation]
     ]
 
 
-def _told(before: Saying) -> list[Mention]:
+def _told(before: Statements) -> list[Mention]:
     """The entities that were named, but for those that only the replaced relations did."""
     ends = {number for each in before.relations for number in (each.subject_id, each.object_id)}
     return [each for each in before.mentions if each.entity_id not in ends or each.known_as]
@@ -150,7 +152,7 @@ async def _put(
     at = await store.instant(conn, ends)
     spans = {(each.memory_id, each.version): each for each in await store.spans(conn, [number])}
     before = spans.get((number, changed.version))
-    span = changing.changed_span(
+    span = revision.changed_span(
         before,
         request,
         version=after.version.version,
@@ -161,7 +163,7 @@ async def _put(
     await writing.put(
         conn,
         after.version,
-        after.saying,
+        after.statements,
         span,
         ends=ends,
         at=at,

@@ -9,10 +9,10 @@ from datetime import datetime, tzinfo
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.errors import MemoryConflict, MemoryNotFound, PermissionRefused
 from mcp_memory.graph import indexing, store
-from mcp_memory.graph.changing import ASIDE
-from mcp_memory.graph.models import Association, Head, Link, Saying, Span, StoreMemory, Version
+from mcp_memory.graph.models import Association, Head, Link, Span, Statements, StoreMemory, Version
 from mcp_memory.graph.names import memory_id, memory_number
-from mcp_memory.graph.saying import store as sayings
+from mcp_memory.graph.revision import METADATA_FIELDS
+from mcp_memory.graph.statements import store as statements_store
 from mcp_memory.graph.timeline import cut
 from mcp_memory.text.findable import day_of
 
@@ -20,8 +20,8 @@ from mcp_memory.text.findable import day_of
 def fingerprint(memory: StoreMemory) -> bytes:
     """Equal for memories that say the same, whoever told them and however sure they are."""
     said = asdict(memory) | {"content": memory.content.strip()}
-    for aside in (*ASIDE, "idempotency_key"):
-        del said[aside]
+    for field in (*METADATA_FIELDS, "idempotency_key"):
+        del said[field]
     text = json.dumps(said, sort_keys=True, default=_plain, ensure_ascii=False)
     return hashlib.sha256(text.encode()).digest()
 
@@ -60,7 +60,7 @@ async def targets(conn: Connection, associations: Sequence[Association]) -> list
     """The links to these memories; one that the caller cannot see is an unknown one."""
     numbered = [(each, memory_number(each.target_id)) for each in associations]
     numbers = [number for _, number in numbered if number is not None]
-    known = await sayings.visible(conn, numbers) if numbers else set[int]()
+    known = await statements_store.visible(conn, numbers) if numbers else set[int]()
     links: list[Link] = []
     for each, number in numbered:
         if number is None or number not in known:
@@ -72,7 +72,7 @@ async def targets(conn: Connection, associations: Sequence[Association]) -> list
 async def put(
     conn: Connection,
     version: Version,
-    saying: Saying,
+    statements: Statements,
     span: Span,
     *,
     ends: Collection[int],
@@ -93,17 +93,17 @@ async def put(
         if left is not None:
             await store.add_span(conn, left, at)
     await store.add_span(conn, span, at)
-    await sayings.add(conn, version, saying)
-    await index(conn, version, saying, zone)
+    await statements_store.add(conn, version, statements)
+    await index(conn, version, statements, zone)
     if ends:
         await store.settle(conn, list(ends))
 
 
-async def index(conn: Connection, version: Version, saying: Saying, zone: tzinfo) -> None:
+async def index(conn: Connection, version: Version, statements: Statements, zone: tzinfo) -> None:
     """Let the version, whose span is known, be found; its days are counted in `zone`."""
     told_at, occurred_at = await store.times(conn, version)
     beside = indexing.Beside(version.tags, day_of(told_at, zone), day_of(occurred_at, zone))
-    chunks = await indexing.chunks_of(version.content, saying.mentions, beside)
+    chunks = await indexing.chunks_of(version.content, statements.mentions, beside)
     await store.add_chunks(conn, version, chunks, occurred_at)
 
 

@@ -30,7 +30,7 @@ _SPARE_SECONDS = 0.3
 _MEMORY_DOCUMENT = "MEMORY.md"
 _CANDIDATES = 30
 _PASSAGES = 6
-_LONGEST_PROMPT = 4096
+_MAX_PROMPT_CHARS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ async def _start(config: Config, database: HookDatabase, event: Event) -> str:
 
 async def _prompt(config: Config, database: HookDatabase, event: Event) -> str:
     """By words alone: loading a model would take longer than the whole hook may."""
-    lexemes = query_lexemes(event.text("prompt")[:_LONGEST_PROMPT])
+    lexemes = query_lexemes(event.text("prompt")[:_MAX_PROMPT_CHARS])
     if not lexemes:
         return ""
     look = partial(store.memories, lexemes=lexemes, limit=_CANDIDATES)
@@ -102,12 +102,12 @@ async def _keep_summary(config: Config, database: HookDatabase, event: Event) ->
     if not summary:
         return
 
-    async def work(conn: Connection) -> None:
+    async def keep(conn: Connection) -> None:
         session = await sessions.lock_session(conn, event.text("session_id"))
         if session is not None:
             await leaves.cover_rest(conn, session, summary)
 
-    await database.write(config.agent, work)
+    await database.write(config.agent, keep)
 
 
 async def _thread(config: Config, database: HookDatabase, event: Event) -> str:

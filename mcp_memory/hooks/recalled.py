@@ -12,7 +12,7 @@ from mcp_memory.transcripts.summaries.models import Part, Resumed
 
 BUDGET_TOKENS = 1500
 # Claude Code takes 10,000 characters.
-_MOST_CHARS = 9_000
+_MAX_CHARS = 9_000
 _PASSAGE_TOKENS = 300
 _LONG_PROMPT = 10
 
@@ -75,5 +75,5 @@ def _part_line(part: Part) -> str:
 def _marked(title: str, lines: Sequence[str]) -> str:
     if not lines:
         return ""
-    body = "\n".join([title, *lines]).replace(RECALLED_CLOSE, "")[:_MOST_CHARS]
+    body = "\n".join([title, *lines]).replace(RECALLED_CLOSE, "")[:_MAX_CHARS]
     return f"{RECALLED_OPEN}\n{body}\n{RECALLED_CLOSE}"

@@ -17,7 +17,7 @@ from mcp_memory.db.notifications import RECONNECTED, Subscription
 # Rung for mail to everybody, beside the recipients' own channels. The payload of both is the
 # message's id, a decimal number.
 BROADCAST = "mcp_memory_msg"
-_LONGEST_NAME_BYTES = 63
+_MAX_NAME_BYTES = 63
 
 
 def mail_channel(agent: str) -> str:
@@ -27,7 +27,7 @@ def mail_channel(agent: str) -> str:
     holds, keeps the digest apart from every name.
     """
     plain = f"{BROADCAST}_{agent}"
-    if len(plain.encode()) <= _LONGEST_NAME_BYTES:
+    if len(plain.encode()) <= _MAX_NAME_BYTES:
         return plain
     return f"{BROADCAST}#{hashlib.sha256(agent.encode()).hexdigest()[:40]}"
 

@@ -10,7 +10,7 @@ from mcp_memory.messaging import store
 from mcp_memory.messaging.bells import BROADCAST, mail_channel
 from mcp_memory.messaging.directory import store as directory
 from mcp_memory.messaging.models import Mail, SendMessage, Sent
-from mcp_memory.messaging.taking import message_id
+from mcp_memory.messaging.validation import message_id
 
 
 async def send(conn: Connection, sender: str, request: SendMessage) -> Sent:

@@ -30,7 +30,7 @@ from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput, MailNotFound, McpMemoryError
-from mcp_memory.messaging import store, taking
+from mcp_memory.messaging import store, validation
 from mcp_memory.messaging.bells import Bells
 from mcp_memory.messaging.directory.presence import Presence
 from mcp_memory.messaging.models import (
@@ -77,7 +77,7 @@ class Messages:
 
     async def send(self, agent: str, request: SendMessage, *, database: str | None = None) -> Sent:
         """Send a message; it and every delivery are there when this returns, or nothing is."""
-        taking.check(request, self._limits)
+        validation.check(request, self._limits)
         chosen = await self._writing(database, agent)
         return await chosen.write(
             agent, lambda conn: send(conn, agent, request), changes_search=False
@@ -132,10 +132,10 @@ class Messages:
 
         `MailNotFound` when one of them was not sent to this agent; then none is marked.
         """
-        ids, note = taking.message_ids(message_ids), taking.checked_note(note)
+        ids, note = validation.message_ids(message_ids), validation.checked_note(note)
         chosen = await self._visited(database, agent)
 
-        async def work(conn: Connection) -> None:
+        async def acknowledge(conn: Connection) -> None:
             mine = await store.received(conn, ids)
             if missing := [each for each in ids if each not in mine]:
                 raise MailNotFound([str(each) for each in missing])
@@ -143,14 +143,14 @@ class Messages:
                 await audit.record(conn, Event(agent, "acknowledge", "message", str(number)))
 
         if ids:
-            await chosen.write(agent, work, changes_search=False)
+            await chosen.write(agent, acknowledge, changes_search=False)
         return [str(each) for each in ids]
 
     async def status(
         self, agent: str, message_id: str, *, database: str | None = None
     ) -> list[DeliveryState]:
         """What became of one's own message at each recipient; `MailNotFound` for anybody else."""
-        number = taking.message_id(message_id)
+        number = validation.message_id(message_id)
         chosen = await self._reading(database, agent)
         found = await chosen.read(agent, lambda conn: store.states(conn, number))
         if not found:
@@ -231,12 +231,12 @@ class Messages:
             kept = timedelta(days=self._settings.retention_days)
             messages = await _purge_messages(chosen, kept, owner, dry_run=dry_run)
 
-        async def work(conn: Connection) -> int:
+        async def purge(conn: Connection) -> int:
             async with conn.transaction(force_rollback=dry_run):
                 age = timedelta(days=self._limits.recovery_days)
                 return await retention.remove_rings(conn, age, owner)
 
-        return PurgedMail(messages, await chosen.maintain(work))
+        return PurgedMail(messages, await chosen.maintain(purge))
 
     async def run_worker(self) -> None:
         """Mark, until cancelled, what expired in the open databases. Readers need not wait for it:
@@ -280,13 +280,13 @@ async def _purge_messages(
     total = 0
     while after is not None:
 
-        async def work(conn: Connection, after: int = after) -> tuple[int, int | None]:
+        async def purge_batch(conn: Connection, after: int = after) -> tuple[int, int | None]:
             async with conn.transaction(force_rollback=dry_run):
                 return await retention.remove_messages(
                     conn, kept, owner, after=after, limit=_PURGED_AT_ONCE
                 )
 
-        count, after = await database.maintain(work)
+        count, after = await database.maintain(purge_batch)
         total += count
     return total
 

@@ -94,23 +94,23 @@ async def _claim_if_possible(database: Database, agent: str, wait: Wait, token: 
 async def _claim(database: Database, agent: str, wait: Wait, token: UUID) -> Claimed:
     """What is there now."""
 
-    async def work(conn: Connection) -> Claimed:
+    async def claim(conn: Connection) -> Claimed:
         messages = await store.claim(conn, wait.wanted, wait.limit, wait.lease, token)
         if messages:
             return Claimed(messages)
         return Claimed([], await store.next_lease_seconds(conn))
 
-    return await database.write(agent, work, changes_search=False)
+    return await database.write(agent, claim, changes_search=False)
 
 
 async def _give_back_if_possible(database: Database, agent: str, token: UUID) -> None:
     """Free what the wait claimed; where that fails, it is free when the lease runs out."""
 
-    async def work(conn: Connection) -> None:
+    async def give_back(conn: Connection) -> None:
         for message in await store.give_back(conn, token):
             await store.ring(conn, [mail_channel(agent)], message)
 
     try:
-        await database.write(agent, work, changes_search=False)
+        await database.write(agent, give_back, changes_search=False)
     except McpMemoryError as exc:
         logger.warning("what a cancelled wait claimed stays leased: %s", exc)

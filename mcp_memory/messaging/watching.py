@@ -11,7 +11,7 @@ from mcp_memory.errors import McpMemoryError
 from mcp_memory.messaging.bells import hearing
 
 _FIRST_PAUSE_SECONDS = 1.0
-_LONGEST_PAUSE_SECONDS = 60.0
+_MAX_PAUSE_SECONDS = 60.0
 _TELL_SECONDS = 5.0
 
 Tell = Callable[[], Awaitable[None]]
@@ -70,7 +70,7 @@ class MailWatch:
                 except Exception:  # the app, and the mail of others, must survive it
                     logger.exception("the mail of %s is not heard", agent)
                 await anyio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                pause = min(pause * 2, _MAX_PAUSE_SECONDS)
 
     async def _pass_on(self, agent: str, tasks: TaskGroup) -> None:
         name = self._databases.configured_default

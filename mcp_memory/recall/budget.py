@@ -17,8 +17,8 @@ POOL = 40
 _CURSOR = "search"
 # Shorter ones are taken to be as long as this: a word alone says little.
 _SHORT_TOKENS = 20
-_MOST_PLACES = 10_000
-_MOST_LATER = 1000
+_MAX_PLACES = 10_000
+_MAX_LATER = 1000
 
 
 def worth_most(
@@ -62,8 +62,8 @@ class Shown:
             return cls()
         first, *later = from_cursor(_CURSOR, cursor) or [""]
         places = frozenset(place for place in later if isinstance(place, int))
-        is_ours = len(places) == len(later) and len(places) <= _MOST_LATER
-        if isinstance(first, int) and 0 <= first <= _MOST_PLACES and is_ours:
+        is_ours = len(places) == len(later) and len(places) <= _MAX_LATER
+        if isinstance(first, int) and 0 <= first <= _MAX_PLACES and is_ours:
             return cls(first, places)
         raise InvalidInput("cursor", "is not one of memory_search")
 

@@ -18,7 +18,7 @@ from mcp_memory.recall.epochs import Epoch
 Answer = TypeVar("Answer")
 
 # Passing time alone can change an answer (what expires, how recent a thing is).
-_LONGEST_SECONDS = 300.0
+_MAX_AGE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class AnswerCache(Generic[Answer]):
         entry = self._entries.get(key)
         if entry is None or epoch is None:
             return None
-        if entry.epoch != epoch or monotonic() - entry.stored_at > _LONGEST_SECONDS:
+        if entry.epoch != epoch or monotonic() - entry.stored_at > _MAX_AGE_SECONDS:
             del self._entries[key]
             return None
         self._entries.move_to_end(key)

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.recall import anchors, entities, features, ranking, routes
-from mcp_memory.recall.bands import ordered
 from mcp_memory.recall.entities import Mentioned
 from mcp_memory.recall.features import Described, Evidence
-from mcp_memory.recall.mending import weighed
-from mcp_memory.recall.models import Candidate, Hit, Narrowing
+from mcp_memory.recall.models import Candidate, Hit, SearchFilter
 from mcp_memory.recall.question import Question
+from mcp_memory.recall.spell_correction import weighed
+from mcp_memory.recall.stable_order import ordered
 from mcp_memory.recall.weights import weights_for
 from mcp_memory.spaces.service import QueryVector
 
@@ -34,7 +34,7 @@ _PLAIN = {"lexical", "semantic"}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PreparedQuery:
     """A question with its vector, if it has one, and the anchors that were given with it.
 
     `weights` are of its lexemes, once the database was asked.
@@ -47,44 +47,44 @@ class Asked:
 
 
 async def best_candidates(
-    conn: Connection, asked: Asked, narrowing: Narrowing, *, wanted: int
+    conn: Connection, prepared: PreparedQuery, search_filter: SearchFilter, *, wanted: int
 ) -> list[Candidate]:
     """At least `wanted` candidates, best first, if there are so many; each is one message.
 
     The first are ranked with all their evidence, whatever is wanted; what lies deeper follows in
     the plain order of the routes. So a later page moves nothing that an earlier one has shown.
     """
-    depth = _depth(narrowing)
-    asked = await _weighed(conn, asked)
-    found = await _hits(conn, asked, narrowing, depth.hits)
-    marked = await _anchored(conn, asked, narrowing)
-    mentioned = await _mentioned(conn, asked, narrowing)
+    depth = _depth(search_filter)
+    prepared = await _weighed(conn, prepared)
+    found = await _hits(conn, prepared, search_filter, depth.hits)
+    marked = await _anchored(conn, prepared, search_filter)
+    mentioned = await _mentioned(conn, prepared, search_filter)
     more = {anchors.ROUTE: marked, entities.ROUTE: mentioned.hits}
-    ranked = await _ranked(conn, asked, narrowing, found | more, mentioned)
+    ranked = await _ranked(conn, prepared, search_filter, found | more, mentioned)
     first = anchors.lifted(ranked, marked)
-    if anchors.are_given(marked) or _is_all(found, narrowing) or len(first) >= wanted:
+    if anchors.are_given(marked) or _is_all(found, search_filter) or len(first) >= wanted:
         return first
-    deeper = await _hits(conn, asked, narrowing, _reaching(wanted, depth.hits))
+    deeper = await _hits(conn, prepared, search_filter, _reaching(wanted, depth.hits))
     known = {chunk_id for candidate in first for chunk_id in candidate.chunk_ids}
     rest = ordered(deeper, floor=0.0, first=depth.hits)
     return [*first, *(each for each in rest if each.chunk_id not in known)]
 
 
-def _depth(narrowing: Narrowing) -> Depth:
-    return _OF_MESSAGES if _has_messages(narrowing) else OF_PASSAGES
+def _depth(search_filter: SearchFilter) -> Depth:
+    return _OF_MESSAGES if _has_messages(search_filter) else OF_PASSAGES
 
 
-def _is_all(found: Mapping[str, Sequence[Hit]], narrowing: Narrowing) -> bool:
+def _is_all(found: Mapping[str, Sequence[Hit]], search_filter: SearchFilter) -> bool:
     """Whether no route has more to give, and all that was found is ranked by its evidence."""
-    is_deep = any(len(hits) >= _depth(narrowing).hits for hits in found.values())
-    return not is_deep and len(_ids(found)) == len(_to_rank(found, narrowing))
+    is_deep = any(len(hits) >= _depth(search_filter).hits for hits in found.values())
+    return not is_deep and len(_ids(found)) == len(_to_rank(found, search_filter))
 
 
-def _to_rank(found: Mapping[str, Sequence[Hit]], narrowing: Narrowing) -> list[int]:
+def _to_rank(found: Mapping[str, Sequence[Hit]], search_filter: SearchFilter) -> list[int]:
     """What is ranked by its evidence, the best by words and meaning first, and of the rest what is
     found by what it names or when it was."""
     best = ranking.foremost(found, len(_ids(found)))
-    most = _depth(narrowing).ranked or len(best)
+    most = _depth(search_filter).ranked or len(best)
     others = {hit.chunk_id for route in found.keys() - _PLAIN for hit in found[route]}
     return [*best[:most], *(id for id in best[most:] if id in others)]
 
@@ -93,25 +93,29 @@ def _ids(found: Mapping[str, Sequence[Hit]]) -> set[int]:
     return {hit.chunk_id for hits in found.values() for hit in hits}
 
 
-def _has_messages(narrowing: Narrowing) -> bool:
-    return "transcripts" in narrowing.sources
+def _has_messages(search_filter: SearchFilter) -> bool:
+    return "transcripts" in search_filter.sources
 
 
-async def _weighed(conn: Connection, asked: Asked) -> Asked:
-    read = await weighed(conn, asked.question)
-    return replace(asked, question=read.question, weights=read.weights)
+async def _weighed(conn: Connection, prepared: PreparedQuery) -> PreparedQuery:
+    read = await weighed(conn, prepared.question)
+    return replace(prepared, question=read.question, weights=read.weights)
 
 
-async def _anchored(conn: Connection, asked: Asked, narrowing: Narrowing) -> list[Hit]:
-    text, given = asked.question.text, dict(asked.anchors)
+async def _anchored(
+    conn: Connection, prepared: PreparedQuery, search_filter: SearchFilter
+) -> list[Hit]:
+    text, given = prepared.question.text, dict(prepared.anchors)
     if not (given or anchors.may_name(text)):
         return []
-    return await routes.anchored(conn, text, given, narrowing, _depth(narrowing).hits)
+    return await routes.anchored(conn, text, given, search_filter, _depth(search_filter).hits)
 
 
-async def _mentioned(conn: Connection, asked: Asked, narrowing: Narrowing) -> Mentioned:
-    named = await entities.named_in(conn, asked.question.text)
-    return await entities.mentioning(conn, named, narrowing, _depth(narrowing).hits)
+async def _mentioned(
+    conn: Connection, prepared: PreparedQuery, search_filter: SearchFilter
+) -> Mentioned:
+    named = await entities.named_in(conn, prepared.question.text)
+    return await entities.mentioning(conn, named, search_filter, _depth(search_filter).hits)
 
 
 def _reaching(wanted: int, limit: int) -> int:
@@ -122,60 +126,60 @@ def _reaching(wanted: int, limit: int) -> int:
 
 
 async def _hits(
-    conn: Connection, asked: Asked, narrowing: Narrowing, limit: int
+    conn: Connection, prepared: PreparedQuery, search_filter: SearchFilter, limit: int
 ) -> dict[str, Sequence[Hit]]:
-    lexemes, marks = asked.question.lexemes, asked.question.marks
+    lexemes, marks = prepared.question.lexemes, prepared.question.marks
     found: dict[str, Sequence[Hit]] = {
-        "lexical": await routes.lexical(conn, lexemes, narrowing, limit),
-        "semantic": await routes.semantic(conn, asked.vector, narrowing, limit),
+        "lexical": await routes.lexical(conn, lexemes, search_filter, limit),
+        "semantic": await routes.semantic(conn, prepared.vector, search_filter, limit),
     }
     if marks:
-        found["time"] = await routes.of_times(conn, marks, lexemes, narrowing, limit)
+        found["time"] = await routes.of_times(conn, marks, lexemes, search_filter, limit)
     return found
 
 
 async def described_candidates(
-    conn: Connection, asked: Asked, narrowing: Narrowing
+    conn: Connection, prepared: PreparedQuery, search_filter: SearchFilter
 ) -> list[Described]:
     """The candidates that are ranked with all their evidence, in no order."""
-    asked = await _weighed(conn, asked)
-    found = await _hits(conn, asked, narrowing, _depth(narrowing).hits)
-    mentioned = await _mentioned(conn, asked, narrowing)
+    prepared = await _weighed(conn, prepared)
+    found = await _hits(conn, prepared, search_filter, _depth(search_filter).hits)
+    mentioned = await _mentioned(conn, prepared, search_filter)
     found |= {entities.ROUTE: mentioned.hits}
-    return (await _described(conn, asked, narrowing, found, mentioned))[0]
+    return (await _described(conn, prepared, search_filter, found, mentioned))[0]
 
 
 async def _ranked(
     conn: Connection,
-    asked: Asked,
-    narrowing: Narrowing,
+    prepared: PreparedQuery,
+    search_filter: SearchFilter,
     found: Mapping[str, Sequence[Hit]],
     mentioned: Mentioned,
 ) -> list[Candidate]:
     """The found messages and those around the best of them, by the learned order."""
-    described, evidence = await _described(conn, asked, narrowing, found, mentioned)
-    return ranking.order(described, found, evidence, weights_for(asked.vector.provider))
+    described, evidence = await _described(conn, prepared, search_filter, found, mentioned)
+    return ranking.order(described, found, evidence, weights_for(prepared.vector.provider))
 
 
 async def _described(
     conn: Connection,
-    asked: Asked,
-    narrowing: Narrowing,
+    prepared: PreparedQuery,
+    search_filter: SearchFilter,
     found: Mapping[str, Sequence[Hit]],
     mentioned: Mentioned,
 ) -> tuple[list[Described], list[Evidence]]:
-    chunk_ids = _to_rank(found, narrowing)
+    chunk_ids = _to_rank(found, search_filter)
     if not chunk_ids:
         return [], []
-    lexemes = [*asked.question.lexemes, *asked.question.marks]
+    lexemes = [*prepared.question.lexemes, *prepared.question.marks]
     evidence = await routes.evidence(
         conn,
         chunk_ids,
         # Only messages stand beside others.
-        chunk_ids[:_SEEDS] if _has_messages(narrowing) else [],
-        narrowing=narrowing,
+        chunk_ids[:_SEEDS] if _has_messages(search_filter) else [],
+        search_filter=search_filter,
         lexemes=lexemes,
-        query=asked.vector,
+        query=prepared.vector,
     )
     credited = entities.credited(evidence, mentioned, lexemes)
-    return features.describe(asked.question, asked.weights, credited), credited
+    return features.describe(prepared.question, prepared.weights, credited), credited

@@ -10,20 +10,20 @@ from itertools import islice
 
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.graph.names import normal
-from mcp_memory.graph.walking import store
-from mcp_memory.graph.walking.store import KnownName
+from mcp_memory.graph.traversal import store
+from mcp_memory.graph.traversal.store import KnownName
 from mcp_memory.recall import routes
 from mcp_memory.recall.features import Evidence
-from mcp_memory.recall.models import Hit, Narrowing
+from mcp_memory.recall.models import Hit, SearchFilter
 from mcp_memory.text.stopwords import STOP_WORDS
 from mcp_memory.text.terms import lexemes
 
 ROUTE = "entity"
 
-_LONGEST_NAME_WORDS = 5
-_MOST_QUERY_WORDS = 60
-_MOST_NAMED = 4
-_MOST_OTHER_NAMES = 4
+_MAX_NAME_WORDS = 5
+_MAX_QUERY_WORDS = 60
+_MAX_NAMED = 4
+_MAX_OTHER_NAMES = 4
 # A text holds a name when it holds all of its words, but for what rounding takes away.
 _HOLDS_ALL = 0.999
 
@@ -59,15 +59,15 @@ async def named_in(conn: Connection, query: str) -> list[Named]:
         by_name.setdefault(each.normal, []).append(each)
     named = [_named(name, by_name[name]) for name in by_name]
     named.sort(key=lambda each: (-len(each.lexemes), each.mentions, each.normal))
-    return _without_parts(named)[:_MOST_NAMED]
+    return _without_parts(named)[:_MAX_NAMED]
 
 
 def _possible_names(query: str) -> list[str]:
     """Every run of a few words, folded; a stop word alone is no name."""
-    words = query.split()[:_MOST_QUERY_WORDS]
+    words = query.split()[:_MAX_QUERY_WORDS]
     runs = {
         normal(_without_ending(" ".join(words[start : start + length])))
-        for length in range(1, _LONGEST_NAME_WORDS + 1)
+        for length in range(1, _MAX_NAME_WORDS + 1)
         for start in range(len(words) - length + 1)
     }
     return sorted(runs - STOP_WORDS - {""})
@@ -86,7 +86,7 @@ def _named(name: str, known: Sequence[KnownName]) -> Named:
         lexemes=frozenset(lexemes(name)),
         entity_ids=tuple(each.entity_id for each in known),
         other_names=tuple(
-            islice((each for each in others if normal(each) != name), _MOST_OTHER_NAMES)
+            islice((each for each in others if normal(each) != name), _MAX_OTHER_NAMES)
         ),
         mentions=max(each.mentions for each in known),
     )
@@ -102,26 +102,26 @@ def _without_parts(named: Iterable[Named]) -> list[Named]:
 
 
 async def mentioning(
-    conn: Connection, named: Sequence[Named], narrowing: Narrowing, limit: int
+    conn: Connection, named: Sequence[Named], search_filter: SearchFilter, limit: int
 ) -> Mentioned:
     """Chunks that mention what is named: memories that say so, and texts with another name."""
     held: dict[int, set[str]] = {}
     for entity in named:
-        for chunk_id in await _chunks_of(conn, entity, narrowing, limit):
+        for chunk_id in await _chunks_of(conn, entity, search_filter, limit):
             held.setdefault(chunk_id, set()).update(entity.lexemes)
     hits = [Hit(chunk_id, {ROUTE: 1.0}) for chunk_id in held]
     return Mentioned(hits[:limit], {id: frozenset(words) for id, words in held.items()})
 
 
 async def _chunks_of(
-    conn: Connection, entity: Named, narrowing: Narrowing, limit: int
+    conn: Connection, entity: Named, search_filter: SearchFilter, limit: int
 ) -> list[int]:
     found: list[int] = []
-    if "graph" in narrowing.sources:
-        found += await routes.mentioning(conn, entity.entity_ids, narrowing, limit)
+    if "graph" in search_filter.sources:
+        found += await routes.mentioning(conn, entity.entity_ids, search_filter, limit)
     for name in entity.other_names:
         words = list(dict.fromkeys(lexemes(name)))
-        hits = await routes.lexical(conn, words, narrowing, limit)
+        hits = await routes.lexical(conn, words, search_filter, limit)
         found += (hit.chunk_id for hit in hits if hit.signals["coverage"] >= _HOLDS_ALL)
     return found
 

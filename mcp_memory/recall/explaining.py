@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.recall import routes
-from mcp_memory.recall.candidates import Asked
-from mcp_memory.recall.mending import weighed
+from mcp_memory.recall.candidates import PreparedQuery
 from mcp_memory.recall.models import ParsedQuery
 from mcp_memory.recall.question import Period
+from mcp_memory.recall.spell_correction import weighed
 from mcp_memory.recall.usage import store
 from mcp_memory.recall.usage.models import Uses
 from mcp_memory.recall.weights import Weights
@@ -25,22 +25,22 @@ class Explanation:
     used: Mapping[int, Uses]
 
 
-async def explanation(conn: Connection, asked: Asked, ids: Sequence[int]) -> Explanation:
+async def explanation(conn: Connection, prepared: PreparedQuery, ids: Sequence[int]) -> Explanation:
     """What there is to tell of a query and of these chunks."""
-    return Explanation(await _parsed(conn, asked), await store.of(conn, ids))
+    return Explanation(await _parsed(conn, prepared), await store.of(conn, ids))
 
 
-async def _parsed(conn: Connection, asked: Asked) -> ParsedQuery:
+async def _parsed(conn: Connection, prepared: PreparedQuery) -> ParsedQuery:
     """How the query was read; rarities are those among what the caller can see."""
-    read = await weighed(conn, asked.question)
+    read = await weighed(conn, prepared.question)
     question = read.question
     asks = {"when": question.asks_when, "you": question.asks_you}
     return ParsedQuery(
         words=_rounded({word: read.weights[word] for word in question.lexemes}),
-        anchors=await routes.anchors_in(conn, question.text, dict(asked.anchors)),
+        anchors=await routes.anchors_in(conn, question.text, dict(prepared.anchors)),
         period=_told(question.period, question.marks),
         asks=[kind for kind, is_asked in asks.items() if is_asked],
-        vectors=asked.vector.provider,
+        vectors=prepared.vector.provider,
     )
 
 

@@ -262,12 +262,12 @@ def _by_neighbours(rows: _Rows) -> dict[str, Floats]:
     return {
         "asks": short * rows.any(asks),
         "answers": short * asked,
-        "answers_lexical": short * asked * asked_of / (rows.wording.total * _MOST_REPEATED),
+        "answers_lexical": short * asked * asked_of / (rows.wording.total * _MAX_REPEATED),
         "next_coverage": short * following,
     }
 
 
-_MOST_REPEATED = 1.645
+_MAX_REPEATED = 1.645
 
 
 def _priors(rows: _Rows) -> dict[str, Floats]:

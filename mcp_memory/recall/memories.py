@@ -19,13 +19,13 @@ from mcp_memory.graph.reading.models import (
 )
 from mcp_memory.graph.reading.service import answer, found_memories, pinned
 from mcp_memory.graph.reading.store import Page
-from mcp_memory.graph.walking import store as walking
-from mcp_memory.graph.walking.store import Way
+from mcp_memory.graph.traversal import store as traversal
+from mcp_memory.graph.traversal.store import TraversalOptions
 from mcp_memory.paging import from_cursor, instant_in_cursor, to_cursor
-from mcp_memory.recall import entities, nearness
-from mcp_memory.recall.candidates import OF_PASSAGES, Asked, best_candidates
-from mcp_memory.recall.models import Candidate, Narrowing
-from mcp_memory.recall.nearness import Reached
+from mcp_memory.recall import entities, graph_proximity
+from mcp_memory.recall.candidates import OF_PASSAGES, PreparedQuery, best_candidates
+from mcp_memory.recall.graph_proximity import Reached
+from mcp_memory.recall.models import Candidate, SearchFilter
 from mcp_memory.recall.packing import RELATED_TOKENS, fitting, with_related
 from mcp_memory.recall.question import read
 from mcp_memory.spaces.service import Spaces
@@ -33,7 +33,7 @@ from mcp_memory.text.storable import is_storable
 from mcp_memory.text.tokens import TokenCounter
 
 _CURSOR = "recalled"
-_MOST_CANDIDATES = 12_800
+_MAX_CANDIDATES = 12_800
 _BESIDE_A_GOOD_ONE = 0.6
 _SEARCHED = ("hybrid", "recent", "important", "typed", "timeline")
 _SORTS = {"recent": "recorded_at", "important": "importance", "timeline": "timeline"}
@@ -64,20 +64,20 @@ class MemoryRecall:
         if not _is_searched(asked):
             return await chosen.read(agent, partial(self._within_budget, asked=asked))
         vector = await self._spaces.query_vector(chosen, asked.query)
-        question = Asked(read(asked.query, now=datetime.now(UTC), zone=self._zone), vector)
-        work = partial(self._within_budget, asked=asked, question=question)
+        prepared = PreparedQuery(read(asked.query, now=datetime.now(UTC), zone=self._zone), vector)
+        work = partial(self._within_budget, asked=asked, prepared=prepared)
         found = await chosen.read(agent, work)
         return replace(found, degraded=[vector.problem]) if vector.problem else found
 
     async def _within_budget(
-        self, conn: Connection, asked: GraphQuery, question: Asked | None = None
+        self, conn: Connection, asked: GraphQuery, prepared: PreparedQuery | None = None
     ) -> GraphAnswer:
         """The answer, of which no more is shown than there is room for."""
-        found = await self._answer(conn, asked, question)
+        found = await self._answer(conn, asked, prepared)
         fit = fitting(found.memories, asked.max_tokens, asked.query, self._tokens)
         if len(fit) < len(found.memories):
             # Again with the page that fits, so that the next one begins behind it.
-            found = await self._answer(conn, replace(asked, limit=len(fit)), question)
+            found = await self._answer(conn, replace(asked, limit=len(fit)), prepared)
         if not asked.include_related:
             return replace(found, memories=fit)
         used = sum(self._tokens.count(each.held.content) for each in fit)
@@ -86,11 +86,11 @@ class MemoryRecall:
         return replace(found, memories=await with_related(conn, fit, instants, left, self._tokens))
 
     async def _answer(
-        self, conn: Connection, asked: GraphQuery, question: Asked | None
+        self, conn: Connection, asked: GraphQuery, prepared: PreparedQuery | None
     ) -> GraphAnswer:
-        if question is None:
+        if prepared is None:
             return await answer(conn, asked)
-        return await self._searched(conn, asked, question)
+        return await self._searched(conn, asked, prepared)
 
     def _check(self, asked: GraphQuery) -> None:
         if asked.mode == "hybrid" and not asked.query.strip():
@@ -104,7 +104,9 @@ class MemoryRecall:
             if not is_storable(str(getattr(asked, name))):
                 raise InvalidInput(name, "holds NUL or is not UTF-8; nothing stored is like that")
 
-    async def _searched(self, conn: Connection, asked: GraphQuery, question: Asked) -> GraphAnswer:
+    async def _searched(
+        self, conn: Connection, asked: GraphQuery, prepared: PreparedQuery
+    ) -> GraphAnswer:
         skip, instants = _start(asked)
         wanted = skip + asked.limit + 1
         reached = await _reached(conn, asked, instants)
@@ -112,13 +114,13 @@ class MemoryRecall:
         # What is found by looking deeper comes after, so that it moves nothing that was shown.
         found: dict[int, FoundMemory] = {}
         while True:
-            narrowing = _narrowing(asked, instants)
-            candidates = await best_candidates(conn, question, narrowing, wanted=limit)
+            search_filter = _search_filter(asked, instants)
+            candidates = await best_candidates(conn, prepared, search_filter, wanted=limit)
             for each in await self._relevant(conn, asked, instants, candidates, reached):
                 found.setdefault(each.held.memory_id, each)
             # What lies deeper is no more relevant: only where all of a route is may more be.
             more = sum(each.score >= self._low for each in candidates) >= limit
-            if len(found) >= wanted or not more or limit >= _MOST_CANDIDATES:
+            if len(found) >= wanted or not more or limit >= _MAX_CANDIDATES:
                 break
             limit *= 4
         page = [*found.values()][skip : skip + asked.limit]
@@ -135,7 +137,7 @@ class MemoryRecall:
     ) -> list[FoundMemory]:
         """All that is relevant, in the order that is asked for."""
         of_chunks = await store.of_chunks(conn, [each.chunk_id for each in candidates])
-        scored = nearness.combined(candidates, of_chunks, reached)
+        scored = graph_proximity.combined(candidates, of_chunks, reached)
         floor = self._settings.min_score
         best = max((each.score for each in scored.values()), default=0.0)
         if best < floor:
@@ -151,7 +153,7 @@ class MemoryRecall:
             for each in await found_memories(conn, rows)
         ]
         now = instants.as_of or datetime.now(UTC)
-        return nearness.ordered(found, now) if sort == "rank" else found
+        return graph_proximity.ordered(found, now) if sort == "rank" else found
 
 
 def _check_spans(wanted: MemoryFilter) -> None:
@@ -172,17 +174,22 @@ async def _reached(conn: Connection, asked: GraphQuery, instants: Instants) -> d
     named = await entities.named_in(conn, asked.query)
     if not named:
         return reached
-    others = await walking.others_share(conn)
-    way = Way(instants, others, most_edges=nearness.MOST_EDGES, most_memories=nearness.MOST_REACHED)
+    others = await traversal.others_share(conn)
+    options = TraversalOptions(
+        instants,
+        others,
+        most_edges=graph_proximity.MAX_EDGES,
+        most_memories=graph_proximity.MAX_REACHED,
+    )
     for entity in named:
-        hops = await walking.mentioning(conn, entity.entity_ids, nearness.HOPS, way)
-        nearness.add(reached, hops, entity.mentions)
+        hops = await traversal.mentioning(conn, entity.entity_ids, graph_proximity.HOPS, options)
+        graph_proximity.add(reached, hops, entity.mentions)
     return reached
 
 
-def _narrowing(asked: GraphQuery, instants: Instants) -> Narrowing:
+def _search_filter(asked: GraphQuery, instants: Instants) -> SearchFilter:
     wanted = asked.wanted
-    return Narrowing(
+    return SearchFilter(
         sources=["graph"],
         tags=list(wanted.tags) if wanted.tags else None,
         since=wanted.since,

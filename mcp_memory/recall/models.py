@@ -33,10 +33,10 @@ class SearchRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Narrowing:
+class SearchFilter:
     """The filters of a search, as every route applies them inside its statement.
 
-    The attributes are those of the type of that name in the database; None narrows nothing, but
+    The attributes are those of the type `narrowing` in the database; None narrows nothing, but
     for roles (what tools said is found only by who names them) and for memories, of which only
     what is so at `as_of` is found: now, if it is None. `known_at` asks what was held to be so then.
     """

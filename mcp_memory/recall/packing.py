@@ -21,7 +21,7 @@ from mcp_memory.text.tokens import TokenCounter
 
 # What is linked gets so much room when nobody says how much there is.
 RELATED_TOKENS = 1000
-_MOST_RELATED = 5
+_MAX_RELATED = 5
 
 
 def fitting(
@@ -87,7 +87,7 @@ def _chosen(
             if other is None or link in chosen or (link.other_id in told) is not again:
                 continue
             size = tokens.count(other.content)
-            if size <= left and counts[link.memory_id] < _MOST_RELATED:
+            if size <= left and counts[link.memory_id] < _MAX_RELATED:
                 chosen.add(link)
                 told.add(link.other_id)
                 counts[link.memory_id] += 1

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from mcp_memory.db.cancellation import Connection
 from mcp_memory.recall.features import Evidence
-from mcp_memory.recall.models import Hit, Narrowing, Passage
+from mcp_memory.recall.models import Hit, Passage, SearchFilter
 from mcp_memory.spaces.service import QueryVector
 
 
@@ -32,7 +32,7 @@ FROM match_lexemes(
 
 
 async def lexical(
-    conn: Connection, lexemes: Sequence[str], narrowing: Narrowing, limit: int
+    conn: Connection, lexemes: Sequence[str], search_filter: SearchFilter, limit: int
 ) -> list[Hit]:
     """Chunks that hold the query's words, the rarest words counting most.
 
@@ -43,20 +43,24 @@ async def lexical(
     async with conn.cursor(row_factory=class_row(_LexicalRow)) as cursor:
         rows = await (
             await cursor.execute(
-                _LEXICAL, {"lexemes": list(lexemes), "limit": limit, **_parameters(narrowing)}
+                _LEXICAL, {"lexemes": list(lexemes), "limit": limit, **_parameters(search_filter)}
             )
         ).fetchall()
     return [Hit(row.chunk_id, {"lexical": row.score, "coverage": row.coverage}) for row in rows]
 
 
 async def of_times(
-    conn: Connection, marks: Sequence[str], lexemes: Sequence[str], narrowing: Narrowing, limit: int
+    conn: Connection,
+    marks: Sequence[str],
+    lexemes: Sequence[str],
+    search_filter: SearchFilter,
+    limit: int,
 ) -> list[Hit]:
     """Chunks of the days and months that the marks name, those that hold its words first.
 
     `time` is 1 for the best of them.
     """
-    hits = await lexical(conn, [*marks, *lexemes], narrowing, limit)
+    hits = await lexical(conn, [*marks, *lexemes], search_filter, limit)
     best = max((hit.signals["lexical"] for hit in hits), default=0.0) or 1.0
     return [Hit(hit.chunk_id, {"time": hit.signals["lexical"] / best}) for hit in hits]
 
@@ -73,13 +77,13 @@ FROM match_embedding(
 
 
 async def semantic(
-    conn: Connection, query: QueryVector, narrowing: Narrowing, limit: int
+    conn: Connection, query: QueryVector, search_filter: SearchFilter, limit: int
 ) -> list[Hit]:
     """Chunks nearest in meaning; `semantic` is the cosine."""
     if query.vector is None:
         return []
     parameters = {"space_id": query.space_id, "vector": query.vector, "limit": limit}
-    found = await conn.execute(_SEMANTIC, parameters | _parameters(narrowing))
+    found = await conn.execute(_SEMANTIC, parameters | _parameters(search_filter))
     rows = await found.fetchall()
     return [Hit(int(row[0]), {"semantic": float(row[1])}) for row in rows]
 
@@ -96,11 +100,11 @@ FROM match_phrase(
 
 
 async def phrase(
-    conn: Connection, phrase: str, lexemes: Sequence[str], narrowing: Narrowing, limit: int
+    conn: Connection, phrase: str, lexemes: Sequence[str], search_filter: SearchFilter, limit: int
 ) -> list[Hit]:
     """Chunks that hold the phrase itself, newest first; `exact` is 1."""
     parameters = {"phrase": phrase, "lexemes": list(lexemes) or None, "limit": limit}
-    found = await conn.execute(_PHRASE, parameters | _parameters(narrowing))
+    found = await conn.execute(_PHRASE, parameters | _parameters(search_filter))
     return [Hit(int(row[0]), {"exact": 1.0}) for row in await found.fetchall()]
 
 
@@ -116,10 +120,10 @@ LIMIT %(limit)s
 
 
 async def mentioning(
-    conn: Connection, entities: Sequence[int], narrowing: Narrowing, limit: int
+    conn: Connection, entities: Sequence[int], search_filter: SearchFilter, limit: int
 ) -> list[int]:
     """Chunks of memories that name one of these entities, the newest memories first."""
-    parameters = {"entities": list(entities), "limit": limit} | _parameters(narrowing)
+    parameters = {"entities": list(entities), "limit": limit} | _parameters(search_filter)
     found = await conn.execute(_MENTIONING, parameters)
     return [int(row[0]) for row in await found.fetchall()]
 
@@ -136,7 +140,7 @@ FROM match_anchors(
 
 
 async def anchored(
-    conn: Connection, text: str, given: Mapping[str, str], narrowing: Narrowing, limit: int
+    conn: Connection, text: str, given: Mapping[str, str], search_filter: SearchFilter, limit: int
 ) -> list[Hit]:
     """Chunks about a pull request, file, branch, session or folder, newest first.
 
@@ -144,7 +148,7 @@ async def anchored(
     text names, which are looked for where the given ones are nowhere.
     """
     parameters = {"text": text, "given": Jsonb(dict(given)), "limit": limit}
-    found = await conn.execute(_ANCHORED, parameters | _parameters(narrowing))
+    found = await conn.execute(_ANCHORED, parameters | _parameters(search_filter))
     rows = await found.fetchall()
     return [Hit(int(row[0]), {"given" if row[1] else "named": 1.0}) for row in rows]
 
@@ -167,12 +171,12 @@ async def anchors_in(conn: Connection, text: str, given: Mapping[str, str]) -> l
     return [str(row[0]) for row in await found.fetchall()]
 
 
-def _parameters(narrowing: Narrowing) -> dict[str, object]:
-    return {"narrowing": Jsonb(asdict(narrowing), dumps=_as_json)}
+def _parameters(search_filter: SearchFilter) -> dict[str, object]:
+    return {"narrowing": Jsonb(asdict(search_filter), dumps=_as_json)}
 
 
-def _as_json(narrowing: object) -> str:
-    return json.dumps(narrowing, default=_instant)
+def _as_json(search_filter: object) -> str:
+    return json.dumps(search_filter, default=_instant)
 
 
 def _instant(value: datetime) -> str:
@@ -202,7 +206,7 @@ async def rarity(conn: Connection, lexemes: Sequence[str]) -> dict[str, Rarity]:
     return {str(row[0]): Rarity(float(row[1]), bool(row[2])) for row in await found.fetchall()}
 
 
-async def mended(conn: Connection, lexeme: str, near: Sequence[str]) -> str | None:
+async def corrected(conn: Connection, lexeme: str, near: Sequence[str]) -> str | None:
     """The most common of the near spellings, if nothing visible holds the lexeme itself."""
     found = await conn.execute(
         "SELECT mend_lexeme(%(word)s, %(near)s)", {"word": lexeme, "near": list(near)}
@@ -230,7 +234,7 @@ async def evidence(
     found: Sequence[int],
     seeds: Sequence[int],
     *,
-    narrowing: Narrowing,
+    search_filter: SearchFilter,
     lexemes: Sequence[str],
     query: QueryVector,
 ) -> list[Evidence]:
@@ -244,7 +248,7 @@ async def evidence(
     }
     # Hundreds of rows of numbers: read as they are, and by their places.
     async with conn.cursor(binary=True, row_factory=args_row(Evidence)) as cursor:
-        rows = await cursor.execute(_GATHER, parameters | _parameters(narrowing))
+        rows = await cursor.execute(_GATHER, parameters | _parameters(search_filter))
         return await rows.fetchall()
 
 

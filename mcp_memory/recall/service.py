@@ -17,14 +17,14 @@ from mcp_memory.recall import routes
 from mcp_memory.recall.anchors import ROUTE
 from mcp_memory.recall.budget import POOL, Shown, worth_most
 from mcp_memory.recall.cache import AnswerCache
-from mcp_memory.recall.candidates import Asked, best_candidates
+from mcp_memory.recall.candidates import PreparedQuery, best_candidates
 from mcp_memory.recall.epochs import Epochs
 from mcp_memory.recall.explaining import Explanation, explanation, scores_of, shares_of, used_of
 from mcp_memory.recall.models import (
     Candidate,
-    Narrowing,
     Passage,
     SearchAnswer,
+    SearchFilter,
     SearchRequest,
     SearchResult,
 )
@@ -41,13 +41,13 @@ _BESIDE_A_GOOD_ONE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
-    """The candidates of a page by their places, with their passages, and how many are left."""
+class _PageCandidates:
+    """The candidates of a page by their places, with their passages, and how many remain."""
 
-    page: dict[int, Candidate]
+    candidates: dict[int, Candidate]
     passages: dict[int, Passage]
-    left: int
-    told: Explanation | None
+    remaining: int
+    explanation: Explanation | None
 
 
 class Recall:
@@ -92,44 +92,44 @@ class Recall:
         shown = Shown.by(request.cursor)
         query = await self._spaces.query_vector(chosen, request.query)
         question = read(request.query, now=datetime.now(UTC), zone=self._zone)
-        asked = Asked(question, query, request.anchors)
+        prepared = PreparedQuery(question, query, request.anchors)
 
-        look = partial(self._look, asked=asked, request=request, shown=shown)
-        looked = await chosen.read(agent, look)
-        results = self._packed(looked, asked, request)
-        if told := looked.told:
+        find = partial(self._page_candidates, prepared=prepared, request=request, shown=shown)
+        page = await chosen.read(agent, find)
+        results = self._packed(page, prepared, request)
+        if told := page.explanation:
             weights = weights_for(query.provider)
-            by_id = {candidate.chunk_id: candidate for candidate in looked.page.values()}
+            by_id = {candidate.chunk_id: candidate for candidate in page.candidates.values()}
             results = {
                 place: _explained(each, by_id[int(each.id)], weights, told)
                 for place, each in results.items()
             }
-        best = next(iter(looked.page.values()), None)
+        best = next(iter(page.candidates.values()), None)
         return SearchAnswer(
             results=list(results.values()),
             tokens=sum(self._tokens.count(result.text) for result in results.values()),
             tier="T2_anchor" if best and ROUTE in best.routes else "T2_hybrid",
             degraded=[query.problem] if query.problem else [],
             next_cursor=shown.and_also(results).cursor
-            if results and looked.left > len(results)
+            if results and page.remaining > len(results)
             else "",
             query=told.query if told else None,
-            ends_at=min((p.ends_at for p in looked.passages.values() if p.ends_at), default=None),
+            ends_at=min((p.ends_at for p in page.passages.values() if p.ends_at), default=None),
         )
 
-    async def _look(
-        self, conn: Connection, *, asked: Asked, request: SearchRequest, shown: Shown
-    ) -> _Looked:
+    async def _page_candidates(
+        self, conn: Connection, *, prepared: PreparedQuery, request: SearchRequest, shown: Shown
+    ) -> _PageCandidates:
         """What a page is made of: the best of what earlier ones have not shown."""
-        wanted = shown.first + len(shown.places) + _looked_at(request) + 1
-        ranked = await best_candidates(conn, asked, _narrowing(request), wanted=wanted)
+        wanted = shown.first + len(shown.places) + _pool_size(request) + 1
+        ranked = await best_candidates(conn, prepared, _search_filter(request), wanted=wanted)
         relevant = self._relevant(ranked, request.min_score)
-        left = shown.left(len(relevant))
-        page = {place: relevant[place] for place in left[: _looked_at(request)]}
-        ids = [candidate.chunk_id for candidate in page.values()]
+        remaining = shown.left(len(relevant))
+        candidates = {place: relevant[place] for place in remaining[: _pool_size(request)]}
+        ids = [candidate.chunk_id for candidate in candidates.values()]
         passages = await routes.passages(conn, ids)
-        told = await explanation(conn, asked, ids) if request.explain else None
-        return _Looked(page, passages, len(left), told)
+        told = await explanation(conn, prepared, ids) if request.explain else None
+        return _PageCandidates(candidates, passages, len(remaining), told)
 
     def _check(self, request: SearchRequest) -> None:
         if not request.query.strip():
@@ -155,22 +155,22 @@ class Recall:
         return [each for each in ranked if each.score >= floor * _BESIDE_A_GOOD_ONE]
 
     def _packed(
-        self, looked: "_Looked", asked: Asked, request: SearchRequest
+        self, page: "_PageCandidates", prepared: PreparedQuery, request: SearchRequest
     ) -> dict[int, SearchResult]:
         """The results by their places in the order: the first ones, or what a budget of tokens
         has room for; of a best one that is larger than the budget what matters."""
         found = {
-            place: _result(candidate, looked.passages[candidate.chunk_id])
-            for place, candidate in looked.page.items()
-            if candidate.chunk_id in looked.passages
+            place: _result(candidate, page.passages[candidate.chunk_id])
+            for place, candidate in page.candidates.items()
+            if candidate.chunk_id in page.passages
         }
         if request.max_tokens is None:
             return dict(islice(found.items(), request.max_results))
         places = list(found)
-        ranks = [looked.page[place].rank for place in places]
+        ranks = [page.candidates[place].rank for place in places]
         sizes = [self._tokens.count(found[place].text) for place in places]
         fitting = worth_most(ranks, sizes, request.max_tokens, request.max_results)
-        lexemes = asked.question.lexemes
+        lexemes = prepared.question.lexemes
         cut = {
             places[each]: self._cut(found[places[each]], request.max_tokens, lexemes)
             for each in fitting
@@ -246,13 +246,13 @@ def _citation(path: str, start_line: int, end_line: int) -> str:
     return f"{path}#L{start_line}-L{end_line}"
 
 
-def _looked_at(request: SearchRequest) -> int:
+def _pool_size(request: SearchRequest) -> int:
     """How many of the best are candidates for a page: more than it holds where a budget chooses."""
     return request.max_results if request.max_tokens is None else max(POOL, request.max_results)
 
 
-def _narrowing(request: SearchRequest) -> Narrowing:
-    return Narrowing(
+def _search_filter(request: SearchRequest) -> SearchFilter:
+    return SearchFilter(
         sources=list(request.sources),
         path_prefix=request.path_prefix,
         tags=list(request.tags) if request.tags else None,

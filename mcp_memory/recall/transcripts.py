@@ -10,8 +10,8 @@ from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput, SessionNotFound
 from mcp_memory.recall import ranking, routes
-from mcp_memory.recall.candidates import Asked, best_candidates
-from mcp_memory.recall.models import Candidate, Narrowing
+from mcp_memory.recall.candidates import PreparedQuery, best_candidates
+from mcp_memory.recall.models import Candidate, SearchFilter
 from mcp_memory.recall.question import read
 from mcp_memory.recall.weights import weights_for
 from mcp_memory.spaces.service import QueryVector, Spaces
@@ -21,7 +21,7 @@ from mcp_memory.transcripts.models import Message, MessageFilter
 Match = Literal["hybrid", "semantic", "exact"]
 
 _CANDIDATES = 200
-_MOST_CANDIDATES = 12_800
+_MAX_CANDIDATES = 12_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class _Question:
     """A query made ready for the routes."""
 
     request: TranscriptRequest
-    asked: Asked
+    prepared: PreparedQuery
     floor: float
 
     def relevant(self, hits: list[tuple[int, MessageHit]]) -> list[tuple[int, MessageHit]]:
@@ -97,16 +97,18 @@ class TranscriptSearch:
             if asks_meaning
             else QueryVector()
         )
-        asked = Asked(read(request.query, now=datetime.now(UTC), zone=self._zone), vector)
-        question = _Question(request, asked, self._settings.min_score)
+        prepared = PreparedQuery(
+            read(request.query, now=datetime.now(UTC), zone=self._zone), vector
+        )
+        question = _Question(request, prepared, self._settings.min_score)
 
-        async def work(conn: Connection) -> list[MessageHit]:
-            narrowing = await _narrowing(conn, request.wanted)
-            hits = await _enough(conn, question, narrowing)
+        async def search(conn: Connection) -> list[MessageHit]:
+            search_filter = await _search_filter(conn, request.wanted)
+            hits = await _enough(conn, question, search_filter)
             return [await _with_context(conn, *hit, request.context) for hit in hits]
 
         degraded = [vector.problem] if vector.problem else []
-        return TranscriptAnswer(await chosen.read(agent, work), degraded)
+        return TranscriptAnswer(await chosen.read(agent, search), degraded)
 
     def _check(self, request: TranscriptRequest) -> None:
         if not request.query.strip():
@@ -117,7 +119,7 @@ class TranscriptSearch:
             )
 
 
-async def _narrowing(conn: Connection, wanted: MessageFilter) -> Narrowing:
+async def _search_filter(conn: Connection, wanted: MessageFilter) -> SearchFilter:
     """The filters as the routes know them; an unknown session is an error."""
     session = None
     if wanted.session_id is not None:
@@ -125,7 +127,7 @@ async def _narrowing(conn: Connection, wanted: MessageFilter) -> Narrowing:
         if session is None:
             raise SessionNotFound(wanted.session_id)
     roles = wanted.roles
-    return Narrowing(
+    return SearchFilter(
         sources=["transcripts"],
         since=wanted.since,
         until=wanted.until,
@@ -138,42 +140,44 @@ async def _narrowing(conn: Connection, wanted: MessageFilter) -> Narrowing:
 
 
 async def _enough(
-    conn: Connection, question: _Question, narrowing: Narrowing
+    conn: Connection, question: _Question, search_filter: SearchFilter
 ) -> list[tuple[int, MessageHit]]:
     """As many messages as are asked for, if there are: one long message has many chunks."""
     wanted, limit = question.request.max_results, _CANDIDATES
     while True:
-        found = await _candidates(conn, question, narrowing, limit)
+        found = await _candidates(conn, question, search_filter, limit)
         hits = await _messages(conn, found)
-        if len(hits) >= wanted or len(found) < limit or limit >= _MOST_CANDIDATES:
+        if len(hits) >= wanted or len(found) < limit or limit >= _MAX_CANDIDATES:
             return question.relevant(hits)[:wanted]
         limit *= 4
 
 
 async def _candidates(
-    conn: Connection, question: _Question, narrowing: Narrowing, limit: int
+    conn: Connection, question: _Question, search_filter: SearchFilter, limit: int
 ) -> list[Candidate]:
-    asked = question.asked
+    prepared = question.prepared
     match question.request.match:
         case "exact":
-            phrase, lexemes = question.request.query.strip(), asked.question.lexemes
-            hits = await routes.phrase(conn, phrase, lexemes, narrowing, limit)
+            phrase, lexemes = question.request.query.strip(), prepared.question.lexemes
+            hits = await routes.phrase(conn, phrase, lexemes, search_filter, limit)
             return [Candidate(hit.chunk_id, ("exact",), hit.signals, 1.0) for hit in hits]
         case "semantic":
-            return await _by_meaning(conn, asked.vector, narrowing, limit)
+            return await _by_meaning(conn, prepared.vector, search_filter, limit)
         case "hybrid":
-            return await best_candidates(conn, asked, narrowing, wanted=limit)
+            return await best_candidates(conn, prepared, search_filter, wanted=limit)
         case _:
             assert_never(question.request.match)
 
 
 async def _by_meaning(
-    conn: Connection, query: QueryVector, narrowing: Narrowing, limit: int
+    conn: Connection, query: QueryVector, search_filter: SearchFilter, limit: int
 ) -> list[Candidate]:
     """The messages nearest in meaning, by what they say and what was said around them."""
-    hits = await routes.semantic(conn, query, narrowing, limit)
+    hits = await routes.semantic(conn, query, search_filter, limit)
     ids = [hit.chunk_id for hit in hits]
-    evidence = await routes.evidence(conn, ids, [], narrowing=narrowing, lexemes=[], query=query)
+    evidence = await routes.evidence(
+        conn, ids, [], search_filter=search_filter, lexemes=[], query=query
+    )
     return ranking.by_meaning(evidence, weights_for(query.provider))
 
 

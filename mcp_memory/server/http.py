@@ -21,7 +21,7 @@ from mcp_memory.server.build import build_server
 from mcp_memory.server.caller import acting_for
 from mcp_memory.server.rest import rest_routes
 from mcp_memory.web.answers import MCP_PATH
-from mcp_memory.web.door import DoorRules
+from mcp_memory.web.auth_gate import AuthRules
 from mcp_memory.web.hosts import Hosts, is_loopback
 from mcp_memory.web.identity import KeyVerifier, caller_in
 from mcp_memory.web.rate import RateLimit
@@ -32,7 +32,7 @@ __all__ = ["MCP_PATH", "SSE_PATH", "http_server", "is_private", "site_around"]
 
 SSE_PATH = "/sse"
 
-# The door has looked at both headers, and more strictly.
+# The auth gate has looked at both headers, and more strictly.
 _UNCHECKED = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 
 
@@ -58,7 +58,7 @@ def site_around(
     """The site that serves `/mcp` and `/sse` below `url`."""
     http = app.config.http
     resource = AnyHttpUrl(f"{url}{MCP_PATH}")
-    rules = DoorRules(
+    rules = AuthRules(
         hosts=Hosts(http.host, http.allowed_hosts),
         rate=RateLimit(http.rate_per_minute, time.monotonic),
         verifier=KeyVerifier(app),

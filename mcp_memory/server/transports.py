@@ -112,7 +112,7 @@ async def _stop(server: _Server, traffic: Traffic, seconds: float) -> None:
 
 
 async def _end_streams(app: App, traffic: Traffic) -> None:
-    """The watch over streams goes on when a look fails: the door fails closed meanwhile."""
+    """The watch over streams goes on when a look fails: the auth gate fails closed meanwhile."""
     while True:
         try:
             await traffic.end_streams_of_ended_keys(app.keys.usable)

@@ -42,10 +42,10 @@ class Administration:
         """Every space of the database and how full it is."""
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> list[SpaceStatus]:
+        async def read_status(conn: Connection) -> list[SpaceStatus]:
             return [await store.status(conn, space) for space in await store.spaces(conn)]
 
-        return await chosen.maintain(work)
+        return await chosen.maintain(read_status)
 
     async def find(self, agent: str, name: str, *, database: str | None = None) -> Space:
         """The space of that id, `provider/model`, provider or model; `SpaceNotFound` if unclear."""

@@ -12,8 +12,8 @@ from mcp_memory.db.vectors import Vector
 from mcp_memory.errors import EmbeddingError, EmbeddingUnavailable, McpMemoryError
 from mcp_memory.spaces import store
 from mcp_memory.spaces.administration import Administration
+from mcp_memory.spaces.background_tasks import BoundedTasks
 from mcp_memory.spaces.embedders import Embedders
-from mcp_memory.spaces.errands import Errands
 from mcp_memory.spaces.filling import prepare
 from mcp_memory.spaces.known import KnownSpaces
 from mcp_memory.spaces.models import QueryVector, Space
@@ -41,8 +41,8 @@ class Spaces:
         self._noticed: WeakSet[Database] = WeakSet()
         # A hung query leaves the embedder's other threads to other queries; a hung write leaves
         # every other write to the worker.
-        self._queries = Errands(patience_seconds=_PATIENCE_SECONDS, most_overdue=3)
-        self._writes = Errands(patience_seconds=_PATIENCE_SECONDS, most_overdue=1)
+        self._queries = BoundedTasks(patience_seconds=_PATIENCE_SECONDS, max_overdue=3)
+        self._writes = BoundedTasks(patience_seconds=_PATIENCE_SECONDS, max_overdue=1)
 
     @property
     def embedders(self) -> Embedders:
@@ -115,12 +115,12 @@ class Spaces:
             self._noticed.add(database)
             self._worker.wake()
 
-    async def _active(self, database: Database, errands: Errands) -> Space:
+    async def _active(self, database: Database, tasks: BoundedTasks) -> Space:
         """The active space; the first process to need one makes its own model's."""
         space = await self._known.active(database)
         if space is None:
             provider = self._embedders.configured.provider
-            await errands.run(provider, partial(self._begin, database))
+            await tasks.run(provider, partial(self._begin, database))
             self._known.forget(database)
             space = await self._known.active(database)
         if space is None:

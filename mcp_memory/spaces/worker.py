@@ -17,7 +17,7 @@ from mcp_memory.spaces.queue import store as queue
 from mcp_memory.spaces.queue.work import Filler
 
 _FIRST_PAUSE_SECONDS = 1.0
-_LONGEST_PAUSE_SECONDS = 30.0
+_MAX_PAUSE_SECONDS = 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Worker:
             wait_seconds = await self._round()
             if wait_seconds is None:
                 wait_seconds = pause
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                pause = min(pause * 2, _MAX_PAUSE_SECONDS)
             else:
                 pause = _FIRST_PAUSE_SECONDS
             with anyio.move_on_after(wait_seconds):
@@ -93,7 +93,7 @@ class Worker:
         if not space.prepared:
             self._known.forget(database)
         due = await database.maintain(partial(queue.next_due_seconds, space_id=space.id))
-        return _LONGEST_PAUSE_SECONDS if due is None else max(due, _FIRST_PAUSE_SECONDS)
+        return _MAX_PAUSE_SECONDS if due is None else max(due, _FIRST_PAUSE_SECONDS)
 
 
 def _soonest(waits: Sequence[float | None]) -> float | None:
@@ -101,4 +101,4 @@ def _soonest(waits: Sequence[float | None]) -> float | None:
     seconds = [each for each in waits if each is not None]
     if len(seconds) < len(waits):
         return None
-    return min([_LONGEST_PAUSE_SECONDS, *seconds])
+    return min([_MAX_PAUSE_SECONDS, *seconds])

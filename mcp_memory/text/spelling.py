@@ -3,8 +3,8 @@
 from string import ascii_lowercase
 
 # Shorter words have too many neighbours that are words themselves.
-_SHORTEST = 5
-_LONGEST = 24
+_MIN_WORD_CHARS = 5
+_MAX_WORD_CHARS = 24
 
 
 def spellings(word: str) -> list[str]:
@@ -12,7 +12,7 @@ def spellings(word: str) -> list[str]:
 
     Identifiers and numbers are never anything but themselves.
     """
-    if not (_SHORTEST <= len(word) <= _LONGEST and word.isascii() and word.isalpha()):
+    if not (_MIN_WORD_CHARS <= len(word) <= _MAX_WORD_CHARS and word.isascii() and word.isalpha()):
         return []
     halves = [(word[:place], word[place:]) for place in range(len(word) + 1)]
     left_out = [head + tail[1:] for head, tail in halves if tail]

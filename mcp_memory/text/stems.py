@@ -16,7 +16,7 @@ _ALGORITHMS = {
     "DEVANAGARI": "hindi",
     "TAMIL": "tamil",
 }
-_LONGEST_STEMMED = 64
+_MAX_STEMMED_CHARS = 64
 
 _ACCENT = regex.compile(r"\p{Mn}+")
 _STRESS = regex.compile("[\u0300\u0301]+")
@@ -34,7 +34,7 @@ def fold(text: str) -> str:
 
 def stems(word: str) -> tuple[str, ...]:
     """The stem of a folded word, then that of the word without accents if it differs."""
-    return _known_stems(word) if len(word) <= _LONGEST_STEMMED else _stems(word)
+    return _known_stems(word) if len(word) <= _MAX_STEMMED_CHARS else _stems(word)
 
 
 def _stems(word: str) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ def without_accents(word: str) -> str:
 
 def _stem(word: str) -> str:
     algorithm = _ALGORITHMS.get(_script(word))
-    if algorithm is None or len(word) > _LONGEST_STEMMED:
+    if algorithm is None or len(word) > _MAX_STEMMED_CHARS:
         return word
     # A stemmer is not safe to share between threads; a new one costs less than a lock.
     return Stemmer.Stemmer(algorithm, 0).stemWord(word) or word

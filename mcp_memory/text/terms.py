@@ -23,7 +23,7 @@ _LAST_POSITION = 16_383
 _POSITIONS_PER_LEXEME = 255
 _KEPT_PREFIX_BYTES = 180
 _CACHED_LENGTH = 64
-_MOST_PARTS_OF_A_WORD = 6
+_MAX_PARTS_OF_A_WORD = 6
 
 # Scripts written without spaces, and Hangul, whose spaces are not reliable.
 _SPACELESS = (
@@ -158,7 +158,7 @@ def _word_lexemes(word: str) -> Iterator[str]:
         return
     yield fold(word)
     yield from stems(fold(word))
-    if len(parts) <= _MOST_PARTS_OF_A_WORD:
+    if len(parts) <= _MAX_PARTS_OF_A_WORD:
         for part in parts:
             yield from stems(fold(part))
 

@@ -11,9 +11,9 @@ from mcp_memory.text.spans import Span
 from mcp_memory.text.times import times_in
 
 # A question asks for few days or a few months; what is longer is no help in finding anything.
-_MOST_DAYS = 10
-_MOST_MONTHS = 12
-_MOST_WANTED = 16
+_MAX_DAYS = 10
+_MAX_MONTHS = 12
+_MAX_WANTED = 16
 # `in March`, `on May 7` of no year: of the last so many.
 _YEARS_BACK = 5
 
@@ -30,23 +30,23 @@ def marks_of(text: str, told: date, also: Iterable[date] = ()) -> list[str]:
 
 def _marks(span: Span) -> Iterator[str]:
     days = (span.last - span.first).days + 1
-    if days <= _MOST_DAYS:
+    if days <= _MAX_DAYS:
         yield from map(_day, _days(span))
-    if days <= 31 * _MOST_MONTHS:
+    if days <= 31 * _MAX_MONTHS:
         yield from _months(span)
 
 
 def question_marks(spans: Sequence[Span]) -> list[str]:
     """What a question that names these times looks for, at most 16 marks; of years, nothing."""
-    return list(dict.fromkeys(mark for span in spans for mark in _wanted(span)))[:_MOST_WANTED]
+    return list(dict.fromkeys(mark for span in spans for mark in _wanted(span)))[:_MAX_WANTED]
 
 
 def _wanted(span: Span) -> Iterator[str]:
     """The days of a short span, else its months; of no year, those of the last years."""
-    if (span.last - span.first).days >= 31 * _MOST_MONTHS:
+    if (span.last - span.first).days >= 31 * _MAX_MONTHS:
         return
     for each in _in_years(span) if span.every_year else (span,):
-        is_short = (each.last - each.first).days < _MOST_DAYS
+        is_short = (each.last - each.first).days < _MAX_DAYS
         yield from map(_day, _days(each)) if is_short else _months(each)
 
 

@@ -21,7 +21,7 @@ from mcp_memory.text.languages import likely_languages
 from mcp_memory.text.spans import Span, month_span, shifted
 
 # A page of a calendar is not an account of each of its days.
-MOST_TIMES = 24
+MAX_TIMES = 24
 
 _FOUR = r"(?P<year>(?:19|20)\d\d)"
 _ISO = re.compile(rf"(?<![\w-]){_FOUR}-(?P<month>\d\d)(?:-(?P<day>\d\d))?(?![\w-])")
@@ -45,8 +45,8 @@ class Reading:
 
 
 def times_in(text: str, told: date) -> list[Span]:
-    """The distinct times the text names, in its order, at most `MOST_TIMES`; see `readings`."""
-    return list(dict.fromkeys(each.span for each in readings(text, told)))[:MOST_TIMES]
+    """The distinct times the text names, in its order, at most `MAX_TIMES`; see `readings`."""
+    return list(dict.fromkeys(each.span for each in readings(text, told)))[:MAX_TIMES]
 
 
 def readings(text: str, told: date) -> list[Reading]:

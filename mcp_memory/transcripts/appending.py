@@ -10,9 +10,9 @@ from mcp_memory import audit
 from mcp_memory.audit import Event
 from mcp_memory.config import TranscriptsConfig
 from mcp_memory.db.cancellation import Connection, Result
-from mcp_memory.transcripts import flushing, store, taking, writing
+from mcp_memory.transcripts import flushing, preparing, store, writing
 from mcp_memory.transcripts.models import Appended, AppendMessages
-from mcp_memory.transcripts.taking import Taken
+from mcp_memory.transcripts.preparing import PreparedBatch
 from mcp_memory.transcripts.writing import Progress
 
 DEFAULT_SOURCE = "mcp"
@@ -41,36 +41,36 @@ async def append_to(
     progress: Progress | None = None,
 ) -> Appended:
     """Append what was checked already, and with it how far a file has been read."""
-    taken = await _taken(request, zone)
+    batch = await _prepared(request, zone)
 
-    async def work(conn: Connection) -> Appended:
+    async def append(conn: Connection) -> Appended:
         if progress is not None:
             await progress(conn)
-        return await _append(conn, agent, request, taken, settings)
+        return await _append(conn, agent, request, batch, settings)
 
-    return await database.write(agent, work)
+    return await database.write(agent, append)
 
 
-async def _taken(request: AppendMessages, zone: tzinfo) -> Taken:
+async def _prepared(request: AppendMessages, zone: tzinfo) -> PreparedBatch:
     chars = sum(len(message.content) for message in request.messages)
     if chars <= _INLINE_CHARS:
-        return taking.take(request.messages, zone)
-    return await anyio.to_thread.run_sync(taking.take, request.messages, zone)
+        return preparing.prepare(request.messages, zone)
+    return await anyio.to_thread.run_sync(preparing.prepare, request.messages, zone)
 
 
 async def _append(
     conn: Connection,
     agent: str,
     request: AppendMessages,
-    taken: Taken,
+    batch: PreparedBatch,
     settings: TranscriptsConfig,
 ) -> Appended:
-    addition = await writing.add(conn, request.session_id, request.source, taken)
+    addition = await writing.add(conn, request.session_id, request.source, batch)
     if addition.session is None:
-        if not taken.messages:
-            return Appended(request.session_id, 0, 0, taken.ignored, 0)
+        if not batch.messages:
+            return Appended(request.session_id, 0, 0, batch.ignored, 0)
         await _begin(conn, agent, request)
-        addition = await writing.add(conn, request.session_id, request.source, taken)
+        addition = await writing.add(conn, request.session_id, request.source, batch)
     session, count = addition.session, len(addition.added)
     assert session is not None
     level, flush = await flushing.look(conn, session, request, settings.flush_percent, count)
@@ -78,8 +78,8 @@ async def _append(
     return Appended(
         session_id=session.session_id,
         appended=count,
-        duplicates=taken.repeated + len(taken.messages) - count,
-        ignored=taken.ignored,
+        duplicates=batch.repeated + len(batch.messages) - count,
+        ignored=batch.ignored,
         last_seq=session.last_seq + count,
         flush=flush,
     )

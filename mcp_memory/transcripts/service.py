@@ -11,7 +11,7 @@ from mcp_memory.errors import AmbiguousMessage, InvalidInput, MessageNotFound, S
 from mcp_memory.paging import from_cursor, instant_in_cursor, to_cursor
 from mcp_memory.spaces.service import Spaces
 from mcp_memory.text.storable import is_storable
-from mcp_memory.transcripts import store, taking
+from mcp_memory.transcripts import preparing, store
 from mcp_memory.transcripts.appending import append_to
 from mcp_memory.transcripts.models import (
     Appended,
@@ -25,7 +25,7 @@ from mcp_memory.transcripts.models import (
 )
 
 _RECENT, _SESSIONS = "recent", "sessions"
-_MOST_GOT = 1000
+_MAX_MESSAGES_READ = 1000
 
 
 class Transcripts:
@@ -50,7 +50,7 @@ class Transcripts:
         A message whose id the session has is a duplicate: the first one stays, whatever the
         second one says. Within a batch messages are put in the order of their instants.
         """
-        taking.check(request, self._limits)
+        preparing.check(request, self._limits)
         chosen = await self._databases.writing(database, agent)
         appended = await append_to(chosen, agent, request, self._settings, self._zone)
         if appended.appended:
@@ -69,8 +69,8 @@ class Transcripts:
     ) -> list[Message]:
         """Messages by their ids, or a session's by their numbers."""
         chosen = await self._databases.reading(database, agent)
-        if len(message_ids) > store.MOST_BY_ID:
-            raise InvalidInput("message_ids", f"at most {store.MOST_BY_ID} at once")
+        if len(message_ids) > store.MAX_BY_ID:
+            raise InvalidInput("message_ids", f"at most {store.MAX_BY_ID} at once")
         if message_ids:
             found = await chosen.read(
                 agent, partial(store.by_ids, ids=message_ids, session_id=session_id)
@@ -164,9 +164,9 @@ async def _span(
     seq_from, seq_to = first or 1, last or session.last_seq
     if seq_to < seq_from:
         raise InvalidInput("seq_from", f"is after seq_to {seq_to}; the last is {session.last_seq}")
-    if seq_to - seq_from >= _MOST_GOT:
-        raise InvalidInput("seq_to", f"at most {_MOST_GOT} messages at once")
-    return await store.by_seq(conn, session.id, seq_from, seq_to, _MOST_GOT)
+    if seq_to - seq_from >= _MAX_MESSAGES_READ:
+        raise InvalidInput("seq_to", f"at most {_MAX_MESSAGES_READ} messages at once")
+    return await store.by_seq(conn, session.id, seq_from, seq_to, _MAX_MESSAGES_READ)
 
 
 def _place(kind: str, cursor: str) -> store.Place | None:

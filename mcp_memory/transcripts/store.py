@@ -287,7 +287,7 @@ async def by_seq(
         return await found.fetchall()
 
 
-MOST_BY_ID = 1000
+MAX_BY_ID = 1000
 
 _BY_IDS = """
 SELECT m.external_id AS id, s.session_id, m.seq, m.role, m.speaker, m.content, m.created_at,

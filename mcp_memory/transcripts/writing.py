@@ -7,8 +7,8 @@ from mcp_memory.db.cancellation import Connection
 from mcp_memory.transcripts import store
 from mcp_memory.transcripts.indexing import NEIGHBOUR_CHARS, is_short, text_hash, windows
 from mcp_memory.transcripts.models import Piece, Session, Spoken, Stored
+from mcp_memory.transcripts.preparing import PreparedBatch
 from mcp_memory.transcripts.summaries import store as summaries
-from mcp_memory.transcripts.taking import Taken
 
 Progress = Callable[[Connection], Awaitable[None]]
 
@@ -26,18 +26,18 @@ class Addition:
     changed: list[tuple[int, str, bytes]]
 
 
-async def add(conn: Connection, session_id: str, source: str, taken: Taken) -> Addition:
+async def add(conn: Connection, session_id: str, source: str, batch: PreparedBatch) -> Addition:
     """Add the messages that the session does not have yet."""
     session, added, near = await store.extend(
-        conn, session_id, source, taken.messages, taken.tokens, NEIGHBOUR_CHARS
+        conn, session_id, source, batch.messages, batch.tokens, NEIGHBOUR_CHARS
     )
-    places = {message.id: place for place, message in enumerate(taken.messages)}
+    places = {message.id: place for place, message in enumerate(batch.messages)}
     stored = {each.id: places[each.external_id] for each in added}
-    contexts = dict(windows([_with_text(each, taken, stored) for each in near], stored))
+    contexts = dict(windows([_with_text(each, batch, stored) for each in near], stored))
     chunks = [
         chunk
         for message, place in stored.items()
-        for chunk in _chunks(message, taken.pieces[place], contexts.pop(message, None))
+        for chunk in _chunks(message, batch.pieces[place], contexts.pop(message, None))
     ]
     changed = [(message, text, text_hash(text)) for message, text in contexts.items()]
     return Addition(session, added, chunks, changed)
@@ -69,12 +69,12 @@ async def finish(
             )
 
 
-def _with_text(spoken: Spoken, taken: Taken, stored: dict[int, int]) -> Spoken:
+def _with_text(spoken: Spoken, batch: PreparedBatch, stored: dict[int, int]) -> Spoken:
     """A message that was just added has no chunk yet that its text could be read from."""
     place = stored.get(spoken.message)
-    if place is None or not is_short(taken.messages[place].role, taken.pieces[place]):
+    if place is None or not is_short(batch.messages[place].role, batch.pieces[place]):
         return spoken
-    return replace(spoken, text=taken.pieces[place][0].text)
+    return replace(spoken, text=batch.pieces[place][0].text)
 
 
 def _chunks(

@@ -1,1 +1,1 @@
-"""The HTTP side: one Starlette app, and the door that everything passes."""
+"""The HTTP side: one Starlette app, and the auth gate that everything passes."""

@@ -1,4 +1,4 @@
-"""The whole HTTP side as one ASGI app: routes inside, the door before all of them."""
+"""The whole HTTP side as one ASGI app: routes inside, the auth gate before all of them."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -14,8 +14,8 @@ from starlette.routing import BaseRoute
 from mcp_memory.app import App
 from mcp_memory.errors import McpMemoryError
 from mcp_memory.web.answers import refusal
+from mcp_memory.web.auth_gate import AuthGate, AuthRules
 from mcp_memory.web.body import BodyLimit
-from mcp_memory.web.door import Door, DoorRules
 from mcp_memory.web.health import health_routes
 from mcp_memory.web.traffic import Traffic
 
@@ -26,7 +26,7 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 def build_site(
     app: App,
-    rules: DoorRules,
+    rules: AuthRules,
     traffic: Traffic,
     *,
     routes: Sequence[BaseRoute],
@@ -36,7 +36,7 @@ def build_site(
     return Starlette(
         routes=[*health_routes(app), *routes],
         middleware=[
-            Middleware(Door, rules, traffic),
+            Middleware(AuthGate, rules, traffic),
             Middleware(BodyLimit, app.config.http.body_bytes),
         ],
         exception_handlers={

@@ -77,7 +77,7 @@ def test_a_model_that_is_not_there_is_a_warning_with_a_mend(program: Program) ->
 def test_notifications_that_go_elsewhere_are_a_problem_with_a_mend(
     program: Program, server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_memory.db.hearing._HEARD_SECONDS", 0.3)
+    monkeypatch.setattr("mcp_memory.db.listen_check._HEARD_SECONDS", 0.3)
     findings = _findings(program, MCP_MEMORY__DATABASE__LISTEN_URL=server_url)
     assert _problems(findings) == ["listening"]
     assert "database.listen_url" in findings["listening"]["mend"]

@@ -16,7 +16,7 @@ from tests.cli.program import Program
 SECRET = "a-token-nobody-sees"
 
 
-class Door(BaseHTTPRequestHandler):
+class Receiver(BaseHTTPRequestHandler):
     """Answers as OpenClaw's hook does."""
 
     heard: list[tuple[str, str, dict[str, Any]]]
@@ -38,7 +38,7 @@ class Door(BaseHTTPRequestHandler):
 @contextmanager
 def gateway() -> Generator[HTTPServer]:
     """A gateway on loopback; its `heard` are path, Authorization and body of each call."""
-    server = HTTPServer(("127.0.0.1", 0), Door)
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
     server.heard = []  # pyright: ignore[reportAttributeAccessIssue]  # kept with its server
     thread = Thread(target=server.serve_forever)
     thread.start()

@@ -5,13 +5,15 @@ from hypothesis import strategies as st
 
 from mcp_memory.db.roles import Roles
 
-LONGEST_IDENTIFIER = 63
+MAX_IDENTIFIER_BYTES = 63
 
 
 def owners() -> st.SearchStrategy[str]:
     """Names that PostgreSQL allows: at most 63 bytes."""
     texts = st.text(min_size=1, max_size=63)
-    return texts.filter(lambda name: "\0" not in name and len(name.encode()) <= LONGEST_IDENTIFIER)
+    return texts.filter(
+        lambda name: "\0" not in name and len(name.encode()) <= MAX_IDENTIFIER_BYTES
+    )
 
 
 @given(owners())
@@ -20,7 +22,7 @@ def test_roles_fit_into_an_identifier_and_differ(owner: str) -> None:
 
     assert roles.are_separate
     assert roles.app != roles.worker
-    assert max(len(roles.app.encode()), len(roles.worker.encode())) <= LONGEST_IDENTIFIER
+    assert max(len(roles.app.encode()), len(roles.worker.encode())) <= MAX_IDENTIFIER_BYTES
 
 
 @given(st.lists(owners(), min_size=2, max_size=2, unique=True))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_memory.embeddings.backoff import (
-    LONGEST_DELAY_SECONDS,
+    MAX_DELAY_SECONDS,
     delay_seconds,
     may_pass,
     retry_after_seconds,
@@ -24,7 +24,7 @@ def test_the_delay_doubles_up_to_its_bound():
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
 def test_the_delay_is_positive_and_bounded(attempt: int, jitter: float):
-    assert 0 < delay_seconds(attempt, jitter=jitter, retry_after=None) <= LONGEST_DELAY_SECONDS
+    assert 0 < delay_seconds(attempt, jitter=jitter, retry_after=None) <= MAX_DELAY_SECONDS
 
 
 def test_what_the_endpoint_asks_for_is_never_shortened():

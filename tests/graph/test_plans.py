@@ -15,15 +15,15 @@ from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.names import with_database
 from mcp_memory.graph import store as memories
 from mcp_memory.graph.entities import store as entities
-from mcp_memory.graph.likeness import store as likeness
 from mcp_memory.graph.models import Relation
 from mcp_memory.graph.reading import store as reading
 from mcp_memory.graph.reading.models import GraphQuery, Instants, MemoryFilter
 from mcp_memory.graph.reading.store import Page
-from mcp_memory.graph.walking import store as walking
-from mcp_memory.graph.walking.store import Way
+from mcp_memory.graph.similarity import store as similarity
+from mcp_memory.graph.traversal import store as traversal
+from mcp_memory.graph.traversal.store import TraversalOptions
 from mcp_memory.recall import routes
-from mcp_memory.recall.models import Narrowing
+from mcp_memory.recall.models import SearchFilter
 from tests.fixtures.postgres import copy_template
 from tests.graph.crowd import AGENT, HUB, MEMORIES, fill
 from tests.graph.reading.telling import tell
@@ -34,8 +34,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 Statement = Callable[[Connection], Awaitable[object]]
 
 NOW = Instants()
-WAY = Way(NOW, with_others=False)
-GRAPH = Narrowing(sources=["graph"])
+OPTIONS = TraversalOptions(NOW, with_others=False)
+GRAPH = SearchFilter(sources=["graph"])
 KNOWS = Relation(77, "knows", 4001, "Entity77 Miller0", "Somebody", None, None)
 
 
@@ -89,31 +89,31 @@ async def scans(app: App, agent: str, statement: Statement) -> Mapping[str, tupl
 
 STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "one hop": (
-        lambda conn: walking.reached(conn, [77], 1, WAY),
+        lambda conn: traversal.reached(conn, [77], 1, OPTIONS),
         {"memory_relations_subject", "memory_relations_object"},
     ),
     "two hops from a hub": (
-        lambda conn: walking.reached(conn, [HUB], 2, WAY),
+        lambda conn: traversal.reached(conn, [HUB], 2, OPTIONS),
         {"memory_relations_subject", "memory_relations_object"},
     ),
     "memories of an entity": (
-        lambda conn: walking.mentioning(conn, [77], 0, WAY),
+        lambda conn: traversal.mentioning(conn, [77], 0, OPTIONS),
         {"memory_mentions_entity"},
     ),
     "memories that state a relation": (
-        lambda conn: walking.relating(conn, [77], 1, WAY),
+        lambda conn: traversal.relating(conn, [77], 1, OPTIONS),
         {"memory_relations_subject", "memory_relations_object"},
     ),
     "relations of an entity": (
-        lambda conn: walking.relations_of(conn, [77], 100, WAY),
+        lambda conn: traversal.relations_of(conn, [77], 100, OPTIONS),
         {"memory_relations_subject", "memory_relations_object"},
     ),
     "relations between two groups": (
-        lambda conn: walking.between(conn, [77], [1293], WAY),
+        lambda conn: traversal.between(conn, [77], [1293], OPTIONS),
         {"memory_relations_subject"},
     ),
     "linked memories": (
-        lambda conn: walking.linked(conn, [77], 2, WAY),
+        lambda conn: traversal.linked(conn, [77], 2, OPTIONS),
         {"memory_links_target"},
     ),
     "links of memories": (
@@ -121,14 +121,14 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
         {"memory_links_target"},
     ),
     "names that a query may hold": (
-        lambda conn: walking.known(conn, ["entity77 miller0", "ada"]),
+        lambda conn: traversal.known(conn, ["entity77 miller0", "ada"]),
         {"entities_normal", "entity_aliases_normal", "memory_mentions_normal"},
     ),
     "a name": (
-        lambda conn: walking.named(conn, "entity77 miller0"),
+        lambda conn: traversal.named(conn, "entity77 miller0"),
         {"entities_normal", "memory_mentions_normal"},
     ),
-    "whether others share": (walking.others_share, {"memory_mentions_normal"}),
+    "whether others share": (traversal.others_share, {"memory_mentions_normal"}),
     "names to resolve": (
         lambda conn: entities.matches(conn, ["entity77 miller0"]),
         {"entities_normal", "entity_aliases_normal"},
@@ -138,7 +138,7 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
         {"entities_words"},
     ),
     "contradicted relations": (
-        lambda conn: likeness.opposed(conn, 4001, KNOWS, None, None),
+        lambda conn: similarity.opposed(conn, 4001, KNOWS, None, None),
         {"memory_relations_subject"},
     ),
     "the same": (lambda conn: _same(conn), {"memories_fingerprint"}),
@@ -211,6 +211,6 @@ async def test_how_much_a_recall_reads_does_not_follow_the_memory(app: App, quer
 
 
 async def test_a_small_owner_reads_hardly_more_than_his_own(app: App) -> None:
-    done = await scans(app, "alice", lambda conn: walking.mentioning(conn, [4001], 2, WAY))
+    done = await scans(app, "alice", lambda conn: traversal.mentioning(conn, [4001], 2, OPTIONS))
 
     assert sum(rows for _, rows in done.values()) < 200

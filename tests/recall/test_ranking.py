@@ -5,9 +5,9 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.recall.bands import ordered
 from mcp_memory.recall.models import Hit
 from mcp_memory.recall.ranking import fuse
+from mcp_memory.recall.stable_order import ordered
 
 IDS = st.integers(1, 30)
 SHARE = st.floats(0.0, 1.0, allow_nan=False)

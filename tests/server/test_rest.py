@@ -94,7 +94,11 @@ async def test_a_key_says_who_searches_and_what_it_may(app: App, site: Site) -> 
     writer = await app.keys.create(NewKey("alice"))
     reader = await app.keys.create(NewKey("bob", scopes=("read",)))
     note = {"path": "diary.md", "content": "a marmalade secret"}
-    async with site.http() as nobody, site.http(writer.text) as alice, site.http(reader.text) as bob:
+    async with (
+        site.http() as nobody,
+        site.http(writer.text) as alice,
+        site.http(reader.text) as bob,
+    ):
         for answer in (await nobody.get(SEARCH), await nobody.post(INGEST, json=note)):
             assert answer.status_code == 401
         assert (await alice.post(INGEST, json=note)).status_code == 200

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mcp_memory.text.spans import Span
 from mcp_memory.text.time_marks import marks_of, question_marks
-from mcp_memory.text.times import MOST_TIMES, times_in
+from mcp_memory.text.times import MAX_TIMES, times_in
 
 FRIDAY = date(2026, 11, 20)
 
@@ -144,7 +144,7 @@ def test_any_words_on_any_day_give_spans_that_begin_before_they_end(
 ) -> None:
     spans = times_in(" ".join(words), told)
     assert all(span.first <= span.last for span in spans)
-    assert len(spans) <= MOST_TIMES
+    assert len(spans) <= MAX_TIMES
     assert len(question_marks(spans)) <= 16
 
 

@@ -19,7 +19,7 @@ from mcp_memory.graph.models import (
 from mcp_memory.graph.names import entity_id, initials, normal, words_of
 
 _LIKE = 0.72
-_MOST_CANDIDATES = 3
+_MAX_CANDIDATES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ async def candidates(conn: Connection, mention: Mention) -> list[Candidate]:
         if UNKNOWN_TYPE in (each.type, mention.type) or each.type == mention.type
     ]
     alike = [each for each in scored if each.score >= _LIKE]
-    return sorted(alike, key=lambda each: -each.score)[:_MOST_CANDIDATES]
+    return sorted(alike, key=lambda each: -each.score)[:_MAX_CANDIDATES]
 
 
 def likeness(one: str, other: str) -> float:

@@ -15,7 +15,7 @@ from mcp_memory.graph.entities import store as entities
 from mcp_memory.graph.forgetting import store
 from mcp_memory.graph.models import Forgotten, Head
 from mcp_memory.graph.names import memory_id
-from mcp_memory.graph.saying import store as sayings
+from mcp_memory.graph.statements import store as statements_store
 from mcp_memory.lexicon.service import Lexicon
 from mcp_memory.spaces.service import Spaces
 
@@ -40,20 +40,20 @@ class Forgetting:
         """Take one's own memory out of every search; undo brings it back for a while."""
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> Forgotten:
+        async def forget(conn: Connection) -> Forgotten:
             head = await writing.own(conn, agent, id, forgotten=True)
             if head.forgotten_at is None:
                 await _forget(conn, agent, [head.id], reason)
             when, _ = await store.forgotten_at(conn, head.id, self._limits.recovery_days)
             return Forgotten(memory_id(head.id), forgotten_at=when)
 
-        return await chosen.write(agent, work)
+        return await chosen.write(agent, forget)
 
     async def restore(self, agent: str, id: str, *, database: str | None = None) -> Forgotten:
         """Bring a forgotten memory back, with every version as it was."""
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> Forgotten:
+        async def restore(conn: Connection) -> Forgotten:
             head = await writing.own(conn, agent, id, forgotten=True)
             when, is_kept = await store.forgotten_at(conn, head.id, self._limits.recovery_days)
             if when is None:
@@ -64,7 +64,7 @@ class Forgetting:
             await audit.record(conn, Event(agent, "restore", "memory", memory_id(head.id)))
             return Forgotten(memory_id(head.id), restored=True)
 
-        restored = await chosen.write(agent, work)
+        restored = await chosen.write(agent, restore)
         await self._spaces.follow(chosen)
         return restored
 
@@ -72,14 +72,14 @@ class Forgetting:
         """Remove one's own memory, forgotten or not, with everything that only it said."""
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> Forgotten:
+        async def purge(conn: Connection) -> Forgotten:
             await memories.hold_chains(conn)
             head = await writing.own(conn, agent, id, forgotten=True)
             await _purge(conn, head)
             await audit.record(conn, Event(agent, "purge", "memory", ""))
             return Forgotten(memory_id(head.id), purged=True)
 
-        purged = await chosen.write(agent, work)
+        purged = await chosen.write(agent, purge)
         await self._lexicon.merge_if_possible(chosen)
         return purged
 
@@ -94,13 +94,13 @@ class Forgetting:
             raise InvalidInput("source", "is empty; name the source to revoke")
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> list[str]:
+        async def revoke(conn: Connection) -> list[str]:
             async with conn.transaction(force_rollback=dry_run):
                 numbers = await store.of_source(conn, source)
                 await _forget(conn, agent, numbers, "revoked")
             return [memory_id(number) for number in numbers]
 
-        return await chosen.write(agent, work)
+        return await chosen.write(agent, revoke)
 
     async def purge_outdated(
         self,
@@ -148,8 +148,8 @@ async def _forget(conn: Connection, agent: str, numbers: list[int], reason: str)
 async def _restore(conn: Connection, head: Head, zone: tzinfo) -> None:
     await store.restore(conn, head.id)
     for version in await memories.versions(conn, head.id):
-        said = await sayings.of_version(conn, version)
-        await writing.index(conn, version, said, zone)
+        statements = await statements_store.of_version(conn, version)
+        await writing.index(conn, version, statements, zone)
     await memories.settle(conn, [head.id])
 
 

@@ -13,7 +13,7 @@ from mcp_memory.graph.identity import store
 from mcp_memory.graph.identity.store import ListedEntity
 from mcp_memory.graph.models import UNKNOWN_TYPE
 from mcp_memory.graph.names import entity_id, entity_number, normal, words_of
-from mcp_memory.graph.walking.store import near_names
+from mcp_memory.graph.traversal.store import near_names
 
 _SHOWN = 10
 _WHERE_LISTED = "`mcp-memory graph entities` lists all."
@@ -43,7 +43,7 @@ class Identity:
         """Let `gone` (a name or an id) be another name of `kept`; the id of what is left."""
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> str:
+        async def merge(conn: Connection) -> str:
             await entities.hold(conn)
             one, other = await _named(conn, gone), await _named(conn, kept)
             if one.id == other.id:
@@ -52,7 +52,7 @@ class Identity:
             await audit.record(conn, Event(agent, "merge", "entity", entity_id(other.id)))
             return entity_id(other.id)
 
-        return await chosen.write(agent, work)
+        return await chosen.write(agent, merge)
 
     async def split(
         self, agent: str, entity: str, names: Sequence[str], *, database: str | None = None
@@ -62,13 +62,13 @@ class Identity:
             raise InvalidInput("names", "is empty; name what is to be an entity of its own")
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> str:
+        async def split(conn: Connection) -> str:
             await entities.hold(conn)
             number = await _split(conn, await _named(conn, entity), names)
             await audit.record(conn, Event(agent, "split", "entity", entity_id(number)))
             return entity_id(number)
 
-        return await chosen.write(agent, work)
+        return await chosen.write(agent, split)
 
 
 async def _named(conn: Connection, reference: str) -> Entity:

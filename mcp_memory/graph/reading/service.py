@@ -19,10 +19,10 @@ from mcp_memory.graph.reading.models import (
     Step,
 )
 from mcp_memory.graph.reading.store import Page
-from mcp_memory.graph.walking import paths
-from mcp_memory.graph.walking import store as walking
-from mcp_memory.graph.walking.paths import as_step
-from mcp_memory.graph.walking.store import Way
+from mcp_memory.graph.traversal import paths
+from mcp_memory.graph.traversal import store as traversal
+from mcp_memory.graph.traversal.paths import as_step
+from mcp_memory.graph.traversal.store import TraversalOptions
 
 _SORTS = {
     "recent": "recorded_at",
@@ -32,8 +32,8 @@ _SORTS = {
     "entity": "rank",
     "related": "rank",
 }
-_MOST_RELATIONS = 100
-_LONGEST_CHAIN = 1000
+_MAX_RELATIONS = 100
+_MAX_CHAIN_LENGTH = 1000
 
 
 class MemoryReading:
@@ -48,10 +48,10 @@ class MemoryReading:
         """What is asked for, in the mode's order, a page at a time; later pages know no more."""
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> GraphAnswer:
+        async def find(conn: Connection) -> GraphAnswer:
             return await answer(conn, asked)
 
-        return await chosen.read(agent, work)
+        return await chosen.read(agent, find)
 
 
 async def answer(conn: Connection, asked: GraphQuery) -> GraphAnswer:
@@ -111,8 +111,8 @@ async def _timeline(conn: Connection, asked: GraphQuery) -> GraphAnswer:
         rows = await store.listed(conn, asked.wanted, start.instants, start.page)
         return await _page(conn, asked, start.instants, rows)
     entities = await resolved(conn, asked.entity)
-    way = await way_of(conn, asked, start.instants)
-    hops = await walking.mentioning(conn, entities, _depth(asked) - 1, way)
+    options = await traversal_options(conn, asked, start.instants)
+    hops = await traversal.mentioning(conn, entities, _depth(asked) - 1, options)
     return await _among(conn, asked, start, hops)
 
 
@@ -120,24 +120,24 @@ async def _about_entity(conn: Connection, asked: GraphQuery) -> GraphAnswer:
     """What names the entity, or one that is up to depth - 1 relations away."""
     entities = await resolved(conn, asked.entity or asked.query)
     start = _start(asked, asked.instants)
-    way = await way_of(conn, asked, start.instants)
-    hops = await walking.mentioning(conn, entities, _depth(asked) - 1, way)
+    options = await traversal_options(conn, asked, start.instants)
+    hops = await traversal.mentioning(conn, entities, _depth(asked) - 1, options)
     found = await _among(conn, asked, start, hops)
-    relations = await walking.relations_of(conn, entities, _MOST_RELATIONS, way)
+    relations = await traversal.relations_of(conn, entities, _MAX_RELATIONS, options)
     return replace(found, relations=[as_step(each) for each in relations])
 
 
 async def _related(conn: Connection, asked: GraphQuery) -> GraphAnswer:
     start = _start(asked, asked.instants)
-    way = await way_of(conn, asked, start.instants)
+    options = await traversal_options(conn, asked, start.instants)
     if asked.entity and not asked.id:
         entities = await resolved(conn, asked.entity)
-        hops = await walking.relating(conn, entities, _depth(asked), way)
+        hops = await traversal.relating(conn, entities, _depth(asked), options)
         found = await _among(conn, asked, start, {id: hop - 1 for id, hop in hops.items()})
-        relations = await walking.relations_of(conn, entities, _MOST_RELATIONS, way)
+        relations = await traversal.relations_of(conn, entities, _MAX_RELATIONS, options)
         return replace(found, relations=[as_step(each) for each in relations])
     number = await _visible(conn, asked.id)
-    hops = await walking.linked(conn, [number], _depth(asked), way)
+    hops = await traversal.linked(conn, [number], _depth(asked), options)
     found = await _among(conn, asked, start, {id: hop - 1 for id, hop in hops.items()})
     held = [each.held for each in found.memories]
     return replace(found, relations=await _links(conn, number, held, start.instants))
@@ -162,8 +162,8 @@ async def _links(
 async def _path(conn: Connection, asked: GraphQuery) -> GraphAnswer:
     start = await resolved(conn, asked.entity)
     end = await resolved(conn, asked.related_to, parameter="related_to")
-    way = await way_of(conn, asked, asked.instants)
-    steps = await paths.shortest(conn, start, end, asked.depth or paths.LONGEST, way)
+    options = await traversal_options(conn, asked, asked.instants)
+    steps = await paths.shortest(conn, start, end, asked.depth or paths.DEFAULT_MAX_HOPS, options)
     if not steps:
         return GraphAnswer(path=[])
     ranks = {step.memory_id: -float(place) for place, step in enumerate(steps)}
@@ -181,7 +181,7 @@ async def _history(conn: Connection, asked: GraphQuery) -> GraphAnswer:
         rows = await store.history(conn, number, known_at, replace(start.page, sort="recorded_at"))
         start = replace(start, instants=replace(start.instants, as_of=None))
         return await _page(conn, asked, start.instants, rows)
-    chain = await store.history(conn, number, known_at, Page("recorded_at", _LONGEST_CHAIN))
+    chain = await store.history(conn, number, known_at, Page("recorded_at", _MAX_CHAIN_LENGTH))
     ranks = {row.memory_id: row.place for row in chain}
     rows = await store.listed_among(conn, ranks, asked.wanted, start.instants, start.page)
     return await _page(conn, asked, start.instants, rows)
@@ -224,21 +224,23 @@ async def resolved(conn: Connection, text: str, *, parameter: str = "entity") ->
     """Every entity that is meant by a name or an id; `EntityNotFound` names near ones."""
     if not text.strip():
         raise InvalidInput(parameter, "is required for this mode: a name or an id")
-    found = await walking.named(conn, normal(text))
+    found = await traversal.named(conn, normal(text))
     if not found and (number := entity_number(text)) is not None:
-        names = await walking.names_of(conn, number)
+        names = await traversal.names_of(conn, number)
         found = [number] if names else []
         for name in names:
-            found += await walking.named(conn, name)
+            found += await traversal.named(conn, name)
     if not found:
-        raise EntityNotFound(text, near=await walking.near_names(conn, text))
+        raise EntityNotFound(text, near=await traversal.near_names(conn, text))
     return sorted(set(found))
 
 
-async def way_of(conn: Connection, asked: GraphQuery, instants: Instants) -> Way:
-    """How the question wants the graph to be walked."""
+async def traversal_options(
+    conn: Connection, asked: GraphQuery, instants: Instants
+) -> TraversalOptions:
+    """How the question wants the graph to be traversed."""
     types = None if asked.relation_types is None else list(asked.relation_types)
-    return Way(instants, await walking.others_share(conn), types)
+    return TraversalOptions(instants, await traversal.others_share(conn), types)
 
 
 async def _visible(conn: Connection, text: str) -> int:

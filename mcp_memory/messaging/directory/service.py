@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput
-from mcp_memory.messaging import taking
+from mcp_memory.messaging import validation
 from mcp_memory.messaging.directory import store
 from mcp_memory.messaging.directory.presence import Presence
 from mcp_memory.messaging.models import Channel, KnownAgent
@@ -47,7 +47,7 @@ class Directory:
 
     async def subscribe(self, agent: str, channel: str, *, database: str | None = None) -> bool:
         """Hear a channel from now on, restarts included; whether one did not before."""
-        taking.checked_channel(channel)
+        validation.checked_channel(channel)
         chosen = await self._databases.writing(self._name(database), agent)
         await self._presence.note(agent, chosen.name)
         return await chosen.write(
@@ -56,7 +56,7 @@ class Directory:
 
     async def unsubscribe(self, agent: str, channel: str, *, database: str | None = None) -> bool:
         """Hear a channel no more; whether one did before. Mail that has come stays."""
-        taking.checked_channel(channel)
+        validation.checked_channel(channel)
         chosen = await self._databases.reading(self._name(database), agent)
         return await chosen.write(
             agent, lambda conn: store.unsubscribe(conn, channel), changes_search=False

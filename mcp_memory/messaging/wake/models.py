@@ -37,7 +37,7 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class QueuedMessage:
     """A message that a ring is for."""
 
     message_id: int
@@ -59,12 +59,12 @@ class Ring:
     attempt: int
     failures: int
     lease: UUID
-    letters: Sequence[Letter]
+    messages: Sequence[QueuedMessage]
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """What a look at the outbox gave: a ring, or the seconds until something is due, if known."""
+class OutboxPoll:
+    """What a poll of the outbox gave: a ring, or the seconds until something is due, if known."""
 
     ring: Ring | None
     next_due_seconds: float | None = None
@@ -105,7 +105,7 @@ class BellState:
 
 
 @dataclass(frozen=True, slots=True)
-class Doorbell:
+class OutboxStatus:
     """The outbox of one agent: what waits, since when, and how its route does.
 
     `given_up` counts the rings that unread mail was given up with, and the problem is the last's.
@@ -130,4 +130,4 @@ class ListedRoute:
     document: Mapping[str, object]
     route: WakeRoute | None
     unusable: str
-    doorbell: Doorbell | None
+    outbox: OutboxStatus | None

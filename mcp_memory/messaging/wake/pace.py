@@ -2,9 +2,9 @@
 
 from mcp_memory.messaging.wake.models import Attempt
 
-LONGEST_PAUSE_SECONDS = 900.0
+MAX_PAUSE_SECONDS = 900.0
 REFUSED_PAUSE_SECONDS = 60.0
-LONGEST_RETRY_AFTER_SECONDS = 86_400.0
+MAX_RETRY_AFTER_SECONDS = 86_400.0
 # From here on the route counts as broken: single attempts, a quarter of an hour apart.
 BROKEN_AFTER = 8
 
@@ -15,10 +15,10 @@ def pause_seconds(attempt: Attempt, failures: int, *, first: float, jitter: floa
     What the endpoint asks for is a floor, up to a day. A refusal is not repeated soon: whoever
     refuses needs a person first. A broken route is tried at the longest pause only.
     """
-    full = min(LONGEST_PAUSE_SECONDS, first * 2.0 ** min(failures - 1, 30))
+    full = min(MAX_PAUSE_SECONDS, first * 2.0 ** min(failures - 1, 30))
     if failures >= BROKEN_AFTER:
-        full = LONGEST_PAUSE_SECONDS
+        full = MAX_PAUSE_SECONDS
     elif attempt.is_refusal:
         full = max(full, min(REFUSED_PAUSE_SECONDS, first * REFUSED_PAUSE_SECONDS))
-    asked = min(attempt.retry_after_seconds or 0.0, LONGEST_RETRY_AFTER_SECONDS)
+    asked = min(attempt.retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS)
     return max(full * (0.5 + jitter / 2), asked)

@@ -1,6 +1,6 @@
 """The outbox and its routes, for the worker; `bells_of` alone is run as the sender who asks.
 
-A doorbell's lease makes one process the one who rings for its agent. Every statement of one round
+A doorbell's lease makes one process the one who rings for its agent. Every statement of one poll
 is in one transaction, so that all of it happens at one instant of the server's clock.
 """
 
@@ -11,7 +11,14 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from mcp_memory.db.cancellation import Connection
-from mcp_memory.messaging.wake.models import BellState, Doorbell, Letter, Ring, Served, StoredRoute
+from mcp_memory.messaging.wake.models import (
+    BellState,
+    OutboxStatus,
+    QueuedMessage,
+    Ring,
+    Served,
+    StoredRoute,
+)
 
 CHANNEL = "mcp_memory_wake"
 
@@ -270,7 +277,7 @@ WHERE b.agent_id = %(agent)s AND b.state = 'due' AND b.ring IS NULL
   AND is_waiting(d.state, d.leased_until, d.expires_at)
 """
 
-_LETTERS = """
+_QUEUED_MESSAGES = """
 SELECT m.id AS message_id, m.agent_id AS sender, b.priority, m.subject, m.content
 FROM bells b
 JOIN messages m ON m.id = b.message_id
@@ -291,9 +298,9 @@ async def begin(
     if row is None:
         await conn.execute(_BEGIN, {"ring": ring, "agent": agent, "kind": kind})
         await conn.execute(_GATHER, {"ring": ring, "agent": agent})
-    async with conn.cursor(row_factory=class_row(Letter)) as cursor:
-        letters = await (await cursor.execute(_LETTERS, {"ring": ring})).fetchall()
-    return Ring(ring, agent, attempt, failures, lease, letters)
+    async with conn.cursor(row_factory=class_row(QueuedMessage)) as cursor:
+        messages = await (await cursor.execute(_QUEUED_MESSAGES, {"ring": ring})).fetchall()
+    return Ring(ring, agent, attempt, failures, lease, messages)
 
 
 # A bell that is due already was passed over for another reason than time.
@@ -402,7 +409,7 @@ async def give_back(conn: Connection, ring: Ring) -> None:
     await conn.execute(_SAY_DUE, {"channel": CHANNEL})
 
 
-_DOORBELLS = """
+_OUTBOX_STATUSES = """
 SELECT d.agent_id AS agent,
        (SELECT count(*) FROM bells b WHERE b.agent_id = d.agent_id AND b.state = 'due') AS waiting,
        (SELECT min(b.queued_at) FROM bells b WHERE b.agent_id = d.agent_id AND b.state = 'due')
@@ -428,11 +435,11 @@ ORDER BY d.agent_id
 """
 
 
-async def doorbells(conn: Connection) -> list[Doorbell]:
+async def outbox_statuses(conn: Connection) -> list[OutboxStatus]:
     """The outbox of every agent that can be woken; rings given up are those of seven days whose
     mail is unread."""
-    async with conn.cursor(row_factory=class_row(Doorbell)) as cursor:
-        return await (await cursor.execute(_DOORBELLS)).fetchall()
+    async with conn.cursor(row_factory=class_row(OutboxStatus)) as cursor:
+        return await (await cursor.execute(_OUTBOX_STATUSES)).fetchall()
 
 
 _BELLS_OF = """

@@ -20,11 +20,11 @@ from mcp_memory.db.databases import Databases
 from mcp_memory.db.notifications import Subscription
 from mcp_memory.errors import McpMemoryError
 from mcp_memory.messaging.wake import store
-from mcp_memory.messaging.wake.book import RouteBook
 from mcp_memory.messaging.wake.cue import Cue
-from mcp_memory.messaging.wake.doors import Doors
-from mcp_memory.messaging.wake.models import Attempt, Ring, Round, Served
+from mcp_memory.messaging.wake.models import Attempt, OutboxPoll, Ring, Served
 from mcp_memory.messaging.wake.pace import BROKEN_AFTER, pause_seconds
+from mcp_memory.messaging.wake.registry import RouteRegistry
+from mcp_memory.messaging.wake.route_client import RouteClient
 
 _OPENED_SECONDS = 1.0
 # Who stops listening, or gives a message back unread, tells nobody.
@@ -42,16 +42,20 @@ class WakeWorker:
     """Rings, until it is cancelled, for every database that this process opens."""
 
     def __init__(
-        self, databases: Databases, book: RouteBook, doors: Doors, settings: WakeConfig
+        self,
+        databases: Databases,
+        registry: RouteRegistry,
+        client: RouteClient,
+        settings: WakeConfig,
     ) -> None:
-        self._databases, self._book = databases, book
-        self._doors, self._settings = doors, settings
+        self._databases, self._registry = databases, registry
+        self._client, self._settings = client, settings
         self._served: dict[str, Database] = {}
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with anyio.create_task_group() as tasks:
-            if self._book.own:
+            if self._registry.own:
                 tasks.start_soon(self._open_mail)
             while True:
                 for database in self._databases.opened():
@@ -62,7 +66,7 @@ class WakeWorker:
 
     async def _serve(self, database: Database) -> None:
         default = self._databases.configured_default
-        outbox = Outbox(database, self._book, self._doors, self._settings, default)
+        outbox = Outbox(database, self._registry, self._client, self._settings, default)
         async with anyio.create_task_group() as tasks:
             while database in self._databases.opened():
                 await outbox.work(tasks)
@@ -88,12 +92,12 @@ class Outbox:
     def __init__(
         self,
         database: Database,
-        book: RouteBook,
-        doors: Doors,
+        registry: RouteRegistry,
+        client: RouteClient,
         settings: WakeConfig,
         default_database: str,
     ) -> None:
-        self._database, self._book, self._doors = database, book, doors
+        self._database, self._registry, self._client = database, registry, client
         self._settings = settings
         # A cue names the database only where the agent would look elsewhere.
         self._named = "" if database.name == default_database else database.name
@@ -121,7 +125,7 @@ class Outbox:
 
     async def _look(self, tasks: TaskGroup) -> float:
         """Begin every ring that is due; the seconds until the next look."""
-        served = await self._book.served(self._database)
+        served = await self._registry.served(self._database)
         if not served:
             return _WITHOUT_ROUTES_SECONDS
         await self._listen()
@@ -140,7 +144,7 @@ class Outbox:
                 return _LOOK_SECONDS if due is None else min(due, _LOOK_SECONDS)
             tasks.start_soon(self._ring, found.ring, by_agent[found.ring.agent])
 
-    async def _next(self, conn: Connection, served: list[Served]) -> Round:
+    async def _next(self, conn: Connection, served: list[Served]) -> OutboxPoll:
         agents, gather = [each.agent for each in served], self._settings.gather_seconds
         await store.settle(conn, agents)
         lease = uuid4()
@@ -148,10 +152,10 @@ class Outbox:
             conn, served, lease=lease, spare_seconds=_SPARE_LEASE_SECONDS, gather_seconds=gather
         )
         if claimed is None:
-            return Round(None, await store.next_due_seconds(conn, served, gather))
+            return OutboxPoll(None, await store.next_due_seconds(conn, served, gather))
         agent, failures = claimed
         kind = next(each.route.kind for each in served if each.agent == agent)
-        return Round(
+        return OutboxPoll(
             await store.begin(conn, agent, kind, failures=failures, lease=lease, fresh=uuid4())
         )
 
@@ -187,10 +191,10 @@ class Outbox:
             self._hint.set()
 
     async def _attempt(self, ring: Ring, served: Served) -> Attempt:
-        cue = Cue(ring.agent, ring.letters, self._named, served.route.allow_text)
-        targets = self._book.targets(served)
+        cue = Cue(ring.agent, ring.messages, self._named, served.route.allow_text)
+        targets = self._registry.targets(served)
         try:
-            return await self._doors.ring(
+            return await self._client.ring(
                 served.route, targets, cue, key=str(ring.id), attempt=ring.attempt
             )
         except Exception as exc:  # one route's trouble must not end the others'
@@ -201,7 +205,7 @@ class Outbox:
         if attempt.is_rung:
             pause = self._settings.pause_seconds
             await self._database.maintain(partial(store.rung, ring=ring, pause_seconds=pause))
-            logger.info("rang for %s: %d messages", ring.agent, len(ring.letters))
+            logger.info("rang for %s: %d messages", ring.agent, len(ring.messages))
             return
         failures = ring.failures + 1
         pause = pause_seconds(
@@ -232,7 +236,7 @@ def _log_failure(
     if is_given_up:
         logger.warning(
             "gave up ringing for %s (%d messages stay unread) after %d attempts: %s",
-            *(ring.agent, len(ring.letters), ring.attempt, attempt.problem),
+            *(ring.agent, len(ring.messages), ring.attempt, attempt.problem),
         )
     elif failures == BROKEN_AFTER:
         logger.warning("the wake route of %s is broken: %s", ring.agent, attempt.problem)

@@ -17,7 +17,7 @@ _PAUSE_SECONDS = 5.0
 # What ends takes its counts along, unless the database does not answer in time.
 _LAST_SECONDS = 2.0
 # So many different passages can wait; beyond that, what nobody has counted yet stays uncounted.
-_MOST_WAITING = 100_000
+_MAX_WAITING = 100_000
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Usage:
         waiting = self._waiting.setdefault(database, {})
         for chunk_id in ids:
             used = Used(chunk_id, agent)
-            if used in waiting or len(waiting) < _MOST_WAITING:
+            if used in waiting or len(waiting) < _MAX_WAITING:
                 waiting[used] = waiting.get(used, Uses()) + uses
 
     async def fetched(self, agent: str, chunk_id: str, *, database: str | None = None) -> None:

@@ -26,7 +26,7 @@ _LOOK_SECONDS = 15.0
 _AGAIN_SECONDS = 1.0
 _PAGE = 100
 # Hints beyond these are dropped, and the table is read instead.
-_MOST_HINTS = 10_000
+_MAX_HINTS = 10_000
 _TOLD = {"id", "sender", "to", "type", "subject", "channel", "priority", "thread_id"}
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Announcer:
                 await self._announce()
 
     def _hear(self, payload: str) -> None:
-        if payload.isdecimal() and len(self._hints) < _MOST_HINTS:
+        if payload.isdecimal() and len(self._hints) < _MAX_HINTS:
             self._hints.append(int(payload))
         else:
             self._must_look = True

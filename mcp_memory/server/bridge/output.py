@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import anyio
 import anyio.lowlevel
 
-_MOST_WAITING = 64
+_MAX_WAITING = 64
 _LAST_SECONDS = 2.0
 
 
@@ -17,7 +17,7 @@ class Output:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._sending, self._receiving = anyio.create_memory_object_stream[str](_MOST_WAITING)
+        self._sending, self._receiving = anyio.create_memory_object_stream[str](_MAX_WAITING)
 
     async def send(self, line: str) -> None:
         """Have a line written after those that came before it."""

@@ -13,9 +13,9 @@ from mcp_memory.server.bridge.wire import Params, Request, RequestId, RequestRef
 from mcp_memory.server.readable import readable
 from mcp_memory.web.answers import word_of
 
-MOST_RUNNING = 256
+MAX_RUNNING = 256
 # Beyond these no line is read until a request has been answered.
-MOST_TAKEN = MOST_RUNNING + 1024
+MAX_TAKEN = MAX_RUNNING + 1024
 # After the end of input: how long to wait for the next answer, and for those of what is cancelled.
 _PATIENCE_SECONDS = 2.0
 _LAST_SECONDS = 1.0
@@ -31,8 +31,8 @@ class Session:
     def __init__(self, output: Output, methods: Mapping[str, Method], *, longest: int) -> None:
         self._output, self._methods, self._longest = output, methods, longest
         self._running: dict[tuple[type, RequestId], anyio.CancelScope] = {}
-        self._turns = anyio.Semaphore(MOST_RUNNING)
-        self._room = anyio.Semaphore(MOST_TAKEN)
+        self._turns = anyio.Semaphore(MAX_RUNNING)
+        self._room = anyio.Semaphore(MAX_TAKEN)
         self._answered = anyio.Event()
         self._reading = anyio.CancelScope()
         self._patience_seconds = _PATIENCE_SECONDS

@@ -14,7 +14,7 @@ Params: TypeAlias = dict[str, JsonValue]
 
 # Clients that speak JSON-RPC elsewhere send its version along.
 _KEYS = {"id", "method", "params", "jsonrpc"}
-_LONGEST_ID = 200
+_MAX_ID_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,11 @@ def _id(said: Mapping[str, JsonValue]) -> RequestId:
             pass
         case int() as number if -(2**63) <= number < 2**63:
             return number
-        case str() as text if 0 < len(text) <= _LONGEST_ID:
+        case str() as text if 0 < len(text) <= _MAX_ID_CHARS:
             return text
         case _:
             pass
-    problem = f"id is required: a whole number, or a text of at most {_LONGEST_ID} characters."
+    problem = f"id is required: a whole number, or a text of at most {_MAX_ID_CHARS} characters."
     raise RequestRefused("bad_line", problem)
 
 

@@ -104,7 +104,7 @@ class DocumentTools:
     """The functions behind the tools; each docstring is what a model reads."""
 
     def __init__(self, app: App) -> None:
-        self._documents, self._surroundings = app.documents, app.surroundings
+        self._documents, self._result_context = app.documents, app.result_context
         self._usage, self._config = app.usage, app.config
 
     async def memory_get(
@@ -134,7 +134,7 @@ class DocumentTools:
         elif (start_line, lines, version, owner) != (1, None, None, ""):
             raise InvalidInput("id", "takes no lines, version or owner; read by path for those")
         else:
-            excerpt = await self._surroundings.read(caller.agent, id, database=database or None)
+            excerpt = await self._result_context.read(caller.agent, id, database=database or None)
             await self._usage.fetched(caller.agent, id, database=database or None)
         shown = Excerpt.of(excerpt)
         return shown.model_copy(update={"caution": shown.caution or None})

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
-from mcp_memory.messaging import taking
+from mcp_memory.messaging import validation
 from mcp_memory.messaging.models import HistoryFilter, MailFilter, SendMessage
 from mcp_memory.server.caller import Caller, caller_of
 from mcp_memory.server.parameters import Cursor, IdempotencyKey
@@ -211,7 +211,7 @@ class MessageTools:
     async def _history(self, agent: str, given: Arguments) -> Answer:
         wanted = HistoryFilter(
             channel=given.channel or None,
-            thread_id=taking.message_id(given.thread_id) if given.thread_id else None,
+            thread_id=validation.message_id(given.thread_id) if given.thread_id else None,
             with_agent=given.with_agent or None,
         )
         page = await self._app.messages.history(

@@ -13,7 +13,7 @@ from mcp_memory.db.cancellation import Connection
 from mcp_memory.db.vectors import Vector
 from mcp_memory.spaces.models import Batch, Job
 
-MOST_ATTEMPTS = 5
+MAX_ATTEMPTS = 5
 # From this attempt on a text is taken alone: it may be the one that killed its worker.
 _SUSPICIOUS = 2
 
@@ -65,7 +65,7 @@ async def claim(
         "lease_seconds": lease_seconds,
     }
     usual = {"least": 0, "most": _SUSPICIOUS - 1, "limit": limit}
-    alone = {"least": _SUSPICIOUS, "most": MOST_ATTEMPTS - 1, "limit": 1}
+    alone = {"least": _SUSPICIOUS, "most": MAX_ATTEMPTS - 1, "limit": 1}
     jobs = await _claimed(conn, parameters | usual)
     if not jobs:
         await _set_deadly_aside(conn, space_id)
@@ -89,7 +89,7 @@ WHERE model_id = %(id)s AND attempts >= %(most_attempts)s AND next_try_at <= now
 
 async def _set_deadly_aside(conn: Connection, space_id: int) -> None:
     """Take out what was leased too often and never came back, not even with a failure."""
-    parameters = {"id": space_id, "most_attempts": MOST_ATTEMPTS}
+    parameters = {"id": space_id, "most_attempts": MAX_ATTEMPTS}
     await conn.execute(_SET_DEADLY_ASIDE, parameters)
 
 
@@ -229,7 +229,7 @@ async def fail(
             "chunk_id": chunk_id,
             "problem": problem[:500],
             "is_final": is_final,
-            "most_attempts": MOST_ATTEMPTS,
+            "most_attempts": MAX_ATTEMPTS,
         },
     )
 

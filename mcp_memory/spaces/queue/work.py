@@ -25,7 +25,7 @@ from mcp_memory.spaces.queue import store
 # Renewed while its holder works, so what a killed process held is free this soon.
 LEASE_SECONDS = 15.0
 # A batch that takes longer hangs: its lease is renewed no more, and others get its chunks.
-LONGEST_SECONDS = 120.0
+MAX_BATCH_SECONDS = 120.0
 _GIVE_BACK_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Filler:
     space: Space
     embedder: Embedder
     lease_seconds: float = LEASE_SECONDS
-    longest_seconds: float = LONGEST_SECONDS
+    longest_seconds: float = MAX_BATCH_SECONDS
 
 
 async def work_once(filler: Filler, *, limit: int) -> int:

@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from mcp_memory.config import LimitsConfig, TranscriptsConfig
 from mcp_memory.errors import InvalidInput
-from mcp_memory.transcripts import taking
+from mcp_memory.transcripts import preparing
 from mcp_memory.transcripts.appending import Transactions, append_to
 from mcp_memory.transcripts.importing import store
 from mcp_memory.transcripts.importing.documents import Document
@@ -23,7 +23,7 @@ from mcp_memory.transcripts.importing.reading import Entry, Reading
 from mcp_memory.transcripts.importing.storable import fitting
 from mcp_memory.transcripts.models import Appended, AppendMessages, NewMessage
 
-_MOST_PROBLEMS = 20
+_MAX_PROBLEMS = 20
 
 
 @dataclass(slots=True)
@@ -140,7 +140,7 @@ class Importing:
         if not parsed.groups:
             await self.database.write(self.agent, progress)
         imported.bad_lines += len(parsed.problems)
-        left = _MOST_PROBLEMS - len(imported.problems)
+        left = _MAX_PROBLEMS - len(imported.problems)
         imported.problems += parsed.problems[: max(0, left)]
 
 
@@ -198,7 +198,7 @@ def _is_message(entry: Entry, message: NewMessage, limits: LimitsConfig) -> bool
     """Whether it says anything; `InvalidInput` when it cannot be stored."""
     if not message.content.strip():
         return False
-    taking.check(AppendMessages(entry.session_id, [message], entry.source), limits)
+    preparing.check(AppendMessages(entry.session_id, [message], entry.source), limits)
     return True
 
 
@@ -206,8 +206,8 @@ def _grouped(found: Sequence[Entry]) -> list[AppendMessages]:
     """Runs of one session and source, none larger than one append may be."""
     groups: list[AppendMessages] = []
     for run in _runs(found):
-        for start in range(0, len(run), taking.MOST_MESSAGES):
-            part = run[start : start + taking.MOST_MESSAGES]
+        for start in range(0, len(run), preparing.MAX_MESSAGES):
+            part = run[start : start + preparing.MAX_MESSAGES]
             messages = [entry.message for entry in part]
             groups.append(AppendMessages(run[0].session_id, messages, run[0].source))
     return groups

@@ -7,7 +7,7 @@ from typing import Self, cast
 
 from mcp_memory.transcripts.models import NewMessage
 
-_MOST_CALLS = 200
+_MAX_CALLS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Reading:
     def called(self, call_id: str, tool: str) -> None:
         """Remember the name of a tool until its result comes."""
         self.calls[call_id] = tool
-        for oldest in list(self.calls)[:-_MOST_CALLS]:
+        for oldest in list(self.calls)[:-_MAX_CALLS]:
             del self.calls[oldest]
 
     def answered(self, call_id: str) -> str:

@@ -10,8 +10,8 @@ from typing import cast
 from mcp_memory.transcripts.models import NewMessage
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-_LONGEST_ID = 180
-_MOST_METADATA = 32_768
+_MAX_ID_CHARS = 180
+_MAX_METADATA_CHARS = 32_768
 
 
 def fitting(message: NewMessage, most_bytes: int) -> Iterator[NewMessage]:
@@ -19,7 +19,7 @@ def fitting(message: NewMessage, most_bytes: int) -> Iterator[NewMessage]:
     clean = replace(
         message,
         id=message.id
-        if len(message.id) <= _LONGEST_ID
+        if len(message.id) <= _MAX_ID_CHARS
         else sha256(message.id.encode()).hexdigest(),
         content=_UNSTORABLE.sub("\ufffd", message.content),
         metadata=_fitting_metadata(message),
@@ -32,7 +32,7 @@ def fitting(message: NewMessage, most_bytes: int) -> Iterator[NewMessage]:
 def _fitting_metadata(message: NewMessage) -> dict[str, object]:
     plain = json.dumps(dict(message.metadata), default=str, ensure_ascii=False)
     clean = _UNSTORABLE.sub("\ufffd", plain).replace("\\u0000", "\ufffd")
-    return cast("dict[str, object]", json.loads(clean)) if len(clean) <= _MOST_METADATA else {}
+    return cast("dict[str, object]", json.loads(clean)) if len(clean) <= _MAX_METADATA_CHARS else {}
 
 
 def _parts(content: str, most_bytes: int) -> Iterator[str]:

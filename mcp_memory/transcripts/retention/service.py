@@ -38,11 +38,11 @@ class Retention:
         """Remove what the rule lets go of the source. A dry run does it and takes it back."""
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> Removed:
+        async def remove(conn: Connection) -> Removed:
             async with conn.transaction(force_rollback=dry_run):
                 return await _removed(conn, source, rule)
 
-        return await chosen.maintain(work)
+        return await chosen.maintain(remove)
 
 
 async def _removed(conn: Connection, source: str, rule: RetentionRule) -> Removed:

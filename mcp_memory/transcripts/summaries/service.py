@@ -45,7 +45,7 @@ class Summaries:
         self._check(request)
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> tuple[str, int]:
+        async def summarize(conn: Connection) -> tuple[str, int]:
             session = await sessions.lock_session(conn, request.session_id)
             if session is None:
                 raise SessionNotFound(request.session_id)
@@ -54,7 +54,7 @@ class Summaries:
             await audit.record(conn, Event(agent, "summarize", "summary", str(summary_id)))
             return str(summary_id), depth
 
-        return await chosen.write(agent, work)
+        return await chosen.write(agent, summarize)
 
     async def find(
         self,
@@ -90,14 +90,14 @@ class Summaries:
         """A summary, then what it covers, so many levels down and as far as the budget goes."""
         chosen = await self._databases.reading(database, agent)
 
-        async def work(conn: Connection) -> Expanded:
+        async def expand(conn: Connection) -> Expanded:
             (summary,) = await _own(conn, [summary_id])
             parts = await store.below(conn, summary.id, max_depth)
             if include_messages:
                 parts = await _with_messages(conn, summary, parts, max_tokens)
             return _within(parts, max_tokens)
 
-        return await chosen.read(agent, work)
+        return await chosen.read(agent, expand)
 
     async def resume(
         self,

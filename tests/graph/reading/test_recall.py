@@ -8,7 +8,7 @@ from mcp_memory.app import App
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.errors import InvalidInput
 from mcp_memory.graph.models import Association, NamedEntity
-from mcp_memory.recall import nearness
+from mcp_memory.recall import graph_proximity
 from mcp_memory.server.tools.graph_answers import recalled
 from mcp_memory.text.tokens import estimate_tokens
 from mcp_memory.transcripts.models import AppendMessages, NewMessage
@@ -99,7 +99,7 @@ async def test_identity_never_decays_and_nothing_is_rewritten_by_reading(app: Ap
 
     found = await ask(app, query="kestrel")
     fresh = {
-        each.held.memory_type: nearness.freshness(each.held, datetime.now(UTC))
+        each.held.memory_type: graph_proximity.freshness(each.held, datetime.now(UTC))
         for each in found.memories
     }
     again = await ask(app, query="kestrel")

@@ -54,7 +54,7 @@ async def until_announced(app: App) -> None:
     """Wait until somebody can be woken: what is sent from now on has a bell of its own."""
     with anyio.fail_after(30):
         while True:
-            if any(each.doorbell is not None for each in await app.wake.list()):
+            if any(each.outbox is not None for each in await app.wake.list()):
                 return
             await anyio.sleep(0.02)
 

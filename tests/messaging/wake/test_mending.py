@@ -27,41 +27,41 @@ def allowing(make_config: MakeConfig, **wake: object) -> Config:
     )
 
 
-async def add(app: App, door: Endpoint, path: str = "/", **more: object) -> None:
-    await app.wake.add("bob", {"kind": "webhook", "url": door.url(path), **more})
+async def add(app: App, receiver: Endpoint, path: str = "/", **more: object) -> None:
+    await app.wake.add("bob", {"kind": "webhook", "url": receiver.url(path), **more})
 
 
 async def test_a_corrected_route_is_rung_at_once(make_config: MakeConfig) -> None:
-    async with endpoint(IN_AN_HOUR) as door, ringing(allowing(make_config)) as app:
-        await add(app, door, "/wrong")
+    async with endpoint(IN_AN_HOUR) as receiver, ringing(allowing(make_config)) as app:
+        await add(app, receiver, "/wrong")
         await arrive(app, "alice", "bob")
         number = await send(app, "alice", "bob", "hello")
         await until_problem(app, "alice", number)
 
-        await add(app, door, "/right")
+        await add(app, receiver, "/right")
 
         rung = await until_bell(app, "alice", number, "rung")
-        assert [heard.path for heard in door.heard] == ["/wrong", "/right"]
+        assert [heard.path for heard in receiver.heard] == ["/wrong", "/right"]
         assert rung.attempts == 2
 
 
 async def test_a_route_that_is_added_again_as_it_was_waits_as_it_was_asked_to(
     make_config: MakeConfig,
 ) -> None:
-    async with endpoint(IN_AN_HOUR) as door, ringing(allowing(make_config)) as app:
-        await add(app, door)
+    async with endpoint(IN_AN_HOUR) as receiver, ringing(allowing(make_config)) as app:
+        await add(app, receiver)
         await arrive(app, "alice", "bob")
         number = await send(app, "alice", "bob", "hello")
         await until_problem(app, "alice", number)
-        await add(app, door, allow_text=True)
+        await add(app, receiver, allow_text=True)
         (listed,) = await app.wake.list()
-    assert listed.doorbell is not None
-    assert (listed.doorbell.failures, listed.doorbell.problem) == (1, "HTTP 429")
+    assert listed.outbox is not None
+    assert (listed.outbox.failures, listed.outbox.problem) == (1, "HTTP 429")
 
 
 async def test_a_test_ring_that_works_ends_the_wait(make_config: MakeConfig) -> None:
-    async with endpoint(IN_AN_HOUR) as door, ringing(allowing(make_config)) as app:
-        await add(app, door)
+    async with endpoint(IN_AN_HOUR) as receiver, ringing(allowing(make_config)) as app:
+        await add(app, receiver)
         await arrive(app, "alice", "bob")
         number = await send(app, "alice", "bob", "hello")
         await until_problem(app, "alice", number)
@@ -69,14 +69,14 @@ async def test_a_test_ring_that_works_ends_the_wait(make_config: MakeConfig) -> 
         assert (await app.wake.test("bob")).is_rung
 
         await until_bell(app, "alice", number, "rung")
-        assert [heard.told["event"] for heard in door.heard] == ["mail", "test", "mail"]
+        assert [heard.told["event"] for heard in receiver.heard] == ["mail", "test", "mail"]
 
 
 async def test_a_route_that_was_removed_and_added_rings_for_what_is_unread(
     make_config: MakeConfig,
 ) -> None:
-    async with endpoint(IN_AN_HOUR) as door, ringing(allowing(make_config)) as app:
-        await add(app, door)
+    async with endpoint(IN_AN_HOUR) as receiver, ringing(allowing(make_config)) as app:
+        await add(app, receiver)
         await arrive(app, "alice", "bob")
         number = await send(app, "alice", "bob", "hello")
         await until_problem(app, "alice", number)
@@ -85,7 +85,7 @@ async def test_a_route_that_was_removed_and_added_rings_for_what_is_unread(
         assert gone is not None
         assert gone.state == "not_needed"
 
-        await add(app, door)
+        await add(app, receiver)
 
         await until_bell(app, "alice", number, "rung")
 
@@ -95,26 +95,26 @@ async def test_what_was_given_up_is_rung_for_when_the_door_opens(
     make_config: MakeConfig, by: str
 ) -> None:
     impatient = allowing(make_config, give_up_hours=1.0 / 3600)
-    async with endpoint(*[status(500)] * 3) as door, ringing(impatient) as app:
-        await add(app, door, timeout_seconds=5)
+    async with endpoint(*[status(500)] * 3) as receiver, ringing(impatient) as app:
+        await add(app, receiver, timeout_seconds=5)
         await arrive(app, "alice", "bob")
         read = await send(app, "alice", "bob", "hello")
         number = await send(app, "alice", "bob", "hello again")
-        door.answers[:] = [status(500)] * 1000
+        receiver.answers[:] = [status(500)] * 1000
         await until_bell(app, "alice", number, "given_up")
         await take(app, "bob", limit=1)
         await app.messages.acknowledge("bob", [str(read)])
-        door.answers.clear()
+        receiver.answers.clear()
         if by == "a test":
             assert (await app.wake.test("bob")).is_rung
         else:
-            await add(app, door, "/other")
+            await add(app, receiver, "/other")
 
         await until_bell(app, "alice", number, "rung")
         (listed,) = await app.wake.list()
-        assert door.heard[-1].told["message_ids"] == [str(number)]
-        assert listed.doorbell is not None
-        assert listed.doorbell.given_up == 0
+        assert receiver.heard[-1].told["message_ids"] == [str(number)]
+        assert listed.outbox is not None
+        assert listed.outbox.given_up == 0
 
 
 async def test_who_was_woken_and_let_his_mail_lie_is_woken_again(
@@ -124,48 +124,51 @@ async def test_who_was_woken_and_let_his_mail_lie_is_woken_again(
     settings = allowing(make_config).model_copy()
     held = settings.messages.model_copy(update={"lease_seconds": 1})
     async with (
-        endpoint() as door,
+        endpoint() as receiver,
         ringing(settings.model_copy(update={"messages": held})) as app,
     ):
-        await add(app, door)
+        await add(app, receiver)
         await arrive(app, "alice", "bob")
         number = await send(app, "alice", "bob", "hello")
-        await door.until_heard(1)
+        await receiver.until_heard(1)
         await until_bell(app, "alice", number, "rung")
 
         assert [mail.id for mail in await take(app, "bob")] == [number]
 
-        first, again = await door.until_heard(2)
+        first, again = await receiver.until_heard(2)
         await until_bell(app, "alice", number, "rung")
         (mail,) = await take(app, "bob")
         await app.messages.acknowledge("bob", [str(mail.id)])
     assert first.key != again.key
     assert first.told["message_ids"] == again.told["message_ids"]
-    assert len(door.heard) == 2
+    assert len(receiver.heard) == 2
 
 
 async def test_what_waits_is_held_to_a_higher_priority_too(make_config: MakeConfig) -> None:
-    async with endpoint(IN_AN_HOUR) as door, ringing(allowing(make_config)) as app:
-        await add(app, door)
+    async with endpoint(IN_AN_HOUR) as receiver, ringing(allowing(make_config)) as app:
+        await add(app, receiver)
         await arrive(app, "alice", "bob")
         trifle = await send(app, "alice", "bob", "a trifle", priority=3)
         await until_problem(app, "alice", trifle)
 
-        await add(app, door, "/other", min_priority=8)
+        await add(app, receiver, "/other", min_priority=8)
         await until_bell(app, "alice", trifle, "not_needed")
         urgent = await send(app, "alice", "bob", "fire", priority=9)
 
         await until_bell(app, "alice", urgent, "rung")
-        await add(app, door, "/other", min_priority=2)
+        await add(app, receiver, "/other", min_priority=2)
         await until_bell(app, "alice", trifle, "rung")
-    assert [heard.told["message_ids"] for heard in door.heard[1:]] == [[str(urgent)], [str(trifle)]]
+    assert [heard.told["message_ids"] for heard in receiver.heard[1:]] == [
+        [str(urgent)],
+        [str(trifle)],
+    ]
 
 
 async def test_what_is_urgent_does_not_wait_behind_what_is_quiet(make_config: MakeConfig) -> None:
     """Sooner than a look without a hint would find it, which comes after 15 seconds."""
     settings = allowing(make_config, gather_seconds=0.5)
-    async with endpoint() as door, ringing(settings) as app:
-        await add(app, door, quiet_hours="00:00-23:59", urgent_priority=7)
+    async with endpoint() as receiver, ringing(settings) as app:
+        await add(app, receiver, quiet_hours="00:00-23:59", urgent_priority=7)
         await arrive(app, "alice", "bob")
         await until_announced(app)
         await send(app, "alice", "bob", "as usual", priority=3)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_memory.messaging.wake.models import Attempt
-from mcp_memory.messaging.wake.pace import BROKEN_AFTER, LONGEST_PAUSE_SECONDS, pause_seconds
+from mcp_memory.messaging.wake.pace import BROKEN_AFTER, MAX_PAUSE_SECONDS, pause_seconds
 
 FAILED = Attempt("HTTP 500")
 
@@ -12,7 +12,7 @@ FAILED = Attempt("HTTP 500")
 def test_it_doubles_until_the_route_counts_as_broken() -> None:
     pauses = [pause_seconds(FAILED, each, first=1, jitter=1.0) for each in range(1, 10)]
 
-    assert pauses == [1, 2, 4, 8, 16, 32, 64, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS]
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, MAX_PAUSE_SECONDS, MAX_PAUSE_SECONDS]
     assert BROKEN_AFTER == 8
 
 

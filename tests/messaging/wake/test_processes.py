@@ -29,9 +29,11 @@ def settings(tmp_path: Path, database_url: str) -> Path:
 
 
 @asynccontextmanager
-async def server(settings: Path, url: str, door: Endpoint, **wake: object) -> AsyncGenerator[int]:
+async def server(
+    settings: Path, url: str, receiver: Endpoint, **wake: object
+) -> AsyncGenerator[int]:
     """The process id of a server by which bob is woken; killed at the end, if it still runs."""
-    process = _started(settings, url, door, wake)
+    process = _started(settings, url, receiver, wake)
     try:
         yield process.pid
     finally:
@@ -40,22 +42,22 @@ async def server(settings: Path, url: str, door: Endpoint, **wake: object) -> As
 
 
 def _started(
-    settings: Path, url: str, door: Endpoint, wake: Mapping[str, object]
+    settings: Path, url: str, receiver: Endpoint, wake: Mapping[str, object]
 ) -> "subprocess.Popen[str]":
     document = {
         "database": {"url": url},
         "embeddings": {"provider": "hashing"},
         "wake": {**QUICK, **wake},
-        "wake_routes": {"bob": {"kind": "webhook", "url": door.url(), "timeout_seconds": 2}},
+        "wake_routes": {"bob": {"kind": "webhook", "url": receiver.url(), "timeout_seconds": 2}},
     }
     settings.write_text(json.dumps(document))
     program = Program({"HOME": str(settings.parent), "MCP_MEMORY_CONFIG": str(settings)})
     return program.start("serve", "--transport", "streamable-http", "--port", "0")
 
 
-def accepted(door: Endpoint) -> Counter[str]:
+def accepted(receiver: Endpoint) -> Counter[str]:
     """How often each message was rung for, as an endpoint counts that knows keys."""
-    by_key = {heard.key: heard.told["message_ids"] for heard in door.heard}
+    by_key = {heard.key: heard.told["message_ids"] for heard in receiver.heard}
     return Counter(number for numbers in by_key.values() for number in numbers)
 
 
@@ -63,14 +65,14 @@ async def test_a_server_killed_between_attempts_is_taken_over_with_the_same_key(
     app: App, settings: Path, database_url: str
 ) -> None:
     await arrive(app, "alice", "bob")
-    async with endpoint(status(500)) as door:
-        async with server(settings, database_url, door, retry_seconds=3) as pid:
+    async with endpoint(status(500)) as receiver:
+        async with server(settings, database_url, receiver, retry_seconds=3) as pid:
             number = await send(app, "alice", "bob", "hello")
-            await door.until_heard(1)
+            await receiver.until_heard(1)
             await until_problem(app, "alice", number)
             os.kill(pid, signal.SIGKILL)
-        async with server(settings, database_url, door):
-            heard = await door.until_heard(2)
+        async with server(settings, database_url, receiver):
+            heard = await receiver.until_heard(2)
             await until_bell(app, "alice", number, "rung")
 
     assert [each.key for each in heard] == [heard[0].key] * 2
@@ -81,13 +83,13 @@ async def test_a_server_killed_in_an_attempt_is_taken_over_when_its_lease_ends(
     app: App, settings: Path, database_url: str
 ) -> None:
     await arrive(app, "alice", "bob")
-    async with endpoint("hang") as door:
-        async with server(settings, database_url, door) as pid:
+    async with endpoint("hang") as receiver:
+        async with server(settings, database_url, receiver) as pid:
             number = await send(app, "alice", "bob", "hello")
-            await door.until_heard(1)
+            await receiver.until_heard(1)
             os.kill(pid, signal.SIGKILL)
-        async with server(settings, database_url, door):
-            heard = await door.until_heard(2)
+        async with server(settings, database_url, receiver):
+            heard = await receiver.until_heard(2)
             rung = await until_bell(app, "alice", number, "rung")
 
     assert rung.attempts == 2
@@ -101,21 +103,21 @@ async def test_two_servers_ring_for_each_message_once(
     await arrive(app, "alice", "bob")
     answers = [status(200), status(500), "close", status(200), status(429, "Retry-After: 0")]
     async with (
-        endpoint(*answers * 2) as door,
-        server(settings, database_url, door),
-        server(settings, database_url, door),
+        endpoint(*answers * 2) as receiver,
+        server(settings, database_url, receiver),
+        server(settings, database_url, receiver),
     ):
         numbers: list[int] = []
         # Each while the one before is being rung for: all at once would be one ring.
         for each in range(12):
             numbers.append(await send(app, "alice", "bob", f"{each}"))
-            await door.until_heard(each + 1)
+            await receiver.until_heard(each + 1)
         for number in numbers:
             await until_bell(app, "alice", number, "rung")
 
-    assert accepted(door) == Counter(map(str, numbers))
+    assert accepted(receiver) == Counter(map(str, numbers))
     # Who knows no keys is rung for each at least once, and again after what he did not confirm.
-    heard = Counter(number for each in door.heard for number in each.told["message_ids"])
+    heard = Counter(number for each in receiver.heard for number in each.told["message_ids"])
     assert heard.keys() == set(map(str, numbers))
     assert heard.total() > len(numbers)
-    assert len({each.key for each in door.heard}) > 5
+    assert len({each.key for each in receiver.heard}) > 5

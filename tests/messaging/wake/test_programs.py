@@ -8,12 +8,12 @@ import pytest
 
 from mcp_memory.config import WakeRoute
 from mcp_memory.messaging.wake.cue import Cue
-from mcp_memory.messaging.wake.doors import Doors
-from mcp_memory.messaging.wake.models import Attempt, Letter
+from mcp_memory.messaging.wake.models import Attempt, QueuedMessage
+from mcp_memory.messaging.wake.route_client import RouteClient
 from mcp_memory.messaging.wake.targets import Targets
 from tests.fixtures.processes import until_ended
 
-CUE = Cue("bob", [Letter(4, "alice", 5, "", "text")])
+CUE = Cue("bob", [QueuedMessage(4, "alice", 5, "", "text")])
 TELL = """
 import json, os, sys
 told = {"stdin": json.load(sys.stdin), "argv": sys.argv[2:]}
@@ -36,7 +36,7 @@ def route(*command: str, seconds: float = 20) -> WakeRoute:
 
 
 async def ring(chosen: WakeRoute) -> Attempt:
-    return await Doors().ring(chosen, Targets.of_own(chosen), CUE, key="k", attempt=1)
+    return await RouteClient().ring(chosen, Targets.of_own(chosen), CUE, key="k", attempt=1)
 
 
 async def test_it_is_told_who_has_mail_and_no_shell_reads_its_arguments(

@@ -9,8 +9,8 @@ from anyio.abc import SocketAttribute, SocketStream
 
 from mcp_memory.config import WakeRoute
 from mcp_memory.messaging.wake.cue import Cue
-from mcp_memory.messaging.wake.doors import Doors
 from mcp_memory.messaging.wake.models import Attempt
+from mcp_memory.messaging.wake.route_client import RouteClient
 from mcp_memory.messaging.wake.targets import Targets
 from tests.fixtures.postgres import MakeConfig
 from tests.messaging.mail import arrive, send
@@ -24,16 +24,16 @@ EXPIRED, NOT_YET = "its certificate has expired", "its certificate is not valid 
 OTHER_NAME = "its certificate is for another host name"
 
 
-def at(door: Endpoint, host: str) -> dict[str, object]:
-    return {"kind": "openclaw-wake", "url": f"https://{host}:{door.port}/", "token": SECRET}
+def at(receiver: Endpoint, host: str) -> dict[str, object]:
+    return {"kind": "openclaw-wake", "url": f"https://{host}:{receiver.port}/", "token": SECRET}
 
 
 async def ring(document: dict[str, object]) -> Attempt:
-    route, doors = WakeRoute.model_validate(document), Doors()
+    route, client = WakeRoute.model_validate(document), RouteClient()
     try:
-        return await doors.ring(route, Targets.of_own(route), Cue("bob", []), key="k", attempt=1)
+        return await client.ring(route, Targets.of_own(route), Cue("bob", []), key="k", attempt=1)
     finally:
-        await doors.aclose()
+        await client.aclose()
 
 
 @pytest.fixture
@@ -48,12 +48,12 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
 async def test_a_private_authority_is_trusted_by_ssl_cert_file(
     trusted: Authority, host: str
 ) -> None:
-    async with endpoint(shows=trusted.server(host)) as door:
-        assert await ring(at(door, host)) == Attempt()
+    async with endpoint(shows=trusted.server(host)) as receiver:
+        assert await ring(at(receiver, host)) == Attempt()
 
-    (heard,) = door.heard
+    (heard,) = receiver.heard
     assert heard.headers["authorization"] == f"Bearer {SECRET}"
-    assert heard.headers["host"] == f"{host}:{door.port}"
+    assert heard.headers["host"] == f"{host}:{receiver.port}"
 
 
 @pytest.mark.parametrize(
@@ -70,18 +70,18 @@ async def test_a_private_authority_is_trusted_by_ssl_cert_file(
 async def test_a_certificate_that_does_not_hold_is_told_and_the_token_is_not(
     trusted: Authority, host: str, names: list[str], age_days: int, problem: str
 ) -> None:
-    async with endpoint(shows=trusted.server(*names, age_days=age_days)) as door:
-        assert await ring(at(door, host)) == Attempt(problem, is_refusal=True)
+    async with endpoint(shows=trusted.server(*names, age_days=age_days)) as receiver:
+        assert await ring(at(receiver, host)) == Attempt(problem, is_refusal=True)
 
-    assert door.heard == []
+    assert receiver.heard == []
 
 
 async def test_an_unknown_authority_is_not_believed(tmp_path: Path) -> None:
     stranger = authority(tmp_path)
-    async with endpoint(shows=stranger.server("localhost")) as door:
-        assert await ring(at(door, "localhost")) == Attempt(UNKNOWN, is_refusal=True)
+    async with endpoint(shows=stranger.server("localhost")) as receiver:
+        assert await ring(at(receiver, "localhost")) == Attempt(UNKNOWN, is_refusal=True)
 
-    assert door.heard == []
+    assert receiver.heard == []
 
 
 async def test_who_does_not_speak_tls_is_told_apart() -> None:
@@ -103,8 +103,8 @@ async def test_authorities_that_cannot_be_read_are_a_visible_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
-    async with endpoint() as door:
-        attempt = await ring(at(door, "127.0.0.1"))
+    async with endpoint() as receiver:
+        attempt = await ring(at(receiver, "127.0.0.1"))
 
     assert attempt == Attempt("SSL_CERT_FILE or SSL_CERT_DIR cannot be read", is_refusal=True)
 
@@ -113,8 +113,8 @@ async def test_mail_waits_for_a_certificate_that_is_renewed(
     make_config: MakeConfig, trusted: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
     shows = trusted.server("localhost", age_days=100)
-    async with endpoint(shows=shows) as door:
-        config = make_config(wake=QUICK, wake_routes={"bob": at(door, "localhost")})
+    async with endpoint(shows=shows) as receiver:
+        config = make_config(wake=QUICK, wake_routes={"bob": at(receiver, "localhost")})
         with caplog.at_level(logging.DEBUG, "mcp_memory"):
             async with ringing(config) as app:
                 await arrive(app, "alice", "bob")
@@ -125,6 +125,6 @@ async def test_mail_waits_for_a_certificate_that_is_renewed(
 
     assert (failed.state, failed.problem) == ("trying", EXPIRED)
     assert rung.attempts >= 2
-    assert len(door.heard) == 1
+    assert len(receiver.heard) == 1
     assert EXPIRED in caplog.text
     assert SECRET not in caplog.text

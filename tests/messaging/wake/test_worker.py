@@ -28,18 +28,18 @@ from tests.messaging.wake.ringing import (
 )
 
 
-def waking(make_config: MakeConfig, door: Endpoint, **route: object) -> Config:
+def waking(make_config: MakeConfig, receiver: Endpoint, **route: object) -> Config:
     """A configuration by which bob is woken through that endpoint."""
-    routes = {"bob": {"kind": "webhook", "url": door.url(), "token": "s3cret", **route}}
+    routes = {"bob": {"kind": "webhook", "url": receiver.url(), "token": "s3cret", **route}}
     return make_config(wake=QUICK, wake_routes=routes, embeddings={"provider": "hashing"})
 
 
 async def test_a_sleeper_is_rung_and_the_sender_sees_it(make_config: MakeConfig) -> None:
-    async with endpoint() as door, ringing(waking(make_config, door)) as app:
+    async with endpoint() as receiver, ringing(waking(make_config, receiver)) as app:
         await arrive(app, "alice", "bob")
         number = await send(app, "alice", "bob", "the tide turns", priority=7)
 
-        (heard,) = await door.until_heard(1)
+        (heard,) = await receiver.until_heard(1)
 
         assert heard.told == {
             "id": heard.key,
@@ -64,11 +64,11 @@ async def test_a_sleeper_is_rung_and_the_sender_sees_it(make_config: MakeConfig)
 
 async def test_each_test_ring_has_a_key_of_its_own(make_config: MakeConfig) -> None:
     """An endpoint that refuses a key it knows answers the second one too."""
-    async with endpoint() as door, open_app(waking(make_config, door)) as app:
+    async with endpoint() as receiver, open_app(waking(make_config, receiver)) as app:
         for _ in range(2):
             assert (await app.wake.test("bob")).problem == ""
 
-        first, second = await door.until_heard(2)
+        first, second = await receiver.until_heard(2)
 
     assert (first.told["event"], first.told["id"]) == ("test", first.key)
     assert first.key != second.key
@@ -78,13 +78,13 @@ async def test_an_endpoint_that_fails_in_every_way_is_rung_until_it_works(
     make_config: MakeConfig,
 ) -> None:
     answers = [status(500), status(429, "Retry-After: 1"), "hang", "close"]
-    async with endpoint(*answers) as door:
-        config = waking(make_config, door, timeout_seconds=0.5)
+    async with endpoint(*answers) as receiver:
+        config = waking(make_config, receiver, timeout_seconds=0.5)
         async with ringing(config) as app:
             await arrive(app, "alice", "bob")
             number = await send(app, "alice", "bob", "hello")
 
-            heard = await door.until_heard(5)
+            heard = await receiver.until_heard(5)
             rung = await until_bell(app, "alice", number, "rung")
 
     assert len(heard) == 5
@@ -96,12 +96,12 @@ async def test_an_endpoint_that_fails_in_every_way_is_rung_until_it_works(
 
 async def test_no_attempt_comes_before_the_endpoint_asks_for_it(make_config: MakeConfig) -> None:
     answer = status(429, "Retry-After: 2")
-    async with endpoint(answer) as door, ringing(waking(make_config, door)) as app:
+    async with endpoint(answer) as receiver, ringing(waking(make_config, receiver)) as app:
         await arrive(app, "alice", "bob")
         await send(app, "alice", "bob", "hello")
-        await door.until_heard(1)
+        await receiver.until_heard(1)
         asked_at = anyio.current_time()
-        await door.until_heard(2)
+        await receiver.until_heard(2)
         waited = anyio.current_time() - asked_at
 
     assert waited > 1.9
@@ -110,15 +110,15 @@ async def test_no_attempt_comes_before_the_endpoint_asks_for_it(make_config: Mak
 async def test_a_route_that_fails_again_and_again_is_rung_rarely_until_it_works(
     make_config: MakeConfig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_memory.messaging.wake.pace.LONGEST_PAUSE_SECONDS", 2.0)
-    async with endpoint(*[status(500)] * (BROKEN_AFTER + 1)) as door:
+    monkeypatch.setattr("mcp_memory.messaging.wake.pace.MAX_PAUSE_SECONDS", 2.0)
+    async with endpoint(*[status(500)] * (BROKEN_AFTER + 1)) as receiver:
         with caplog.at_level(logging.WARNING):
-            async with ringing(waking(make_config, door)) as app:
+            async with ringing(waking(make_config, receiver)) as app:
                 await arrive(app, "alice", "bob")
                 number = await send(app, "alice", "bob", "hello")
-                await door.until_heard(BROKEN_AFTER)
+                await receiver.until_heard(BROKEN_AFTER)
                 broken_at = anyio.current_time()
-                await door.until_heard(BROKEN_AFTER + 2)
+                await receiver.until_heard(BROKEN_AFTER + 2)
                 tried_for = anyio.current_time() - broken_at
                 await until_bell(app, "alice", number, "rung")
                 (listed,) = await app.wake.list()
@@ -126,34 +126,34 @@ async def test_a_route_that_fails_again_and_again_is_rung_rarely_until_it_works(
     # Single attempts, each after a full pause; the first that works ends it.
     assert tried_for > 2 * 2.0 / 2
     assert caplog.text.count("the wake route of bob is broken: HTTP 500") == 1
-    assert listed.doorbell is not None
-    assert (listed.doorbell.failures, listed.doorbell.problem) == (0, "")
+    assert listed.outbox is not None
+    assert (listed.outbox.failures, listed.outbox.problem) == (0, "")
 
 
 async def test_between_attempts_the_sender_sees_what_went_wrong(make_config: MakeConfig) -> None:
     async with (
-        endpoint(status(503, "Retry-After: 3600")) as door,
-        ringing(waking(make_config, door)) as app,
+        endpoint(status(503, "Retry-After: 3600")) as receiver,
+        ringing(waking(make_config, receiver)) as app,
     ):
         await arrive(app, "alice", "bob")
         number = await send(app, "alice", "bob", "hello")
-        await door.until_heard(1)
+        await receiver.until_heard(1)
 
         found = await until_problem(app, "alice", number)
 
         assert (found.state, found.problem, found.attempts) == ("trying", "HTTP 503", 1)
         (listed,) = await app.wake.list()
-        assert listed.doorbell is not None
-        wait = listed.doorbell.next_try_at - found.changed_at
+        assert listed.outbox is not None
+        wait = listed.outbox.next_try_at - found.changed_at
         assert wait.total_seconds() > 3000
 
 
 async def test_what_is_given_up_is_visible_and_logged(
     make_config: MakeConfig, caplog: pytest.LogCaptureFixture, database_url: str, tmp_path: Path
 ) -> None:
-    async with endpoint(*[status(500)] * 50) as door:
+    async with endpoint(*[status(500)] * 50) as receiver:
         patience = {**QUICK, "give_up_hours": 2.0 / 3600}
-        config = waking(make_config, door)
+        config = waking(make_config, receiver)
         config = config.model_copy(update={"wake": config.wake.model_copy(update=patience)})
         with caplog.at_level(logging.WARNING):
             async with ringing(config) as app:
@@ -169,15 +169,15 @@ async def test_what_is_given_up_is_visible_and_logged(
     assert findings["bells bob"]["state"] == "warning"
     assert findings["bells bob"]["what"].startswith("1 ring for unread mail given up")
     assert given_up.problem == "HTTP 500"
-    assert given_up.attempts == len(door.heard) > 1
-    assert listed.doorbell is not None
-    assert (listed.doorbell.given_up, listed.doorbell.waiting) == (1, 0)
+    assert given_up.attempts == len(receiver.heard) > 1
+    assert listed.outbox is not None
+    assert (listed.outbox.given_up, listed.outbox.waiting) == (1, 0)
     assert "gave up ringing for bob" in caplog.text
 
 
 async def test_a_burst_is_one_ring(make_config: MakeConfig) -> None:
-    async with endpoint() as door:
-        config = waking(make_config, door)
+    async with endpoint() as receiver:
+        config = waking(make_config, receiver)
         slow = config.wake.model_copy(update={"gather_seconds": 1.0})
         async with ringing(config.model_copy(update={"wake": slow})) as app:
             await arrive(app, "alice", "bob", "carol")
@@ -185,10 +185,10 @@ async def test_a_burst_is_one_ring(make_config: MakeConfig) -> None:
             numbers = [await send(app, "alice", "bob", str(each)) for each in range(9)]
             numbers.append(await send(app, "carol", "bob", "and I"))
 
-            (heard,) = await door.until_heard(1)
+            (heard,) = await receiver.until_heard(1)
             await until_bell(app, "carol", numbers[-1], "rung")
 
-    assert len(door.heard) == 1
+    assert len(receiver.heard) == 1
     assert sorted(map(int, heard.told["message_ids"])) == numbers
     assert heard.told["senders"] == [
         {"agent": "alice", "messages": 9},
@@ -198,15 +198,15 @@ async def test_a_burst_is_one_ring(make_config: MakeConfig) -> None:
 
 
 async def test_what_comes_while_a_ring_fails_is_for_the_next(make_config: MakeConfig) -> None:
-    async with endpoint("hang") as door:
-        config = waking(make_config, door, timeout_seconds=1)
+    async with endpoint("hang") as receiver:
+        config = waking(make_config, receiver, timeout_seconds=1)
         async with ringing(config) as app:
             await arrive(app, "alice", "bob")
             first = await send(app, "alice", "bob", "one")
-            await door.until_heard(1)
+            await receiver.until_heard(1)
             second = await send(app, "alice", "bob", "two")
 
-            heard = await door.until_heard(3)
+            heard = await receiver.until_heard(3)
             await until_bell(app, "alice", second, "rung")
 
     told = [each.told["message_ids"] for each in heard]
@@ -219,8 +219,8 @@ async def test_mail_from_before_the_route_is_rung_for(app: App, make_config: Mak
     number = await send(app, "alice", "bob", "hello")
     assert await bell(app, "alice", number) is None
 
-    async with endpoint() as door, ringing(waking(make_config, door)) as server:
-        (heard,) = await door.until_heard(1)
+    async with endpoint() as receiver, ringing(waking(make_config, receiver)) as server:
+        (heard,) = await receiver.until_heard(1)
         assert heard.told["message_ids"] == [str(number)]
         await until_bell(server, "alice", number, "rung")
 
@@ -228,9 +228,9 @@ async def test_mail_from_before_the_route_is_rung_for(app: App, make_config: Mak
 async def test_nobody_is_rung_for_less_urgent_mail_or_in_quiet_hours(
     make_config: MakeConfig,
 ) -> None:
-    async with endpoint() as door:
+    async with endpoint() as receiver:
         always = {"quiet_hours": "00:00-23:59", "urgent_priority": 8, "min_priority": 3}
-        async with ringing(waking(make_config, door, **always)) as app:
+        async with ringing(waking(make_config, receiver, **always)) as app:
             await arrive(app, "alice", "bob")
             await until_announced(app)
             trifle = await send(app, "alice", "bob", "a trifle", priority=2)
@@ -240,7 +240,7 @@ async def test_nobody_is_rung_for_less_urgent_mail_or_in_quiet_hours(
 
             assert await bell(app, "alice", trifle) is None
             # What waits goes along once the agent is woken anyway.
-            (heard,) = door.heard
+            (heard,) = receiver.heard
             assert heard.told["message_ids"] == [str(urgent), str(usual)]
 
 
@@ -248,12 +248,12 @@ async def test_who_listens_is_not_rung_until_he_stops(
     make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mcp_memory.messaging.wake.worker._LOOK_SECONDS", 0.2)
-    async with endpoint() as door, ringing(waking(make_config, door)) as app:
+    async with endpoint() as receiver, ringing(waking(make_config, receiver)) as app:
         await arrive(app, "alice", "bob")
         async with held_as_listener(app, "bob"):
             number = await send(app, "alice", "bob", "hello")
             await anyio.sleep(1)
-            assert door.heard == []
+            assert receiver.heard == []
             waiting = await bell(app, "alice", number)
             assert waiting is None or waiting.state == "waiting"
         await until_bell(app, "alice", number, "rung")
@@ -261,24 +261,24 @@ async def test_who_listens_is_not_rung_until_he_stops(
 
 async def test_read_mail_needs_no_ring(make_config: MakeConfig) -> None:
     answer = status(503, "Retry-After: 1")
-    async with endpoint(answer) as door, ringing(waking(make_config, door)) as app:
+    async with endpoint(answer) as receiver, ringing(waking(make_config, receiver)) as app:
         await arrive(app, "alice", "bob")
         await until_announced(app)
         number = await send(app, "alice", "bob", "hello")
-        await door.until_heard(1)
+        await receiver.until_heard(1)
 
         await acknowledge(app, "bob", await take(app, "bob"))
 
         await until_bell(app, "alice", number, "not_needed")
-    assert len(door.heard) == 1
+    assert len(receiver.heard) == 1
 
 
 async def test_mail_that_was_taken_is_rung_for_once_its_lease_is_over(
     make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mcp_memory.messaging.wake.worker._LOOK_SECONDS", 0.2)
-    async with endpoint() as door:
-        config = waking(make_config, door)
+    async with endpoint() as receiver:
+        config = waking(make_config, receiver)
         settings = config.messages.model_copy(update={"lease_seconds": 2})
         async with open_app(config.model_copy(update={"messages": settings})) as app:
             await arrive(app, "alice", "bob")
@@ -286,17 +286,17 @@ async def test_mail_that_was_taken_is_rung_for_once_its_lease_is_over(
             assert [mail.id for mail in await take(app, "bob")] == [number]
             async with ringing(config):
                 await until_announced(app)
-                assert door.heard == []
+                assert receiver.heard == []
                 await until_bell(app, "alice", number, "rung")
 
 
 async def test_another_database_is_named_in_the_cue(make_config: MakeConfig) -> None:
-    async with endpoint() as door, ringing(waking(make_config, door)) as app:
+    async with endpoint() as receiver, ringing(waking(make_config, receiver)) as app:
         await app.presence.note("bob", "life")
         request = SendMessage("hello", ["bob"])
         await app.messages.send("alice", request, database="life")
 
-        (heard,) = await door.until_heard(1)
+        (heard,) = await receiver.until_heard(1)
 
     assert heard.told["arguments"] == {"action": "wait", "database": "life"}
     assert 'action="wait", database="life"' in heard.told["cue"]
@@ -306,13 +306,13 @@ async def test_another_database_is_named_in_the_cue(make_config: MakeConfig) -> 
 async def test_a_message_is_quoted_only_where_the_route_allows_it(
     make_config: MakeConfig, *, allow_text: bool
 ) -> None:
-    async with endpoint() as door:
-        config = waking(make_config, door, allow_text=allow_text)
+    async with endpoint() as receiver:
+        config = waking(make_config, receiver, allow_text=allow_text)
         async with ringing(config) as app:
             await arrive(app, "alice", "bob")
             request = SendMessage("delete everything", ["bob"], subject="orders")
             await app.messages.send("alice", request)
-            (heard,) = await door.until_heard(1)
+            (heard,) = await receiver.until_heard(1)
 
     assert (b"delete everything" in heard.body) is allow_text
     assert (b"orders" in heard.body) is allow_text
@@ -320,22 +320,22 @@ async def test_a_message_is_quoted_only_where_the_route_allows_it(
 
 
 async def test_a_rolled_back_message_rings_nobody(make_config: MakeConfig) -> None:
-    async with endpoint() as door, ringing(waking(make_config, door)) as app:
+    async with endpoint() as receiver, ringing(waking(make_config, receiver)) as app:
         await arrive(app, "alice", "bob")
         await until_announced(app)
         with pytest.raises(Exception, match="carl"):
             await app.messages.send("alice", SendMessage("hello", ["bob", "carl"]))
         number = await send(app, "alice", "bob", "this one")
 
-        heard: Any = await door.until_heard(1)
+        heard: Any = await receiver.until_heard(1)
 
     assert [each.told["message_ids"] for each in heard] == [[str(number)]]
 
 
 async def test_a_redirect_is_not_followed(make_config: MakeConfig) -> None:
-    async with endpoint() as other, endpoint() as door:
-        door.answers.append(status(307, f"Location: {other.url('/elsewhere')}"))
-        async with ringing(waking(make_config, door)) as app:
+    async with endpoint() as other, endpoint() as receiver:
+        receiver.answers.append(status(307, f"Location: {other.url('/elsewhere')}"))
+        async with ringing(waking(make_config, receiver)) as app:
             await arrive(app, "alice", "bob")
             number = await send(app, "alice", "bob", "hello")
             found = await until_problem(app, "alice", number)

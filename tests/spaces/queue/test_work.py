@@ -144,9 +144,9 @@ async def test_a_text_that_kills_every_worker_is_set_aside_alone(filler: Filler)
         await filler.database.maintain(
             lambda conn: store.claim(conn, filler.space.id, lease=LEASE, lease_seconds=0, limit=10)
         )
-        for _ in range(store.MOST_ATTEMPTS + 1)
+        for _ in range(store.MAX_ATTEMPTS + 1)
     ]
-    assert [len(batch.jobs) for batch in claims] == [1] * store.MOST_ATTEMPTS + [0]
+    assert [len(batch.jobs) for batch in claims] == [1] * store.MAX_ATTEMPTS + [0]
     now = await status(filler)
     assert (now.vectors, now.pending, now.failed) == (0, 0, 1)
     assert "no worker came back" in now.last_problem

@@ -1,1 +1,0 @@
-"""What is like a new memory, or contradicts it: proposed, never acted on."""

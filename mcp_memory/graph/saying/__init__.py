@@ -1,1 +1,0 @@
-"""What a version says besides its text: mentions, relations and links."""

@@ -1,0 +1,1 @@
+"""What a version states besides its text: mentions, relations and links."""

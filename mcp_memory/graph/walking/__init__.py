@@ -1,1 +1,0 @@
-"""From entity to entity and from memory to memory, along what relates them."""

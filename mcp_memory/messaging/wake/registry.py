@@ -1,0 +1,99 @@
+"""Which routes this process can ring: those of its configuration, then those added by command."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from mcp_memory.config import Config, WakeRoute, is_quiet
+from mcp_memory.db.database import Database
+from mcp_memory.errors import McpMemoryError
+from mcp_memory.messaging.wake import store
+from mcp_memory.messaging.wake.models import ListedRoute, OutboxStatus, Served, StoredRoute
+from mcp_memory.messaging.wake.targets import Targets
+
+CONFIGURED, ADDED, ELSEWHERE = "configuration", "added", "other servers"
+
+logger = logging.getLogger(__name__)
+
+
+class RouteRegistry:
+    """The routes of one configuration, beside those of each database.
+
+    A route of the configuration goes before one that was added for the same agent.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._complaints: set[str] = set()
+
+    @property
+    def own(self) -> Sequence[str]:
+        """The agents whose routes the configuration has."""
+        return list(self._config.wake_routes)
+
+    def configured(self) -> list[ListedRoute]:
+        """The routes of the configuration alone, without a look at any database."""
+        return [self._listed(agent, None, None) for agent in sorted(self.own)]
+
+    async def served(self, database: Database) -> list[Served]:
+        """What can be rung in this database; what cannot is logged once, with the reason."""
+        found = [Served(agent, route, False) for agent, route in self._config.wake_routes.items()]
+        for stored in await database.maintain(store.routes):
+            if stored.agent not in self._config.wake_routes:
+                found += self._usable(stored)
+        return [self._as_of_now(each) for each in found]
+
+    def targets(self, served: Served) -> Targets:
+        """Where this route may lead."""
+        if served.is_stored:
+            return Targets(self._config.wake.allowed_targets)
+        return Targets.of_own(served.route)
+
+    def read(self, stored: StoredRoute) -> WakeRoute:
+        """The route as it can be used here: its secret found, its target allowed."""
+        route = self._config.wake_route(dict(stored.document))
+        Targets(self._config.wake.allowed_targets).check(route)
+        return route
+
+    async def listed(self, database: Database) -> list[ListedRoute]:
+        """Every route of the configuration and the database, with its outbox, by agent."""
+        stored = {each.agent: each for each in await database.maintain(store.routes)}
+        outbox_statuses = {
+            each.agent: each for each in await database.maintain(store.outbox_statuses)
+        }
+        agents = {*self.own, *stored, *outbox_statuses}
+        return [
+            self._listed(agent, stored.get(agent), outbox_statuses.get(agent))
+            for agent in sorted(agents)
+        ]
+
+    def _listed(
+        self, agent: str, stored: StoredRoute | None, outbox: OutboxStatus | None
+    ) -> ListedRoute:
+        own = self._config.wake_routes.get(agent)
+        if own is not None:
+            document = own.model_dump(mode="json", exclude_defaults=True)
+            return ListedRoute(agent, CONFIGURED, document, own, "", outbox)
+        if stored is None:
+            return ListedRoute(agent, ELSEWHERE, {}, None, "", outbox)
+        try:
+            route, unusable = self.read(stored), ""
+        except McpMemoryError as exc:
+            route, unusable = None, str(exc)
+        return ListedRoute(agent, ADDED, stored.document, route, unusable, outbox)
+
+    def _usable(self, stored: StoredRoute) -> list[Served]:
+        try:
+            return [Served(stored.agent, self.read(stored), True)]
+        except McpMemoryError as exc:
+            complaint = f"{stored.agent}: {exc}"
+            if complaint not in self._complaints:
+                self._complaints.add(complaint)
+                logger.warning("the wake route of %s", complaint)
+            return []
+
+    def _as_of_now(self, served: Served) -> Served:
+        route = served.route
+        quiet = is_quiet(route.quiet_hours, datetime.now(self._config.zone()))
+        floor = route.urgent_priority if quiet else 0
+        return Served(served.agent, route, served.is_stored, floor)

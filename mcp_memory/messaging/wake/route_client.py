@@ -1,0 +1,142 @@
+"""The client that rings by a route, each kind in its own way, or tries a route without ringing."""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from typing import assert_never
+from uuid import uuid4
+
+import anyio
+
+from mcp_memory.config import WakeRoute
+from mcp_memory.messaging.wake import cue as cues
+from mcp_memory.messaging.wake import programs, signing
+from mcp_memory.messaging.wake.cue import Cue
+from mcp_memory.messaging.wake.models import Attempt
+from mcp_memory.messaging.wake.posting import Answer, Poster, judged
+from mcp_memory.messaging.wake.targets import Targets
+
+KEY_HEADER, ATTEMPT_HEADER = "Idempotency-Key", "X-MCP-Memory-Attempt"
+_HOOK_PATHS = {"openclaw-wake": "/hooks/wake", "openclaw-agent": "/hooks/agent"}
+_BAD_REQUEST = 400
+
+
+class RouteClient:
+    """Rings; keeps nothing of one for the next."""
+
+    def __init__(self) -> None:
+        self._poster = Poster()
+
+    async def aclose(self) -> None:
+        """Give up what is open."""
+        await self._poster.aclose()
+
+    async def ring(
+        self, route: WakeRoute, targets: Targets, cue: Cue, *, key: str, attempt: int
+    ) -> Attempt:
+        """One attempt, within the route's time limit. The same key is the same ring again."""
+        try:
+            with anyio.fail_after(route.timeout_seconds):
+                return await self._rung(route, targets, cue, key, attempt)
+        except TimeoutError:
+            return Attempt(f"no answer within {route.timeout_seconds:g} s")
+
+    async def _rung(
+        self, route: WakeRoute, targets: Targets, cue: Cue, key: str, attempt: int
+    ) -> Attempt:
+        if route.kind == "command":
+            variables = {
+                "MCP_MEMORY_WAKE_AGENT": cue.agent,
+                "MCP_MEMORY_WAKE_CUE": cues.sentence(cue),
+                "MCP_MEMORY_WAKE_KEY": key,
+                "MCP_MEMORY_WAKE_MESSAGES": str(len(cue.messages)),
+            }
+            return await programs.run(route.command, _json(_facts(cue, key)), variables)
+        body = _json(_body(route, cue, key))
+        answer = await self._posted(route, targets, body, _headers(key, attempt))
+        return judged(answer) if isinstance(answer, Answer) else answer
+
+    async def try_dry(self, route: WakeRoute, targets: Targets, agent: str) -> Attempt:
+        """Whether the route works, without waking anybody.
+
+        OpenClaw is sent a call without text, which it refuses after it has taken the token; a
+        webhook the event `ping`; a program is looked for, not run.
+        """
+        try:
+            with anyio.fail_after(route.timeout_seconds):
+                return await self._tried(route, targets, agent)
+        except TimeoutError:
+            return Attempt(f"no answer within {route.timeout_seconds:g} s")
+
+    async def _tried(self, route: WakeRoute, targets: Targets, agent: str) -> Attempt:
+        match route.kind:
+            case "command":
+                if shutil.which(route.command[0]):
+                    return Attempt()
+                return Attempt("there is no such program that can be run", is_refusal=True)
+            case "webhook":
+                key = str(uuid4())
+                body = _json(_facts(Cue(agent, []), key) | {"event": "ping"})
+                answer = await self._posted(route, targets, body, _headers(key, 1))
+                return judged(answer) if isinstance(answer, Answer) else answer
+            case "openclaw-wake" | "openclaw-agent":
+                answer = await self._posted(route, targets, b"{}", {})
+                if isinstance(answer, Answer) and answer.status == _BAD_REQUEST:
+                    return Attempt()
+                return judged(answer) if isinstance(answer, Answer) else answer
+            case _:
+                assert_never(route.kind)
+
+    async def _posted(
+        self, route: WakeRoute, targets: Targets, body: bytes, headers: Mapping[str, str]
+    ) -> Answer | Attempt:
+        assert route.url is not None
+        url = _hook_url(route.kind, route.url.reveal())
+        return await self._poster.post(url, body, {**headers, **_proof(route, body)}, targets)
+
+
+def _headers(key: str, attempt: int) -> dict[str, str]:
+    """The headers by which an endpoint tells a repetition."""
+    return {KEY_HEADER: key, ATTEMPT_HEADER: str(attempt)}
+
+
+def _proof(route: WakeRoute, body: bytes) -> dict[str, str]:
+    """The headers that show who rings."""
+    if route.token is None:
+        return {}
+    secret = route.token.reveal()
+    if route.kind != "webhook":
+        return {"Authorization": f"Bearer {secret}"}
+    now = int(time.time())
+    return {
+        signing.TIMESTAMP_HEADER: str(now),
+        signing.SIGNATURE_HEADER: signing.signature(secret, now, body),
+    }
+
+
+def _body(route: WakeRoute, cue: Cue, key: str) -> dict[str, object]:
+    if route.kind == "webhook":
+        return _facts(cue, key)
+    names = {"agentId": route.agent_id, "sessionKey": route.session_key}
+    own: dict[str, object] = {name: value for name, value in names.items() if value}
+    if route.kind == "openclaw-wake":
+        return {"text": cues.sentence(cue), "mode": "now", **own}
+    # The agent's answer to its mail is not news for the last chat that a person had with it.
+    turn = {"name": "mcp-memory", "deliver": False, "idempotencyKey": key}
+    return {"message": cues.sentence(cue), **turn, **own}
+
+
+def _facts(cue: Cue, key: str) -> dict[str, object]:
+    return {"id": key, **cues.facts(cue)}
+
+
+def _json(value: Mapping[str, object]) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def _hook_url(kind: str, url: str) -> str:
+    """The URL itself; the gateway's bare address becomes that of its hook."""
+    scheme, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    return f"{scheme}://{host}{_HOOK_PATHS[kind]}" if kind in _HOOK_PATHS and not path else url

@@ -1,1 +1,0 @@
-"""What stands around a search result, whatever kind of memory it is of."""
