@@ -1,8 +1,10 @@
 """The composition root: everything is built here, once, and closed together."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Self
+from zoneinfo import ZoneInfo
 
 import anyio
 
@@ -77,61 +79,113 @@ class App:
 @asynccontextmanager
 async def open_app(config: Config) -> AsyncGenerator[App]:
     """An app with its background work; all is closed, embedded cluster too, when the block ends."""
-    tokens = TokenCounter()
-    tokens.start_loading(pause_seconds=_VOCABULARY_PAUSE_SECONDS)
-    databases = Databases(config)
-    embedders = Embedders(_embedding_settings(config.embeddings))
-    spaces = Spaces(databases, embedders, batch_size=config.embeddings.batch_size)
-    lexicon = Lexicon(databases)
-    epochs = Epochs(databases)
-    usage = Usage(databases)
-    presence = Presence(databases)
-    messages = Messages(databases, presence, NotifiedBells(), config.limits, config.messages)
-    wake = Wake(databases, config)
-    mail_watch = MailWatch(databases)
-    limits, zone = config.limits, config.zone()
-    renewal = Renewal(databases, zone)
-    answers = AnswerCache[SearchAnswer](config.cache.entries if config.cache.enabled else 0)
+    base = _Base.of(config)
+    app = _built(base)
     try:
         async with anyio.create_task_group() as background:
-            for service in (spaces, lexicon, epochs, usage, presence, messages, mail_watch):
-                background.start_soon(service.run_worker)
-            background.start_soon(renewal.run_worker)
-            yield App(
-                config=config,
-                databases=databases,
-                spaces=spaces,
-                lexicon=lexicon,
-                renewal=renewal,
-                documents=Documents(databases, spaces, lexicon, limits, zone),
-                recall=Recall(
-                    databases, spaces, config.search, limits, tokens, zone, epochs, answers, usage
-                ),
-                graph=Graph(databases, spaces, limits, config.graph, zone),
-                forgetting=Forgetting(databases, spaces, lexicon, limits, zone),
-                identity=Identity(databases),
-                result_context=ResultContext(databases),
-                usage=usage,
-                memory_recall=MemoryRecall(databases, spaces, config.search, limits, tokens, zone),
-                transcripts=Transcripts(databases, spaces, limits, config.transcripts, zone),
-                summaries=Summaries(databases, limits),
-                transcript_search=TranscriptSearch(databases, spaces, config.search, limits, zone),
-                importer=Importer(databases, spaces, limits, config.transcripts, zone),
-                retention=Retention(databases, config.transcripts),
-                presence=presence,
-                directory=Directory(databases, presence),
-                messages=messages,
-                wake=wake,
-                mail_watch=mail_watch,
-                keys=Keys(databases),
-                transfer=Transfer(databases),
-            )
+            for run_worker in _workers(base, app):
+                background.start_soon(run_worker)
+            yield app
             background.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
-            await databases.close()
-            await embedders.aclose()
-            await wake.aclose()
+            await base.databases.close()
+            await base.embedders.aclose()
+            await app.wake.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What the services are built of."""
+
+    config: Config
+    zone: ZoneInfo
+    tokens: TokenCounter
+    databases: Databases
+    embedders: Embedders
+    spaces: Spaces
+    lexicon: Lexicon
+    epochs: Epochs
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        tokens = TokenCounter()
+        tokens.start_loading(pause_seconds=_VOCABULARY_PAUSE_SECONDS)
+        databases = Databases(config)
+        embedders = Embedders(_embedding_settings(config.embeddings))
+        return cls(
+            config=config,
+            zone=config.zone(),
+            tokens=tokens,
+            databases=databases,
+            embedders=embedders,
+            spaces=Spaces(databases, embedders, batch_size=config.embeddings.batch_size),
+            lexicon=Lexicon(databases),
+            epochs=Epochs(databases),
+        )
+
+
+def _built(base: _Base) -> App:
+    config, limits, zone = base.config, base.config.limits, base.zone
+    databases, spaces, lexicon = base.databases, base.spaces, base.lexicon
+    presence = Presence(databases)
+    return App(
+        config=config,
+        databases=databases,
+        spaces=spaces,
+        lexicon=lexicon,
+        renewal=Renewal(databases, zone),
+        documents=Documents(databases, spaces, lexicon, limits, zone),
+        recall=_recall(base, usage := Usage(databases)),
+        graph=Graph(databases, spaces, limits, config.graph, zone),
+        forgetting=Forgetting(databases, spaces, lexicon, limits, zone),
+        identity=Identity(databases),
+        result_context=ResultContext(databases),
+        usage=usage,
+        memory_recall=MemoryRecall(databases, spaces, config.search, limits, base.tokens, zone),
+        transcripts=Transcripts(databases, spaces, limits, config.transcripts, zone),
+        summaries=Summaries(databases, limits),
+        transcript_search=TranscriptSearch(databases, spaces, config.search, limits, zone),
+        importer=Importer(databases, spaces, limits, config.transcripts, zone),
+        retention=Retention(databases, config.transcripts),
+        presence=presence,
+        directory=Directory(databases, presence),
+        messages=Messages(databases, presence, NotifiedBells(), limits, config.messages),
+        wake=Wake(databases, config),
+        mail_watch=MailWatch(databases),
+        keys=Keys(databases),
+        transfer=Transfer(databases),
+    )
+
+
+def _recall(base: _Base, usage: Usage) -> Recall:
+    config = base.config
+    answers = AnswerCache[SearchAnswer](config.cache.entries if config.cache.enabled else 0)
+    return Recall(
+        base.databases,
+        base.spaces,
+        config.search,
+        config.limits,
+        base.tokens,
+        base.zone,
+        base.epochs,
+        answers,
+        usage,
+    )
+
+
+def _workers(base: _Base, app: App) -> Sequence[Callable[[], Coroutine[object, object, None]]]:
+    """What runs in the background as long as the app is open; each runs until it is cancelled."""
+    return [
+        app.spaces.run_worker,
+        app.lexicon.run_worker,
+        base.epochs.run_worker,
+        app.usage.run_worker,
+        app.presence.run_worker,
+        app.messages.run_worker,
+        app.mail_watch.run_worker,
+        app.renewal.run_worker,
+    ]
 
 
 def _embedding_settings(section: EmbeddingsConfig) -> EmbeddingSettings:

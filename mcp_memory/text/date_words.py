@@ -17,10 +17,6 @@ from typing import cast
 
 from mcp_memory.text.stems import fold
 
-LANGUAGES = (
-    *("en", "de", "fr", "es", "it", "pt", "nl", "pl", "sv", "tr"),
-    *("ru", "uk", "zh", "ja", "ko"),
-)
 # Written without spaces, or with words that grow at their ends.
 SPACELESS = ("zh", "ja", "ko")
 NUMBER = "#"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal
 
 from mcp_memory.graph.models import LinkType, MemoryType, Trust
 
@@ -20,7 +20,6 @@ Mode = Literal[
     "types",
 ]
 SortBy = Literal["importance", "confidence", "recorded_at", "occurred_at"]
-MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mcp_memory.db.cancellation import Connection
-from mcp_memory.db.databases import Databases
 from mcp_memory.errors import EntityNotFound, InvalidInput, MemoryNotFound
 from mcp_memory.graph.names import entity_number, memory_id, memory_number, normal
 from mcp_memory.graph.reading import store
@@ -34,24 +33,6 @@ _SORTS = {
 }
 _MAX_RELATIONS = 100
 _MAX_CHAIN_LENGTH = 1000
-
-
-class MemoryReading:
-    """The memories of every named database, as each agent may read them."""
-
-    def __init__(self, databases: Databases) -> None:
-        self._databases = databases
-
-    async def query(
-        self, agent: str, asked: GraphQuery, *, database: str | None = None
-    ) -> GraphAnswer:
-        """What is asked for, in the mode's order, a page at a time; later pages know no more."""
-        chosen = await self._databases.reading(database, agent)
-
-        async def find(conn: Connection) -> GraphAnswer:
-            return await answer(conn, asked)
-
-        return await chosen.read(agent, find)
 
 
 async def answer(conn: Connection, asked: GraphQuery) -> GraphAnswer:

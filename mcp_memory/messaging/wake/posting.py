@@ -90,15 +90,16 @@ async def _asked(
     client: httpx2.AsyncClient, place: Destination, body: bytes, headers: Mapping[str, str]
 ) -> Answer | Attempt:
     """The answer of the first address that can be connected to."""
-    for left in range(len(place.addresses) - 1, -1, -1):
+    for number, address in enumerate(place.addresses, start=1):
+        is_last = number == len(place.addresses)
         request = client.build_request(
             "POST",
-            place.url_at(place.addresses[-1 - left]),
+            place.url_at(address),
             content=body,
             headers={"Host": place.host_header, "Content-Type": "application/json", **headers},
             extensions={"sni_hostname": place.host},
             # Whole attempts are limited by whoever rings; a dead address leaves time for the next.
-            timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS if left else None),
+            timeout=httpx2.Timeout(None, connect=None if is_last else _CONNECT_SECONDS),
         )
         try:
             return await _answer(client, request)

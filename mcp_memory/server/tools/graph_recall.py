@@ -1,9 +1,10 @@
 """The tools that read the graph of memories."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
@@ -51,20 +52,6 @@ When = Annotated[str, Field(description="Happened or stored")]
 Happens = Annotated[str, Field(description="Happened or began")]
 Sort = Annotated[SortBy | None, Field(description="Descending")]
 DetailName = Annotated[Detail, Field(description="full: nothing cut")]
-
-
-_AS_GIVEN = (
-    "mode",
-    "query",
-    "id",
-    "entity",
-    "related_to",
-    "depth",
-    "sort_by",
-    "max_tokens",
-    "include_related",
-    "cursor",
-)
 
 
 class GraphReadingTools:
@@ -137,36 +124,45 @@ class GraphReadingTools:
         with; path: from entity to related_to; timeline: past facts too; history: all versions of
         id; types: counts.
         """
-        # Every parameter is known by its name.
-        given: dict[str, Any] = {n: v for n, v in locals().items() if n not in ("self", "caller")}
-        answer = await self._recall.recall(
-            caller.agent, self._asked(**given), database=database or None
+        wanted = MemoryFilter(
+            memory_type=memory_type,
+            min_importance=min_importance,
+            min_confidence=min_confidence,
+            source=source or None,
+            tags=tuple(tags) if tags else None,
         )
+        asked = GraphQuery(
+            mode=mode,
+            query=query,
+            id=id,
+            entity=entity,
+            related_to=related_to,
+            depth=depth,
+            relation_types=_selected(relation_types),
+            instants=self._instants(as_of, known_at),
+            wanted=self._within(wanted, since, until, happens_after, happens_before),
+            sort_by=sort_by,
+            limit=max_results or limit,
+            max_tokens=max_tokens,
+            include_related=include_related,
+            cursor=cursor,
+        )
+        answer = await self._recall.recall(caller.agent, asked, database=database or None)
         return queried(answer, detail, with_related=include_related)
 
-    def _asked(self, **given: Any) -> GraphQuery:
-        """The question of one call of memory_graph_query."""
-        return GraphQuery(
-            **{name: given[name] for name in _AS_GIVEN},
-            relation_types=_selected(given["relation_types"]),
-            instants=Instants(
-                self._instant("as_of", given["as_of"]), self._instant("known_at", given["known_at"])
-            ),
-            wanted=self._wanted(given),
-            limit=given["max_results"] or given["limit"],
-        )
+    def _instants(self, as_of: str, known_at: str) -> Instants:
+        return Instants(self._instant("as_of", as_of), self._instant("known_at", known_at))
 
-    def _wanted(self, given: Mapping[str, Any]) -> MemoryFilter:
-        return MemoryFilter(
-            memory_type=given["memory_type"],
-            min_importance=given["min_importance"],
-            min_confidence=given["min_confidence"],
-            source=given["source"] or None,
-            tags=tuple(given["tags"]) if given["tags"] else None,
-            since=self._instant("since", given["since"]),
-            until=self._instant("until", given["until"], day_end=True),
-            happens_after=self._instant("happens_after", given["happens_after"]),
-            happens_before=self._instant("happens_before", given["happens_before"]),
+    def _within(
+        self, wanted: MemoryFilter, since: str, until: str, after: str, before: str
+    ) -> MemoryFilter:
+        """The filter, bounded by instants."""
+        return replace(
+            wanted,
+            since=self._instant("since", since),
+            until=self._instant("until", until, day_end=True),
+            happens_after=self._instant("happens_after", after),
+            happens_before=self._instant("happens_before", before),
         )
 
     def _instant(self, parameter: str, text: str, *, day_end: bool = False) -> datetime | None:
