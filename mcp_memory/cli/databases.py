@@ -113,7 +113,7 @@ def drop(invocation: Invocation, name: str, yes: bool, force: bool) -> None:
 
 def _ask_to_drop(name: str) -> None:
     if not is_interactive():
-        raise click.UsageError(f"--yes says that {name} shall be dropped with all it holds.")
+        raise click.UsageError(f"Pass --yes to confirm that {name} is dropped with all it holds.")
     click.confirm(f"Drop {name} with everything in it, for good?", abort=True, err=True)
 
 

@@ -311,7 +311,7 @@ def drop(invocation: Invocation, space: str, yes: bool, database: str | None) ->
 
 def _ask_to_drop(space: str) -> None:
     if not is_interactive():
-        raise click.UsageError(f"--yes says that {space} shall be dropped with its vectors.")
+        raise click.UsageError(f"Pass --yes to confirm that {space} is dropped with its vectors.")
     click.confirm(f"Drop {space} with its vectors? To have them again costs time.", abort=True)
 
 

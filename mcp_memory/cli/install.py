@@ -206,5 +206,5 @@ def _carry_out(changes: Sequence[Change], *, ask: bool) -> None:
 
 def _agree() -> None:
     if not is_interactive():
-        raise click.UsageError("--yes says that this shall be written.")
+        raise click.UsageError("Pass --yes to confirm that this is written.")
     click.confirm("Write this?", abort=True, err=True)

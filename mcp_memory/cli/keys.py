@@ -10,10 +10,9 @@ import click
 
 from mcp_memory.app import App
 from mcp_memory.cli.invocation import Invocation, pass_invocation
-from mcp_memory.cli.options import json_option
+from mcp_memory.cli.options import checked_agent, json_option
 from mcp_memory.cli.output import print_json, print_table
 from mcp_memory.cli.session import configured, run
-from mcp_memory.config import is_agent_name
 from mcp_memory.keys.models import SCOPES, IssuedKey, Key, NewKey, Scope
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -35,14 +34,6 @@ class Lifetime(click.ParamType[timedelta]):
         return int(match[1]) * _UNITS[match[2]]
 
 
-def _agent(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not is_agent_name(value):
-        raise click.BadParameter(
-            "letters, digits and _.:- after a letter or digit, at most 64", ctx, param
-        )
-    return value
-
-
 @click.group()
 def keys() -> None:
     """Make, list and revoke the keys that clients over HTTP need.
@@ -56,7 +47,9 @@ def keys() -> None:
 
 
 @keys.command()
-@click.option("--agent", required=True, metavar="NAME", callback=_agent, help="Who its holder is.")
+@click.option(
+    "--agent", required=True, metavar="NAME", callback=checked_agent, help="Who its holder is."
+)
 @click.option(
     "--scope",
     "scopes",
@@ -168,7 +161,9 @@ def _status(key: Key) -> str:
 
 @keys.command()
 @click.argument("key_id", metavar="ID", required=False)
-@click.option("--agent", metavar="NAME", callback=_agent, help="Every key of this agent instead.")
+@click.option(
+    "--agent", metavar="NAME", callback=checked_agent, help="Every key of this agent instead."
+)
 @pass_invocation
 def revoke(invocation: Invocation, key_id: str | None, agent: str | None) -> None:
     """Revoke the key ID, or every key of an agent, at once and for good.

@@ -137,7 +137,11 @@ def to(invocation: Invocation, number: int, yes: bool, database: str | None) -> 
 def _confirm(yes: bool) -> None:
     """Ask a person, if there is one: what the tables held goes with them."""
     if not yes and is_interactive():
-        click.confirm("Tables above it go with what they hold. Go on?", abort=True, err=True)
+        click.confirm(
+            "This drops the tables of every migration above the target, with their data. Continue?",
+            abort=True,
+            err=True,
+        )
 
 
 def _move(invocation: Invocation, database: str | None, goal: Goal) -> None:

@@ -9,24 +9,16 @@ import click
 from mcp_memory.app import App
 from mcp_memory.cli.failure import Failure
 from mcp_memory.cli.invocation import Invocation, pass_invocation
-from mcp_memory.cli.options import database_option, json_option
+from mcp_memory.cli.options import checked_agent, database_option, json_option
 from mcp_memory.cli.output import counted, print_json, print_table
 from mcp_memory.cli.session import configured, run
-from mcp_memory.config import is_agent_name, mask_url
+from mcp_memory.config import mask_url
 from mcp_memory.messaging.wake.models import Attempt, ListedRoute, OutboxStatus
 
 _KINDS = ["openclaw-wake", "openclaw-agent", "webhook", "command"]
 
 
-def _agent(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    if not is_agent_name(value):
-        raise click.BadParameter(
-            "letters, digits and _.:- after a letter or digit, at most 64", ctx, param
-        )
-    return value
-
-
-agent_argument = click.argument("agent", metavar="AGENT", callback=_agent)
+agent_argument = click.argument("agent", metavar="AGENT", callback=checked_agent)
 
 
 @click.group()

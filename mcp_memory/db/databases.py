@@ -80,7 +80,8 @@ class Databases:
         return previous
 
     async def reading(self, name: str | None, agent: str) -> Database:
-        """The database to read; `UnknownDatabase` when there is none, and nothing is created."""
+        """The database to read. Only the configured default is created when it is missing; any
+        other raises `UnknownDatabase`."""
         chosen = name or self.default_of(agent)
         return await self._opened(chosen, create=chosen == self.configured_default)
 

@@ -35,11 +35,11 @@ def _plain(value: object) -> str:
 async def once(
     conn: Connection, agent: str, key: str, request: bytes, do: Callable[[], Awaitable[Response]]
 ) -> Response:
-    """What `do` answers, or what it answered the first time under this key.
+    """Run `do` once per key; return its response, or the stored one when the key comes again.
 
-    An empty key asks for nothing. The first caller's transaction holds the key until it ends, so a
-    second one at the same moment waits and gets the first one's answer. The response is kept: it
-    must hold ids and numbers, never text.
+    An empty key turns this off. A concurrent call with the same key waits for the first one's
+    transaction and returns its response. Responses are stored: they must hold ids and numbers,
+    never text.
     """
     if not key:
         return await do()

@@ -351,7 +351,9 @@ async def _refusal(conn: Connection, path: str) -> Exception:
     if not others:
         return DocumentNotFound(path)
     owners = ", ".join(document.agent_id for document in others)
-    return PermissionRefused(f"{path!r} belongs to {owners}; only its owner may delete it.")
+    return PermissionRefused(
+        f"{path!r} belongs to {owners}; you can read it, but only its owner may change it."
+    )
 
 
 def _place(cursor: str) -> tuple[str, str]:

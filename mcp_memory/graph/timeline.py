@@ -1,8 +1,8 @@
-"""What becomes of the spans that are known when something newer is told; pure.
+"""How the known validity spans change when a newer fact is recorded; pure.
 
-The newest word is right from its beginning on. What began earlier ends there, and does not begin
-again after it. What began with it, or is corrected by it, is replaced as a whole. What else began
-while it is true begins when it ends, and what lies behind it altogether stays.
+The newer fact wins from its start on. A span that began earlier is cut there and does not resume.
+A span with the same start, or one that is being corrected, is replaced. A span that began during
+the new one starts at its end. A span that starts later is unchanged.
 """
 
 from collections.abc import Iterable, Iterator

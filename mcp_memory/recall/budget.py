@@ -50,7 +50,7 @@ def _worths(ranks: Sequence[float], sizes: Sequence[int]) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What pages before have shown of an order: all before `first`, and the later `places`."""
+    """Which results earlier pages showed: every place before `first`, and `places` after it."""
 
     first: int = 0
     places: frozenset[int] = field(default_factory=frozenset[int])

@@ -17,8 +17,8 @@ from mcp_memory.spaces.service import QueryVector
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How many hits of each route are looked at first, and how many of what they found, the best
-    by words and meaning, are ranked with all their evidence; None ranks all."""
+    """How many hits each route returns first (`hits`), and how many of those, the best by words and
+    meaning, are ranked with full evidence (`ranked`; None: all)."""
 
     hits: int
     ranked: int | None

@@ -34,11 +34,10 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class SearchFilter:
-    """The filters of a search, as every route applies them inside its statement.
+    """Filters that every route applies in SQL; they are the type `narrowing` of the database.
 
-    The attributes are those of the type `narrowing` in the database; None narrows nothing, but
-    for roles (what tools said is found only by who names them) and for memories, of which only
-    what is so at `as_of` is found: now, if it is None. `known_at` asks what was held to be so then.
+    None means no filter, with two exceptions: `roles=None` excludes tool output, and `as_of=None`
+    returns only memories that are true now. `known_at` asks what was believed at that time.
     """
 
     sources: list[str]
