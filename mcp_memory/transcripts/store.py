@@ -39,9 +39,11 @@ async def session(conn: Connection, session_id: str) -> Session | None:
         return await (await cursor.execute(_SESSION, {"session_id": session_id})).fetchone()
 
 
+# What follows in the transaction knows by the setting which session it holds.
 _LOCK_SESSION = """
 SELECT s.id, s.session_id, s.source, s.last_seq, s.flushed,
-       (SELECT max(u.last_at) FROM summaries u WHERE u.session = s.id) AS summarized_until
+       (SELECT max(u.last_at) FROM summaries u WHERE u.session = s.id) AS summarized_until,
+       set_config('mcp_memory.locked_session', s.id::text, true)
 FROM sessions s
 WHERE s.agent_id = current_agent() AND s.session_id = %(session_id)s
 FOR NO KEY UPDATE OF s
@@ -55,7 +57,7 @@ async def lock_session(conn: Connection, session_id: str) -> Session | None:
     """
     found = await conn.execute(_LOCK_SESSION, {"session_id": session_id})
     row = await found.fetchone()
-    return None if row is None else Session(*row)
+    return None if row is None else Session(*row[:-1])
 
 
 _ADD_SESSION = """
@@ -71,6 +73,7 @@ async def add_session(conn: Connection, session_id: str, source: str) -> bool:
     return (await conn.execute(_ADD_SESSION, parameters)).rowcount == 1
 
 
+# A session that began after the lock was looked for in vain is not held, and not added to.
 _ADD_MESSAGES = """
 INSERT INTO session_messages (agent_id, session, seq, external_id, role, speaker, source, content,
                               tokens, metadata, created_at)
@@ -82,6 +85,7 @@ CROSS JOIN unnest(%(ids)s::text[], %(roles)s::text[], %(speakers)s::text[], %(co
                   %(tokens)s::integer[], %(metadata)s::jsonb[], %(instants)s::timestamptz[])
      WITH ORDINALITY n (external_id, role, speaker, content, tokens, metadata, created_at, place)
 WHERE s.agent_id = current_agent() AND s.session_id = %(session_id)s
+  AND s.id::text = current_setting('mcp_memory.locked_session', true)
   AND NOT EXISTS (SELECT FROM session_messages m
                   WHERE m.session = s.id AND m.external_id = n.external_id)
 RETURNING id, seq, external_id, created_at
@@ -160,7 +164,7 @@ async def extend(
         spoken = await conn.execute(_SPOKEN, parameters)
         row = await locked.fetchone()
         return (
-            None if row is None else Session(*row),
+            None if row is None else Session(*row[:-1]),
             [Stored(*each) for each in await added.fetchall()],
             [Spoken(*each) for each in await spoken.fetchall()],
         )

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import anyio
 import pytest
@@ -14,6 +15,7 @@ from mcp_memory.errors import (
     MessageNotFound,
     SessionNotFound,
 )
+from mcp_memory.transcripts import store
 from mcp_memory.transcripts.models import (
     Appended,
     AppendMessages,
@@ -242,6 +244,36 @@ async def test_many_writers_of_one_session_lose_and_double_nothing(app: App) -> 
     assert sorted(message.id for message in found) == sorted(
         [*(f"m{n}" for n in range(30)), "m1000"]
     )
+
+
+async def test_a_session_that_begins_between_looking_and_adding_is_not_added_to(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another writer commits it just then: whoever does not hold it must begin anew."""
+    await tell(app, "s", said(1))
+    looked: str = getattr(store, "_LOCK_SESSION")  # noqa: B009 - the statement is the module's own
+    in_vain = looked.replace("FOR NO KEY", "  AND false\nFOR NO KEY")
+    monkeypatch.setattr(store, "_LOCK_SESSION", in_vain)
+    database = await app.databases.writing(None, "alice")
+    add = partial(
+        store.extend, session_id="s", source="", messages=[said(2)], tokens=[1], chars=100
+    )
+
+    session, added, _ = await database.write("alice", add)
+
+    assert (session, added) == (None, [])
+    assert [m.id for m in await app.transcripts.get("alice", session_id="s")] == ["m1"]
+
+
+async def test_many_first_writers_of_many_sessions_lose_and_double_nothing(app: App) -> None:
+    async with anyio.create_task_group() as tasks:
+        for number in range(20):
+            for writer in range(4):
+                tasks.start_soon(tell, app, f"s{number}", said(writer), said(1000, "all say this"))
+    for number in range(20):
+        found = await app.transcripts.get("alice", session_id=f"s{number}")
+        assert [message.seq for message in found] == [*range(1, 6)]
+        assert {message.id for message in found} == {"m0", "m1", "m2", "m3", "m1000"}
 
 
 async def test_another_agent_sees_nothing_and_may_use_the_same_ids(app: App) -> None:
