@@ -5,10 +5,11 @@ Reading one needs no server: pg_restore writes a script, whatever PostgreSQL the
 
 import subprocess
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from mcp_memory.db.migrate import Applied
 from mcp_memory.db.programs import client_program
@@ -35,7 +36,11 @@ class Archive:
 
     @contextmanager
     def script(self, entries: Sequence[str]) -> Generator[CountedScript]:
-        """The script of these entries, without owners; it must be read to its end."""
+        """The script of these entries, without owners.
+
+        Reading it raises `ArchiveUnusable` where the archive breaks off: what came before that is
+        no whole script.
+        """
         with tempfile.TemporaryFile() as said, tempfile.NamedTemporaryFile("w+") as chosen:
             chosen.write("\n".join(entries))
             chosen.flush()
@@ -43,15 +48,19 @@ class Archive:
             process = subprocess.Popen(
                 [*command, str(self.file)], stdout=subprocess.PIPE, stderr=said
             )
-            assert process.stdout is not None
             try:
-                yield CountedScript(process.stdout)
+                yield CountedScript(self._lines(process, said))
             finally:
+                assert process.stdout is not None
                 process.stdout.close()
-                code = process.wait()
-            if code:
-                said.seek(0)
-                raise ArchiveUnusable(str(self.file), complaint_in(said.read()))
+                process.wait()
+
+    def _lines(self, process: "subprocess.Popen[bytes]", said: IO[bytes]) -> Iterator[bytes]:
+        assert process.stdout is not None
+        yield from process.stdout
+        if process.wait():
+            said.seek(0)
+            raise ArchiveUnusable(str(self.file), complaint_in(said.read()))
 
     def count_rows(self) -> dict[str, int]:
         """How many rows of each table it holds; every byte of them is read for it."""

@@ -3,6 +3,7 @@
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -42,13 +43,18 @@ def run_archive(archive: Archive, contents: Sequence[str], target: Target) -> di
 
 
 def _whole(script: CountedScript, taken: Sequence[str], target: Target) -> Iterator[bytes]:
-    """Everything that psql is told, in order."""
+    """Everything that psql is told, in order.
+
+    It commits by the last word alone: where the words end before it, nothing has happened.
+    """
+    yield b"BEGIN;\n"
     yield _SET_ROLE.format(sql.Identifier(target.role)).as_bytes()
     yield from script
     yield "\n".join(taken).encode()
     for table, count in script.rows.items():
         yield _check(table, count)
     yield _secure(target)
+    yield b"COMMIT;\n"
 
 
 _SET_ROLE = sql.SQL("SET ROLE {};\n")
@@ -88,8 +94,8 @@ def _run(script: Iterator[bytes], target: Target) -> None:
     conninfo, environment = client_address(target.url, [])
     command = [
         client_program("psql", prefers_system=target.needs_tls),
-        *("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"),
-        *("--no-password", "--file=-", f"--dbname={conninfo}"),
+        *("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--no-password"),
+        *("--file=-", f"--dbname={conninfo}"),
     ]
     with tempfile.TemporaryFile() as said:
         code = _piped(command, environment, script, said)
@@ -117,16 +123,23 @@ def _piped(
         _write_all(script, process.stdin)
     except BaseException:
         process.kill()
-        process.wait()
         raise
-    return process.wait()
+    finally:
+        _close(process.stdin)
+        code = process.wait()
+    return code
 
 
 def _write_all(script: Iterator[bytes], stream: IO[bytes]) -> None:
     try:
         for line in script:
             stream.write(line)
-        stream.close()
     except BrokenPipeError:
         # It has failed and says why on stderr.
         return
+
+
+def _close(stream: IO[bytes]) -> None:
+    """Close it though what is left in it may reach nobody."""
+    with suppress(BrokenPipeError):
+        stream.close()

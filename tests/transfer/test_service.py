@@ -1,9 +1,10 @@
 """A database that is archived comes back as it was, or not at all."""
 
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 import anyio
 import anyio.to_thread
@@ -27,6 +28,7 @@ from mcp_memory.graph.models import StoreMemory
 from mcp_memory.messaging.models import MailFilter
 from mcp_memory.transcripts.models import AppendMessages, NewMessage
 from mcp_memory.transfer.archive import Archive
+from tests.cli.program import Program
 from tests.db.everything import NOTICE, SECRET, all_rows_of_every_table
 from tests.db.schemas import schema_of
 from tests.documents.looking import found, until_embedded
@@ -154,6 +156,43 @@ async def test_a_file_that_is_no_whole_archive_changes_nothing(
         assert await schema.tables(conn) == []
 
 
+def breaking_off(program: Path) -> Callable[[Archive, Path], None]:
+    """An archive's beginning, by which it is read with another program."""
+    usual = Archive.__init__
+
+    def begin(self: Archive, file: Path) -> None:
+        usual(self, file)
+        setattr(self, "_program", str(program))  # noqa: B010 - what is found in the wheel otherwise
+
+    return begin
+
+
+async def test_an_archive_that_breaks_off_between_two_tables_is_taken_back(
+    full: App, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came until then is a script that psql would commit."""
+    await full.transfer.back_up(file)
+    real = quote(client_program("pg_restore", prefers_system=False))
+    program = tmp_path / "pg_restore"
+    await anyio.Path(program).write_text(
+        "#!/bin/sh\n"
+        f'{real} "$@" | awk \'{{ print }} /^COPY mcp_memory.documents/ {{ begun = 1 }}'
+        ' begun && $0 == "\\\\." { exit 3 }\'\n'
+        "[ $? = 3 ] || exit 0\n"
+        "echo 'pg_restore: error: it broke off' >&2\n"
+        "exit 1\n"
+    )
+    await anyio.Path(program).chmod(0o755)
+    monkeypatch.setattr(Archive, "__init__", breaking_off(program))
+
+    with pytest.raises(ArchiveUnusable) as caught:
+        await full.transfer.restore(file, database="copy")
+
+    assert caught.value.problem == "it broke off"
+    async with full.databases.direct_connection("copy", create=True) as conn:
+        assert await schema.tables(conn) == []
+
+
 def _damage(file: Path, damage: str, url: str) -> None:
     whole = file.read_bytes()
     match damage:
@@ -170,6 +209,43 @@ def _damage(file: Path, damage: str, url: str) -> None:
             file.write_text("-- a text")
         case _:
             file.write_bytes(b"")
+
+
+@pytest.mark.slow
+async def test_a_restore_that_is_killed_has_changed_nothing(
+    full: App, file: Path, tmp_path: Path, database_url: str
+) -> None:
+    """psql hears the end of what it is told: that must not be taken for the script's own."""
+    database = await full.databases.writing(None, "alice")
+    await database.maintain(lambda conn: conn.execute(_MUCH))
+    await full.transfer.back_up(file)
+    own = Program({"HOME": str(tmp_path), "MCP_MEMORY_DATABASE_URL": database_url})
+    process = own.start("restore", str(file), "--database", "copy")
+    async with full.databases.direct_connection("copy", create=True) as conn:
+        with anyio.fail_after(60):
+            while await (await conn.execute(_COPYING)).fetchone() is None:  # noqa: ASYNC110 - psql decides
+                await anyio.sleep(0.001)
+        process.kill()
+        await anyio.to_thread.run_sync(process.communicate)
+        with anyio.fail_after(60):
+            while await (await conn.execute(_OTHERS)).fetchone() is not None:  # noqa: ASYNC110 - psql decides
+                await anyio.sleep(0.01)
+        assert await schema.tables(conn) == []
+
+
+_MUCH = """
+INSERT INTO audit_log (agent_id, action, kind, object_id)
+SELECT 'alice', 'write', 'document', repeat('x', 200) || n
+FROM generate_series(1, 300000) n
+"""
+_COPYING = """
+SELECT FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'psql' AND query LIKE 'COPY%'
+"""
+_OTHERS = """
+SELECT FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'psql'
+"""
 
 
 async def test_an_archive_of_a_newer_version_is_refused(full: App, file: Path) -> None:
