@@ -21,7 +21,7 @@ from mcp_memory.server.tools.graph import graph_tools
 from mcp_memory.server.tools.messages import message_tools
 from mcp_memory.server.tools.search import search_tools
 from mcp_memory.server.tools.transcript import transcript_tools
-from mcp_memory.server.toolset import MemoryTool
+from mcp_memory.server.toolset import MemoryTool, Observe
 from mcp_memory.server.transcript_prompts import add_transcript_prompts
 
 # Clients cut instructions at 2 KB and show a model nothing else at first: the point comes first.
@@ -58,7 +58,7 @@ _TOOLS: dict[Toolset, Callable[[App], Sequence[MemoryTool]]] = {
 _SAME_FOR_ALL = CacheHint(ttl_ms=3_600_000, scope="public")
 
 
-def tools_of(app: App) -> Sequence[MemoryTool]:
+def tools_of(app: App, observe: Observe | None = None) -> Sequence[MemoryTool]:
     """The tools of the toolsets that the configuration chooses; whoever calls one is known."""
     mail = app.databases.configured_default
 
@@ -68,11 +68,16 @@ def tools_of(app: App) -> Sequence[MemoryTool]:
 
     chosen = app.config.toolsets
     tools = [tool for toolset, make in _TOOLS.items() if toolset in chosen for tool in make(app)]
-    return [tool.model_copy(update={"note_caller": note}) for tool in tools]
+    added = {"note_caller": note} | ({} if observe is None else {"observe": observe})
+    return [tool.model_copy(update=added) for tool in tools]
 
 
 def build_server(
-    app: App, *, verifier: TokenVerifier | None = None, auth: AuthSettings | None = None
+    app: App,
+    *,
+    verifier: TokenVerifier | None = None,
+    auth: AuthSettings | None = None,
+    observe: Observe | None = None,
 ) -> MCPServer[object]:
     """A server with the toolsets that the configuration chooses, for any transport.
 
@@ -88,7 +93,7 @@ def build_server(
         version=__version__,
         token_verifier=verifier,
         auth=auth,
-        tools=[*tools_of(app)],
+        tools=[*tools_of(app, observe)],
         subscriptions=MailBus(app) if "messages" in chosen else None,
         cache_hints={
             "tools/list": _SAME_FOR_ALL,

@@ -43,7 +43,9 @@ def is_private(http: HttpConfig) -> bool:
 
 def http_server(app: App, url: str, traffic: Traffic) -> MCPServer[object]:
     """The MCP server that clients find below `url`."""
-    server = build_server(app, verifier=KeyVerifier(app), auth=_auth_settings(url))
+    server = build_server(
+        app, verifier=KeyVerifier(app), auth=_auth_settings(url), observe=traffic.metrics.call
+    )
     server.middleware.extend([_Counting(traffic), _acting_for_the_holder])
     return server
 
@@ -74,7 +76,8 @@ def site_around(
             yield
 
     metadata = _metadata_routes(AnyHttpUrl(url), resource)
-    routes = [*rest_routes(app), *metadata, *mcp_routes]
+    ours = [traffic.metrics.route(), *rest_routes(app, traffic.metrics.call)]
+    routes = [*ours, *metadata, *mcp_routes]
     return build_site(app, rules, traffic, routes=routes, lifespan=lifespan)
 
 

@@ -16,19 +16,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from mcp_memory.app import App
-from mcp_memory.errors import InvalidInput
+from mcp_memory.errors import InvalidInput, McpMemoryError
 from mcp_memory.server.build import tools_of
 from mcp_memory.server.caller import acting_for
+from mcp_memory.server.readable import readable
 from mcp_memory.server.schemas import properties_of
-from mcp_memory.server.toolset import MemoryTool
+from mcp_memory.server.toolset import MemoryTool, Observe
 from mcp_memory.web.identity import caller_in
 
 SEARCH_PATH, INGEST_PATH = "/api/search", "/api/ingest"
 
 
-def rest_routes(app: App) -> Sequence[BaseRoute]:
+def rest_routes(app: App, observe: Observe) -> Sequence[BaseRoute]:
     """The routes of those tools that the configuration's toolsets hold."""
-    tools = {tool.name: tool for tool in tools_of(app)}
+    tools = {tool.name: tool for tool in tools_of(app, observe)}
 
     async def search(request: Request) -> Response:
         tool = _tool(tools, "memory_search")
@@ -48,8 +49,11 @@ async def _answered(
     request: Request, tool: MemoryTool, arguments: Mapping[str, JsonValue]
 ) -> Response:
     """The tool's answer to whoever the request comes from."""
-    with acting_for(caller_in(request)):
-        answer = await tool.answer(arguments)
+    try:
+        with acting_for(caller_in(request)):
+            answer = await tool.answer(arguments)
+    except McpMemoryError as exc:
+        raise HTTPException(exc.status, readable(exc)) from exc
     return JSONResponse(answer.facts())
 
 

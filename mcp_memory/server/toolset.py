@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, Self, cast
 
@@ -42,6 +43,7 @@ Arguments = Mapping[str, object]
 ScopeOf = Callable[[Arguments], Scope]
 DatabasesOf = Callable[[Caller, Arguments], Sequence[str]]
 NoteCaller = Callable[[Caller], Awaitable[None]]
+Observe = Callable[[str], AbstractContextManager[None]]
 
 _CALLER = "caller"
 # The results are structured; their schema would cost every client more than it tells a model.
@@ -68,6 +70,10 @@ def usual_databases(caller: Caller, arguments: Arguments) -> Sequence[str]:
     return [str(arguments.get("database") or caller.default_database)]
 
 
+def _unobserved(_tool: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 async def _unnoted(_caller: Caller) -> None:
     return None
 
@@ -76,11 +82,13 @@ class MemoryTool(Tool):
     """A tool whose function takes the caller first, then the arguments by name.
 
     `scope_of` says what a call needs, `databases_of` which databases it touches: a key that does
-    not allow them is refused before the function runs. `note_caller` hears of whoever is not.
+    not allow them is refused before the function runs. `note_caller` hears of whoever is not;
+    `observe` stands around each call, by the tool's name.
     """
 
     resolve_caller: Callable[[], Caller] = Field(exclude=True)
     note_caller: NoteCaller = Field(default=_unnoted, exclude=True)
+    observe: Observe = Field(default=_unobserved, exclude=True)
     scope_of: ScopeOf = Field(exclude=True)
     databases_of: DatabasesOf = Field(exclude=True)
 
@@ -136,10 +144,11 @@ class MemoryTool(Tool):
 
     async def answer(self, arguments: Mapping[str, JsonValue]) -> Answer:
         """The answer to one call over any protocol; `McpMemoryError` for a mistake or refusal."""
-        values = checked_arguments(self.fn_metadata.arg_model, self.parameters, arguments)
-        caller = self._permitted_caller(values)
-        await self.note_caller(caller)
-        return cast("Answer", await self.fn(caller, **values))
+        with self.observe(self.name):
+            values = checked_arguments(self.fn_metadata.arg_model, self.parameters, arguments)
+            caller = self._permitted_caller(values)
+            await self.note_caller(caller)
+            return cast("Answer", await self.fn(caller, **values))
 
     def _permitted_caller(self, arguments: Arguments) -> Caller:
         caller = self.resolve_caller()

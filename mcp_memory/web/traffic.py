@@ -1,9 +1,14 @@
-"""What is going on now: calls that shall finish, and streams that would never end by themselves."""
+"""What is going on now: calls that shall finish, and streams that would never end by themselves.
+
+The numbers that others may read of it are kept with it.
+"""
 
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 
 import anyio
+
+from mcp_memory.web.metrics import Metrics
 
 _LOOK_SECONDS = 1.0
 
@@ -18,6 +23,11 @@ class Traffic:
         self._calls = 0
         self._quiet = anyio.Event()
         self._streams: dict[anyio.CancelScope, str] = {}
+        self.metrics = Metrics()
+        self.metrics.show(
+            "mcp_memory_requests", "Requests that are being answered.", lambda: self._calls
+        )
+        self.metrics.show("mcp_memory_streams", "Open streams.", lambda: len(self._streams))
 
     @contextmanager
     def call(self) -> Generator[None]:
