@@ -8,10 +8,9 @@ from mcp_memory.cli.findings import Finding, ok, problem, warning
 from mcp_memory.db import migrate
 from mcp_memory.db.diagnosis import Diagnosis, Inside, Server
 from mcp_memory.db.migrate import shipped
+from mcp_memory.db.provision import OLDEST_PGVECTOR, OLDEST_SERVER
 from mcp_memory.errors import DatabaseTooNew, MigrationChanged
 
-_OLDEST_SERVER = 150000
-_OLDEST_PGVECTOR = (0, 8)
 _SAFE_PGVECTOR = (0, 8, 2)
 _CLOCK_TOLERANCE = timedelta(minutes=1)
 
@@ -33,7 +32,7 @@ def check_diagnosis(name: str, diagnosis: Diagnosis) -> Iterator[Finding]:
 
 def _version(server: Server) -> Finding:
     what = f"PostgreSQL {server.version}, login {server.login}"
-    if server.number < _OLDEST_SERVER:
+    if server.number < OLDEST_SERVER:
         return problem("server", what, "use PostgreSQL 15 or newer")
     return ok("server", what)
 
@@ -65,7 +64,7 @@ def _pgvector(inside: Inside) -> Finding:
     if not inside.pgvector:
         return _missing_pgvector(inside)
     version = tuple(int(part) for part in re.findall(r"\d+", inside.pgvector))
-    if version < _OLDEST_PGVECTOR:
+    if version < OLDEST_PGVECTOR:
         what = f"{inside.pgvector} is older than 0.8"
         return problem("pgvector", what, "run ALTER EXTENSION vector UPDATE in the database")
     if version < _SAFE_PGVECTOR:

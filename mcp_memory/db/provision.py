@@ -14,8 +14,8 @@ from mcp_memory.db.roles import Roles, become_owner, ensure_roles, login_of, sho
 from mcp_memory.errors import DatabaseUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 10
-_OLDEST_SERVER = 150000
-_OLDEST_PGVECTOR = (0, 8)
+OLDEST_SERVER = 150000
+OLDEST_PGVECTOR = (0, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ async def _supported_server(conn: Connection, name: str) -> _Server:
     async with conn.cursor(row_factory=class_row(_Server)) as cursor:
         server = await (await cursor.execute(_SERVER)).fetchone()
     assert server is not None
-    if server.number < _OLDEST_SERVER:
+    if server.number < OLDEST_SERVER:
         raise DatabaseUnavailable(name, f"PostgreSQL {server.version} is older than 15")
     if server.encoding != "UTF8":
         raise DatabaseUnavailable(name, f"its encoding is {server.encoding}, not UTF8")
@@ -147,7 +147,7 @@ async def _ensure_pgvector(conn: Connection, name: str) -> tuple[str, str]:
         row = await (await conn.execute(_PGVECTOR)).fetchone()
     assert row is not None
     schema, version = str(row[0]), str(row[1])
-    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_PGVECTOR:
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_PGVECTOR:
         raise DatabaseUnavailable(
             name, f"pgvector {version} is older than 0.8; run ALTER EXTENSION vector UPDATE"
         )

@@ -1,6 +1,6 @@
 """Search: the routes run, their hits are fused, and the answer is packed into its budget."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from functools import partial
@@ -97,22 +97,16 @@ class Recall:
         find = partial(self._page_candidates, prepared=prepared, request=request, shown=shown)
         page = await chosen.read(agent, find)
         results = self._packed(page, prepared, request)
-        if told := page.explanation:
-            weights = weights_for(query.provider)
-            by_id = {candidate.chunk_id: candidate for candidate in page.candidates.values()}
-            results = {
-                place: _explained(each, by_id[int(each.id)], weights, told)
-                for place, each in results.items()
-            }
+        told = page.explanation
+        if told is not None:
+            results = _with_explanations(results, page, told, weights_for(query.provider))
         best = next(iter(page.candidates.values()), None)
         return SearchAnswer(
             results=list(results.values()),
             tokens=sum(self._tokens.count(result.text) for result in results.values()),
             tier="T2_anchor" if best and ROUTE in best.routes else "T2_hybrid",
             degraded=[query.problem] if query.problem else [],
-            next_cursor=shown.and_also(results).cursor
-            if results and page.remaining > len(results)
-            else "",
+            next_cursor=_next_cursor(page, shown, results),
             query=told.query if told else None,
             ends_at=min((p.ends_at for p in page.passages.values() if p.ends_at), default=None),
         )
@@ -203,6 +197,24 @@ def _explained(
         shares=shares_of(candidate.signals, weights),
         used=used_of(told.used.get(candidate.chunk_id)),
     )
+
+
+def _with_explanations(
+    results: Mapping[int, SearchResult], page: _PageCandidates, told: Explanation, weights: Weights
+) -> dict[int, SearchResult]:
+    """The results by their places, each with what made its rank."""
+    by_id = {candidate.chunk_id: candidate for candidate in page.candidates.values()}
+    return {
+        place: _explained(result, by_id[int(result.id)], weights, told)
+        for place, result in results.items()
+    }
+
+
+def _next_cursor(page: _PageCandidates, shown: Shown, results: Mapping[int, SearchResult]) -> str:
+    """Where the next page begins; empty after the last one."""
+    if not results or page.remaining <= len(results):
+        return ""
+    return shown.and_also(results).cursor
 
 
 def _result(candidate: Candidate, passage: Passage) -> SearchResult:

@@ -10,7 +10,10 @@ from tests.fixtures.postgres import MakeConfig
 from tests.web.site import Site, open_site
 
 OPEN = ["/healthz", "/readyz", "/.well-known/oauth-protected-resource"]
-EVERY_ROUTE = [*OPEN, "/mcp", "/sse", "/messages/", "/", "/nothing", "/api/search"]
+EVERY_ROUTE = [
+    *OPEN,
+    *("/mcp", "/sse", "/messages/", "/", "/nothing", "/api/search", "/api/ingest", "/metrics"),
+]
 
 
 @pytest.mark.parametrize(
