@@ -1,5 +1,6 @@
 """Backing up named databases, and bringing them back."""
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -42,7 +43,7 @@ class Transfer:
         when that could not be; `InvalidInput` for a file that is there already, unless it is to
         be replaced, or that cannot be made.
         """
-        await anyio.to_thread.run_sync(_check_place, file, replace)
+        file = await anyio.to_thread.run_sync(_checked_place, file, replace)
         name = database or self._databases.configured_default
         async with self._databases.direct_connection(name, create=False) as conn:
             layout = await provision.layout_for_migrating(conn, name)
@@ -109,11 +110,18 @@ class Transfer:
             await schema.analyze(conn)
 
 
-def _check_place(file: Path, replace: bool) -> None:
-    if file.exists() and not replace:
+def _checked_place(file: Path, replace: bool) -> Path:
+    """Where the archive goes: what a link leads to, and never in the place of a device."""
+    place = file.resolve()
+    if place.exists() and not place.is_file():
+        raise InvalidInput("file", f"{file} is no file")
+    if place.exists() and not replace:
         raise InvalidInput("file", f"{file} is there already")
-    if not file.parent.is_dir():
-        raise InvalidInput("file", f"there is no folder {file.parent}")
+    if not place.parent.is_dir():
+        raise InvalidInput("file", f"there is no folder {place.parent}")
+    if not os.access(place.parent, os.W_OK):
+        raise InvalidInput("file", f"the folder {place.parent} cannot be written to")
+    return place
 
 
 async def _make_room(conn: Connection, name: str, layout: provision.Layout) -> None:

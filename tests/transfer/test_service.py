@@ -1,5 +1,6 @@
 """A database that is archived comes back as it was, or not at all."""
 
+import os
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -316,6 +317,21 @@ async def test_a_file_that_is_there_is_replaced_only_when_asked(full: App, file:
     assert Archive(file).count_rows()["documents"] == 2
     assert names_beside(file) == [file.name]
     assert (await anyio.Path(file).stat()).st_mode & 0o077 == 0
+
+
+async def test_only_a_file_is_ever_replaced(full: App, file: Path) -> None:
+    pipe, link = file.with_name("pipe"), file.with_name("link")
+    await anyio.to_thread.run_sync(os.mkfifo, pipe)
+    await anyio.Path(link).symlink_to(file)
+    for place in (pipe, file.parent):
+        with pytest.raises(InvalidInput):
+            await full.transfer.back_up(place, replace=True)
+    archived = await full.transfer.back_up(link)
+
+    assert archived.file == file
+    assert await anyio.Path(pipe).is_fifo()
+    assert await anyio.Path(link).is_symlink()
+    assert await anyio.Path(file).is_file()
 
 
 async def test_what_cannot_be_archived_leaves_the_file_as_it_was(
