@@ -255,7 +255,8 @@ def _packed_parts(parts: Iterable[str], limit: int) -> Iterator[str]:
 def _small_parts(sentence: str, limit: int) -> Iterator[str]:
     if weigh(sentence) <= limit:
         yield sentence
-    else:
+    # In spaces alone the pattern would look for a word from each of them to the end.
+    elif sentence.strip():
         for word in _SPACED_WORD.findall(sentence):
             yield from _slices(word, limit)
 

@@ -192,7 +192,7 @@ def test_the_end_of_a_long_line_does_not_run_into_the_next_one() -> None:
 
 
 def test_a_line_of_very_many_spaces_is_no_line() -> None:
-    text = f"```\nbefore\n{' ' * 100_000}\nafter\n```"
+    text = f"```\nbefore\n{' ' * 1_000_000}\nafter\n```"
     assert [c.text for c in chunk_markdown(text, max_tokens=40)] == ["```\nbefore\nafter\n```"]
 
 
