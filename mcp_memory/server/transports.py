@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 
 import anyio
 import uvicorn
@@ -46,7 +47,7 @@ async def run_http(app: App) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_stop_at_signals, server, traffic, http.shutdown_seconds)
             tasks.start_soon(_end_streams, app, traffic)
-            tasks.start_soon(app.wake.run)
+            tasks.start_soon(partial(app.wake.run, opens_mail=True))
             logger.info("listening on %s%s and %s%s", url, MCP_PATH, url, SSE_PATH)
             await server.serve([listener])
             tasks.cancel_scope.cancel()

@@ -1,6 +1,7 @@
 """The days, weeks, months and years that a text speaks of, seen from the day it was told."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -62,10 +63,14 @@ def readings(text: str, told: date) -> list[Reading]:
 
 def _readings(text: str, tokens: Sequence[Token], told: date) -> Iterator[Reading]:
     """What any of the likely languages reads, the numeric dates first; none overlaps another."""
+    # Sorted, and apart from one another: only the two beside a place can reach into it.
     taken: list[tuple[int, int]] = []
     for reading in _all_readings(text, tokens, told):
-        if all(reading.end <= since or until <= reading.start for since, until in taken):
-            taken.append((reading.start, reading.end))
+        place = bisect_left(taken, (reading.start, reading.end))
+        is_free_before = place == 0 or taken[place - 1][1] <= reading.start
+        is_free_after = place == len(taken) or reading.end <= taken[place][0]
+        if is_free_before and is_free_after:
+            taken.insert(place, (reading.start, reading.end))
             yield reading
 
 

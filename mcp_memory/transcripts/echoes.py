@@ -13,15 +13,17 @@ RECALLED_CLOSE = "</recalled-memory>"
 _INJECTED = re.compile(
     r"<(?P<tag>recalled-memory|relevant-memories|memory-context|memory_context|system-reminder"
     r"|local-command-stdout|local-command-stderr|local-command-caveat|command-message|command-name"
-    r"|command-contents|user-prompt-submit-hook|session-start-hook)\b[^>]*>"
+    r"|command-contents|user-prompt-submit-hook|session-start-hook)\b[^<>]*>"
     r"[\s\S]*?(?:</(?P=tag)>|\Z)|<command-args>\s*</command-args>"
 )
+# Of a text without white space around it: what may begin anywhere in that is looked for from each
+# of its places.
 _HEARTBEAT = re.compile(
-    r"\s*(?:HEARTBEAT_OK|NO_REPLY|Read HEARTBEAT\.md if it exists\b[\s\S]*"
-    r"|[\s\S]*\bIf nothing needs attention, reply (?:HEARTBEAT_OK|NO_REPLY))[.!]?\s*"
+    r"(?:HEARTBEAT_OK|NO_REPLY|Read HEARTBEAT\.md if it exists\b[\s\S]*"
+    r"|[\s\S]*\bIf nothing needs attention, reply (?:HEARTBEAT_OK|NO_REPLY))[.!]?"
 )
 _CONDENSED = re.compile(
-    r"\s*This session is being continued from a previous conversation that ran out of context"
+    r"This session is being continued from a previous conversation that ran out of context"
 )
 _OWN_TOOL = re.compile(
     r"(?:mcp__[\w-]+__|\w+__)?(?:memory_search|memory_get|memory_list|memory_graph_recall"
@@ -34,7 +36,8 @@ def own_words(role: str, content: str, metadata: Mapping[str, object]) -> str:
     is_call = metadata.get("kind") == "call"
     if role == "tool" and not is_call and is_recall(str(metadata.get("tool", ""))):
         return ""
-    if _HEARTBEAT.fullmatch(content) or _CONDENSED.match(content):
+    said = content.strip()
+    if _HEARTBEAT.fullmatch(said) or _CONDENSED.match(said):
         return ""
     if "<" not in content:
         return content

@@ -175,3 +175,9 @@ def test_a_month_of_no_year_is_looked_for_in_the_last_years() -> None:
 
 def test_a_question_about_years_looks_for_no_days() -> None:
     assert question_marks([Span(date(2020, 1, 1), date(2023, 12, 31))]) == []
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("part", ["3月", "monday ", "from monday to ", "2026-01-02 "])
+def test_a_page_of_nothing_but_times_is_read_in_linear_time(part: str) -> None:
+    assert times_in(part * (200_000 // len(part)), date(2026, 3, 1))

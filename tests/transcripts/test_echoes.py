@@ -56,3 +56,13 @@ def test_what_a_memory_answered_is_left_out(tool: str) -> None:
 @pytest.mark.parametrize("tool", ["", "Bash", "memory_write", "transcript_editor"])
 def test_what_other_tools_answered_stays(tool: str) -> None:
     assert own_words("tool", "the zebra sleeps", {"tool": tool}) == "the zebra sleeps"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "part", [" ", "\n", "<system-reminder", "<command-args> ", "If nothing needs "]
+)
+def test_a_hostile_message_is_looked_through_in_linear_time(part: str) -> None:
+    text = f"a{part * (300_000 // len(part))}b"
+    assert own_words("user", text, {}) == text
+    assert own_words("user", text[1:-1], {}).strip() == text[1:-1].strip()

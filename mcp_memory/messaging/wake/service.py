@@ -33,9 +33,13 @@ class Wake:
         self._databases, self._config = databases, config
         self._registry, self._client = RouteRegistry(config), RouteClient()
 
-    async def run(self) -> None:
-        """Ring until cancelled; for processes that stay."""
-        await WakeWorker(self._databases, self._registry, self._client, self._config.wake).run()
+    async def run(self, *, opens_mail: bool = False) -> None:
+        """Ring until cancelled; for processes that stay.
+
+        One that clients come and go at passes `opens_mail`: it rings before the first of them.
+        """
+        worker = WakeWorker(self._databases, self._registry, self._client, self._config.wake)
+        await worker.run(opens_mail=opens_mail)
 
     async def aclose(self) -> None:
         """Give up what is open."""

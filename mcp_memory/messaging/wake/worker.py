@@ -52,10 +52,13 @@ class WakeWorker:
         self._client, self._settings = client, settings
         self._served: dict[str, Database] = {}
 
-    async def run(self) -> None:
-        """Work until cancelled."""
+    async def run(self, *, opens_mail: bool = False) -> None:
+        """Work until cancelled, in what the process opens; routes of the settings open the mail's.
+
+        `opens_mail` opens it in any case: routes may have been added to it by command.
+        """
         async with anyio.create_task_group() as tasks:
-            if self._registry.own:
+            if opens_mail or self._registry.own:
                 tasks.start_soon(self._open_mail)
             while True:
                 for database in self._databases.opened():

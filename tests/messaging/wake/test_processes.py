@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 import pytest
 
@@ -95,6 +96,30 @@ async def test_a_server_killed_in_an_attempt_is_taken_over_when_its_lease_ends(
     assert rung.attempts == 2
     assert heard[0].key == heard[1].key
     assert heard[0].body == heard[1].body
+
+
+async def test_a_route_that_was_added_is_rung_by_a_server_that_nobody_has_called(
+    app: App, settings: Path, database_url: str
+) -> None:
+    document = {
+        "database": {"url": database_url},
+        "embeddings": {"provider": "hashing"},
+        "wake": {**QUICK, "allowed_targets": ["127.0.0.1"]},
+    }
+    await anyio.Path(settings).write_text(json.dumps(document))
+    own = Program({"HOME": str(settings.parent), "MCP_MEMORY_CONFIG": str(settings)})
+    await arrive(app, "alice", "bob")
+    async with endpoint() as door:
+        arguments = ("wake", "add", "bob", "--kind", "webhook", "--url", door.url())
+        assert (await anyio.to_thread.run_sync(own.run, *arguments)).code == 0
+        process = own.start("serve", "--transport", "streamable-http", "--port", "0")
+        try:
+            number = await send(app, "alice", "bob", "hello")
+            await until_bell(app, "alice", number, "rung")
+        finally:
+            process.kill()
+            await anyio.to_thread.run_sync(process.communicate)
+    assert [heard.told["message_ids"] for heard in door.heard] == [[str(number)]]
 
 
 async def test_two_servers_ring_for_each_message_once(
