@@ -473,7 +473,7 @@ class BackupFailed(TransferError):
 
 
 class RestoreFailed(TransferError):
-    """What an archive holds was taken back again; the database is empty."""
+    """What an archive holds was taken back again; the database is as it was."""
 
     def __init__(self, name: str, problem: str) -> None:
         self.name, self.problem = name, problem

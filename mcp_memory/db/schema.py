@@ -1,5 +1,7 @@
 """Our schema as a whole: its tables, how much is in each, a moment of it, and its end."""
 
+from collections.abc import Collection, Sequence
+
 from psycopg import sql
 
 from mcp_memory.db.cancellation import Connection
@@ -63,23 +65,33 @@ async def session_role(conn: Connection) -> str:
     return str(row[0])
 
 
-_LOCK = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
+_LOCK = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE;\n")
+
+_MUST_BE_EMPTY = sql.SQL("""
+DO $check$
+BEGIN
+    IF EXISTS (SELECT FROM {}) THEN
+        RAISE EXCEPTION 'the table % has rows', {};
+    END IF;
+END
+$check$;
+""")
+
+_DROP = sql.SQL("DROP SCHEMA IF EXISTS mcp_memory CASCADE;\n")
 
 
-async def lock_tables(conn: Connection) -> None:
-    """Keep everybody out of every table until the transaction ends."""
-    for table in await tables(conn):
-        await conn.execute(_LOCK.format(_identifier(table)))
+def clearing_script(known: Sequence[str], must_be_empty: Collection[str]) -> bytes:
+    """Statements that remove the schema with these tables, unless one of the others has rows.
 
-
-_DROP = """
-DROP SCHEMA IF EXISTS mcp_memory CASCADE
-"""
-
-
-async def drop_schema(conn: Connection) -> None:
-    """Remove the schema with all that is in it."""
-    await conn.execute(_DROP)
+    They are for a transaction of maintenance. Until it ends, nobody reads or writes there.
+    """
+    locks = [_LOCK.format(_identifier(table)) for table in known]
+    checks = [
+        _MUST_BE_EMPTY.format(_identifier(table), sql.Literal(table))
+        for table in known
+        if table in must_be_empty
+    ]
+    return sql.Composed([*locks, *checks, _DROP]).as_bytes()
 
 
 _ANALYZE = sql.SQL("ANALYZE {}")

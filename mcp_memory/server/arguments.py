@@ -1,6 +1,5 @@
 """Arguments of a call, checked before the tool runs, with complaints a model can act on."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
@@ -10,6 +9,7 @@ from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from mcp_memory.errors import InvalidInput, nearest
+from mcp_memory.server.json_input import parsed_json
 from mcp_memory.server.schemas import Schema, properties_of, required_of
 
 _SHOWN_LENGTH = 60
@@ -87,7 +87,7 @@ def _parsed(value: JsonValue, schema: Schema) -> JsonValue:
     if not isinstance(value, str) or schema.get("type") not in ("array", "object"):
         return value
     try:
-        return cast("JsonValue", json.loads(value))
+        return parsed_json(value)
     except (ValueError, RecursionError):
         return value
 
@@ -188,4 +188,6 @@ def _shown(given: object) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…"
+    shown = text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…"
+    # Half of a surrogate pair could not be sent back.
+    return shown.encode(errors="replace").decode()

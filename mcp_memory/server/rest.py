@@ -5,8 +5,6 @@ site's usual one.
 """
 
 from collections.abc import Mapping, Sequence
-from json import JSONDecodeError
-from typing import cast
 
 from pydantic import JsonValue
 from starlette.datastructures import QueryParams
@@ -19,6 +17,7 @@ from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput, McpMemoryError
 from mcp_memory.server.build import tools_of
 from mcp_memory.server.caller import acting_for
+from mcp_memory.server.json_input import parsed_json
 from mcp_memory.server.readable import readable
 from mcp_memory.server.schemas import properties_of
 from mcp_memory.server.toolset import MemoryTool, Observe
@@ -81,16 +80,16 @@ def _arguments(tool: MemoryTool, query: QueryParams) -> dict[str, JsonValue]:
 
 async def _document(request: Request) -> dict[str, JsonValue]:
     """The body, a JSON object."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise HTTPException(415, "The body must be JSON: Content-Type: application/json.")
     try:
-        document = cast("object", await request.json())
-    except (JSONDecodeError, UnicodeDecodeError, RecursionError) as exc:
+        document = parsed_json(await request.body())
+    except (ValueError, RecursionError) as exc:
         raise InvalidInput("body", "is no JSON") from exc
     if not isinstance(document, dict):
         raise InvalidInput("body", "use an object")
-    return cast("dict[str, JsonValue]", document)
+    return document
 
 
 def _written(document: dict[str, JsonValue]) -> tuple[str, dict[str, JsonValue]]:

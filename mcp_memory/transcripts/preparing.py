@@ -1,7 +1,7 @@
 """A batch of messages, validated and prepared for storing: pure functions, no database."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from uuid import uuid4
@@ -65,7 +65,7 @@ def _check_message(place: str, message: NewMessage, limits: LimitsConfig) -> Non
         raise InvalidInput(f"{place}.content", "holds NUL or half of a surrogate pair")
     if len(message.content.encode()) > limits.content_bytes:
         raise InvalidInput(f"{place}.content", f"is over {limits.content_bytes} bytes")
-    metadata = json.dumps(dict(message.metadata), default=str, ensure_ascii=False)
+    metadata = _as_json(f"{place}.metadata", message.metadata)
     if not is_storable(metadata) or "\\u0000" in metadata:
         raise InvalidInput(f"{place}.metadata", "holds NUL or half of a surrogate pair")
     if len(metadata) > _METADATA_BYTES:
@@ -73,6 +73,13 @@ def _check_message(place: str, message: NewMessage, limits: LimitsConfig) -> Non
     instant = message.created_at
     if instant is not None and (instant.tzinfo is None or instant < _FIRST_INSTANT):
         raise InvalidInput(f"{place}.created_at", "needs a zone and a year from 1900 on")
+
+
+def _as_json(parameter: str, metadata: Mapping[str, object]) -> str:
+    try:
+        return json.dumps(dict(metadata), default=str, ensure_ascii=False, allow_nan=False)
+    except ValueError as exc:
+        raise InvalidInput(parameter, "holds a number that is none, or too large") from exc
 
 
 def prepare(messages: Sequence[NewMessage], zone: tzinfo) -> PreparedBatch:

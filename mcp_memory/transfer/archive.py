@@ -76,7 +76,12 @@ class Archive:
             raise ArchiveUnusable(str(self.file), "it holds no memory of mcp-memory")
         with self.script(entries) as script:
             lines = list(script)
-        found = [_applied(row) for row in rows_in(lines)]
+        try:
+            found = [_applied(row) for row in rows_in(lines)]
+        except (KeyError, ValueError) as exc:
+            raise ArchiveUnusable(
+                str(self.file), "its migrations are none of mcp-memory's"
+            ) from exc
         return sorted(found, key=lambda each: each.number)
 
 

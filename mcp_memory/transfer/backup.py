@@ -1,5 +1,6 @@
 """Writing a database into an archive, and reading it again before it counts as written."""
 
+import errno
 import os
 import subprocess
 import tempfile
@@ -7,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcp_memory.db.programs import client_address, client_program
-from mcp_memory.errors import BackupFailed
+from mcp_memory.errors import BackupFailed, InvalidInput
 from mcp_memory.transfer.archive import Archive
 from mcp_memory.transfer.complaints import complaint_in
 
+_DRAFT = ".mcp-memory-backup."
 # Policies hold the owner too, and let him see every row while he maintains.
 _AS_MAINTENANCE = "mcp_memory.maintenance=on"
 
@@ -27,24 +29,43 @@ class Source:
     rows: dict[str, int]
 
 
-def write_archive(source: Source, file: Path) -> int:
+def write_archive(source: Source, file: Path, *, replace: bool) -> int:
     """Put a checked archive in the file's place, whole or not at all; its size in bytes.
 
     `BackupFailed` when it could not be written, or when not every row that the database had at
     that moment can be read from it.
     """
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    os.close(descriptor)
-    draft = Path(name)
     try:
-        _dump(source, draft)
-        if (rows := Archive(draft).count_rows()) != source.rows:
-            raise BackupFailed(source.name, f"the archive lacks {_difference(source.rows, rows)}")
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
-    _sync_folder(file.parent)
-    return file.stat().st_size
+        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=_DRAFT)
+        os.close(descriptor)
+        draft = Path(name)
+        try:
+            _dump(source, draft)
+            if (rows := Archive(draft).count_rows()) != source.rows:
+                what = _difference(source.rows, rows)
+                raise BackupFailed(source.name, f"the archive lacks {what}")
+            _put(draft, file, replace=replace)
+        finally:
+            draft.unlink(missing_ok=True)
+        _sync_folder(file.parent)
+        return file.stat().st_size
+    except OSError as exc:
+        raise BackupFailed(source.name, f"{file}: {exc.strerror}") from exc
+
+
+def _put(draft: Path, file: Path, *, replace: bool) -> None:
+    """Give the draft its name; where another process has just made that file, it is kept."""
+    if not replace:
+        try:
+            os.link(draft, file)
+        except FileExistsError:
+            raise InvalidInput("file", f"{file} is there already") from None
+        except OSError as exc:
+            if exc.errno not in (errno.EPERM, errno.ENOTSUP):
+                raise
+        else:
+            return
+    draft.replace(file)
 
 
 def _dump(source: Source, file: Path) -> None:

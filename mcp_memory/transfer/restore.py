@@ -19,7 +19,10 @@ from mcp_memory.transfer.script import CountedScript, grants, taken_from_everybo
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where an archive goes: a database without our schema, and whom it shall belong to."""
+    """Where an archive goes, and whom it shall belong to.
+
+    `clearing` is what makes room for it: the database may have our schema, with nothing in it.
+    """
 
     name: str
     url: str
@@ -27,6 +30,7 @@ class Target:
     roles: Roles
     search_path: str
     needs_tls: bool
+    clearing: bytes
 
 
 def run_archive(archive: Archive, contents: Sequence[str], target: Target) -> dict[str, int]:
@@ -49,6 +53,8 @@ def _whole(script: CountedScript, taken: Sequence[str], target: Target) -> Itera
     """
     yield b"BEGIN;\n"
     yield _SET_ROLE.format(sql.Identifier(target.role)).as_bytes()
+    yield _MAINTAIN
+    yield target.clearing
     yield from script
     yield "\n".join(taken).encode()
     for table, count in script.rows.items():
@@ -58,6 +64,7 @@ def _whole(script: CountedScript, taken: Sequence[str], target: Target) -> Itera
 
 
 _SET_ROLE = sql.SQL("SET ROLE {};\n")
+_MAINTAIN = b"SELECT set_config('mcp_memory.maintenance', 'on', true);\n"
 
 # Before the policies stand: they would hide rows from whoever is not above them.
 _CHECK = sql.SQL("""

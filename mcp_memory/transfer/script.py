@@ -10,7 +10,8 @@ _END = rb"\."
 _ENTRY = re.compile(r"\d+; \d+ \d+ (?P<what>.+)")
 # Policies and grants name the roles of the server that the archive comes from.
 _OF_ROLES = ("ACL ", "POLICY ", "ROW SECURITY ", "DEFAULT ACL ")
-_NEWEST_SETTING = b"SET transaction_timeout"
+_NEWEST_SETTING = b"SET transaction_timeout = 0;"
+_HEAD_LINES = 40
 _TAKEN = re.compile(r"REVOKE \w+ ON \w+ mcp_memory\..+ FROM PUBLIC;")
 
 
@@ -22,10 +23,10 @@ class CountedScript:
         self.rows: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[bytes]:
-        """Every line but those that servers before 17 do not know."""
+        """Every line but, at its head, what servers before 17 do not know."""
         lines = iter(self._lines)
-        for line in lines:
-            if line.startswith(_NEWEST_SETTING):
+        for number, line in enumerate(lines):
+            if number < _HEAD_LINES and line.strip() == _NEWEST_SETTING:
                 continue
             yield line
             if (begun := _COPY.match(line)) is not None:
@@ -78,5 +79,5 @@ def taken_from_everybody(lines: Iterable[bytes]) -> list[str]:
 
     They name no role of the server that the archive comes from.
     """
-    statements = (line.decode().strip() for line in lines)
+    statements = (line.decode(errors="replace").strip() for line in lines)
     return [each for each in statements if _TAKEN.fullmatch(each)]

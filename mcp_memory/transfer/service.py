@@ -51,7 +51,8 @@ class Transfer:
                 await schema.see_one_moment(conn)
                 await migrate.enter_as_owner(conn, layout.roles, layout.search_path)
                 source = await self._source(name, conn)
-                size = await anyio.to_thread.run_sync(write_archive, source, file)
+                write = partial(write_archive, source, file, replace=replace)
+                size = await anyio.to_thread.run_sync(write)
         return BackedUp(name, file, size, layout.migration, source.rows)
 
     async def _source(self, name: str, conn: Connection) -> Source:
@@ -68,8 +69,9 @@ class Transfer:
         """Bring an archive back into a database that holds nothing, and to the newest migration.
 
         It is made if it does not exist. `ArchiveUnusable`, `DatabaseTooNew` or `MigrationChanged`
-        for an archive that cannot be used here, `NotEmpty` for a database that holds anything:
-        then nothing is changed. `RestoreFailed` leaves an empty database.
+        for an archive that cannot be used here, `NotEmpty` for a database that holds anything,
+        `RestoreFailed` when it went wrong: then the database is as it was. Who uses it meanwhile
+        waits.
         """
         name = database or self._databases.configured_default
         archive = await anyio.to_thread.run_sync(Archive, file)
@@ -87,13 +89,15 @@ class Transfer:
         async with self._databases.direct_connection(name, create=True) as conn:
             layout = await provision.layout_for_migrating(conn, name)
             async with migrate.locked(conn, name):
-                await _make_room(conn, name, layout)
-                target = await self._target(name, conn, layout)
+                known = await _checked_empty(conn, name, layout)
+                target = await self._target(name, conn, layout, known)
                 return await anyio.to_thread.run_sync(
                     partial(run_archive, archive, contents, target)
                 )
 
-    async def _target(self, name: str, conn: Connection, layout: provision.Layout) -> Target:
+    async def _target(
+        self, name: str, conn: Connection, layout: provision.Layout, known: Sequence[str]
+    ) -> Target:
         return Target(
             name=name,
             url=self._databases.address_of(name).direct_url,
@@ -101,6 +105,7 @@ class Transfer:
             roles=layout.roles,
             search_path=layout.search_path,
             needs_tls=conn.pgconn.ssl_in_use,
+            clearing=schema.clearing_script(known, set(known) - _BOOKKEEPING),
         )
 
     async def _analyze(self, name: str) -> None:
@@ -112,10 +117,14 @@ class Transfer:
 
 def _checked_place(file: Path, replace: bool) -> Path:
     """Where the archive goes: what a link leads to, and never in the place of a device."""
-    place = file.resolve()
-    if place.exists() and not place.is_file():
+    try:
+        place = file.resolve()
+        is_there, is_file = place.exists(), place.is_file()
+    except OSError as exc:
+        raise InvalidInput("file", f"{file}: {exc.strerror}") from exc
+    if is_there and not is_file:
         raise InvalidInput("file", f"{file} is no file")
-    if place.exists() and not replace:
+    if is_there and not replace:
         raise InvalidInput("file", f"{file} is there already")
     if not place.parent.is_dir():
         raise InvalidInput("file", f"there is no folder {place.parent}")
@@ -124,13 +133,12 @@ def _checked_place(file: Path, replace: bool) -> Path:
     return place
 
 
-async def _make_room(conn: Connection, name: str, layout: provision.Layout) -> None:
-    """Remove a schema that holds nothing; `NotEmpty` for one that does."""
+async def _checked_empty(conn: Connection, name: str, layout: provision.Layout) -> Sequence[str]:
+    """The tables there are; `NotEmpty` for a database that holds anything."""
     async with conn.transaction():
         await migrate.enter_as_owner(conn, layout.roles, layout.search_path)
-        await schema.lock_tables(conn)
         counts = await schema.count_rows(conn)
-        held = {table: count for table, count in counts.items() if count}
-        if held.keys() - _BOOKKEEPING:
-            raise NotEmpty(name, {each: held[each] for each in held.keys() - _BOOKKEEPING})
-        await schema.drop_schema(conn)
+    held = {table: count for table, count in counts.items() if count and table not in _BOOKKEEPING}
+    if held:
+        raise NotEmpty(name, held)
+    return list(counts)

@@ -46,7 +46,7 @@ def _is_json(scope: Scope) -> bool:
     if scope["method"] != "POST" or scope["path"] != MCP_PATH:
         return True
     declared = Headers(scope=scope).get("content-type", "")
-    return declared.partition(";")[0].strip() == "application/json"
+    return declared.partition(";")[0].strip().lower() == "application/json"
 
 
 def _replayed(messages: list[Message], receive: Receive) -> Receive:

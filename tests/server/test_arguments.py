@@ -52,6 +52,7 @@ def check(**given: JsonValue) -> dict[str, object]:
         {"tags": ["a\0b"]},
         {"tags": '["a\\u0000b"]'},
         {"anchors": '{"\\ud800": "x"}'},
+        {"anchors": '{"pr": NaN}'},
     ],
 )
 def test_what_cannot_be_stored_is_refused_however_it_is_written(

@@ -76,6 +76,10 @@ async def test_a_mistake_in_a_search_is_named(
         (b'{"path": "a.md", "content": "x", "nonsense": 1}', "application/json", 400),
         (b'{"session_id": "s", "messages": []}', "application/json", 400),
         (b'{"path": "a.md", "content": "x", "database": "A!"}', "application/json", 400),
+        (b'{"path": "a.md", "content": NaN}', "application/json", 400),
+        (b'{"path": "a.md", "content": 1e400}', "application/json", 400),
+        (b'{"path": "a.md", "content": ' + b"9" * 5000 + b"}", "application/json", 400),
+        (b'{"path": "a.md", "content": "x", "\\ud800": 1}', "application/json", 400),
         (b'{"path": "a.md", "content": "x"}', "text/plain", 415),
     ],
 )

@@ -141,6 +141,21 @@ async def test_a_database_that_was_only_opened_is_as_good_as_none(full: App, fil
     await full.databases.writing("copy", "alice")
     await full.presence.note("alice", "copy")
     assert (await full.transfer.restore(file, database="copy")).rows["documents"] == 2
+    await full.databases.set_default("bob", "copy")
+    assert await found(full, "bob", "marmalade") == ["notice.md"]
+
+
+async def test_who_has_it_open_goes_on_when_a_restore_fails(
+    full: App, file: Path, database_url: str
+) -> None:
+    await full.transfer.back_up(file)
+    await full.databases.writing("copy", "alice")
+    await anyio.to_thread.run_sync(_damage, file, "flipped", database_url)
+    with pytest.raises((ArchiveUnusable, RestoreFailed)):
+        await full.transfer.restore(file, database="copy")
+
+    written = await full.documents.write("alice", SECRET, database="copy")
+    assert written.version == 1
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "foreign", "text", "empty"])

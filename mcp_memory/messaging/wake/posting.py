@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from socket import gaierror
 
 import httpx2
 from anyio import to_thread
@@ -59,7 +60,9 @@ class Poster:
             place = await targets.destination(url)
             client = await self._opened()
         except TargetRefused as exc:
-            return Attempt(f"the target is refused: {exc.reason}", is_refusal=True)
+            # A name that leads nowhere now may lead somewhere soon.
+            is_lasting = not isinstance(exc.__cause__, gaierror)
+            return Attempt(f"the target is refused: {exc.reason}", is_refusal=is_lasting)
         except OSError:
             return Attempt("SSL_CERT_FILE or SSL_CERT_DIR cannot be read", is_refusal=True)
         try:
