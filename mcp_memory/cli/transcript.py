@@ -13,7 +13,13 @@ from mcp_memory.cli.filling import embed_the_rest
 from mcp_memory.cli.following import follow
 from mcp_memory.cli.invocation import Invocation, pass_invocation
 from mcp_memory.cli.options import agent_option, database_option, json_option
-from mcp_memory.cli.output import print_json, print_table, printable, readable_size
+from mcp_memory.cli.output import (
+    counted,
+    print_json,
+    print_table,
+    printable,
+    readable_size,
+)
 from mcp_memory.cli.session import configured, run
 from mcp_memory.config import RetentionRule
 from mcp_memory.transcripts.importing.formats import FORMATS, FormatName
@@ -112,10 +118,10 @@ def _fail_if_not_understood(taken: Sequence[Imported]) -> None:
 
 def _tell(taken: Imported) -> None:
     counts = (
-        f"{taken.appended} messages",
+        counted(taken.appended, "message"),
         f"{taken.duplicates} known already" if taken.duplicates else "",
         f"{taken.ignored} left out" if taken.ignored else "",
-        f"{taken.bad_lines} lines not understood" if taken.bad_lines else "",
+        f"{counted(taken.bad_lines, 'line')} not understood" if taken.bad_lines else "",
     )
     kind = f" ({taken.format})" if taken.format else ""
     click.echo(printable(f"{taken.path}{kind}: {', '.join(count for count in counts if count)}"))

@@ -31,7 +31,7 @@ def test_bad_lines_are_named(program: Program, tmp_path: Path) -> None:
     file.write_text('nonsense\n{"role": "user", "content": "hello"}\n')
     ended = program.run("transcript", "import", str(file), "--format", "jsonl")
     assert ended.code == 0
-    assert "1 messages, 1 lines not understood" in ended.stdout
+    assert "1 message, 1 line not understood" in ended.stdout
     assert "at byte 0" in ended.stderr
 
 
@@ -64,7 +64,7 @@ def test_a_watched_file_is_followed_through_rotation(program: Program, session: 
             next_line(watching.stdout)
             with session.open("a") as opened:
                 opened.write(lines([claude(11, "user", "one more")]))
-            assert next_line(watching.stdout).endswith("1 messages")
+            assert next_line(watching.stdout).endswith("1 message")
             next_line(watching.stdout)
             session.rename(session.with_suffix(".old"))
             write(session, [claude(20, "user", "after"), claude(21, "user", "rotation")])

@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -40,7 +41,12 @@ class Node:
         return self._run([str(self.folder / "node_modules" / _INSPECTOR), "--cli", *arguments])
 
     def install(self) -> None:
-        """Fetch the packages, unless they are there."""
+        """Fetch the packages, unless they are there; one worker does it, the others wait."""
+        with (self.folder / "installing").open("w") as lock:
+            flock(lock, LOCK_EX)
+            self._install()
+
+    def _install(self) -> None:
         if all((self.folder / "node_modules" / path).exists() for path in (_SUITE, _INSPECTOR)):
             return
         npm = self.binary.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
