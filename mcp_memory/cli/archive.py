@@ -66,7 +66,7 @@ def restore(invocation: Invocation, file: Path, database: str | None, as_json: b
     """Bring back what FILE holds, all of it or nothing.
 
     The database is empty before, or made for it; one that holds anything is not touched. Every
-    table has as many rows as FILE afterwards, or the database stays empty. An archive of an older
+    table has as many rows as FILE afterwards, or nothing has changed. An archive of an older
     version is migrated. Use only files that you trust, as with pg_restore: they are programs.
 
     \b

@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+from mcp_memory.db.durable import sync_folder
 from mcp_memory.db.embedded_accounts import Account, run_as
 from mcp_memory.db.embedded_binaries import MAJOR_VERSION
 from mcp_memory.db.embedded_folder import ClusterFolder, make_private_folder, write_owned
@@ -68,7 +69,7 @@ def create_cluster(
             f"{folder.pgdata} is there but holds no cluster. Move it away, or set"
             " MCP_MEMORY_DATA_DIR to another folder."
         ) from exc
-    _sync(folder.root)
+    sync_folder(folder.root)
 
 
 def _initdb(draft: Path, binaries: Path, account: Account, keep_open: int) -> None:
@@ -112,14 +113,6 @@ def _buffer_mib() -> int:
     """A thirty-second of the memory in MiB, within bounds: what is not used stays free."""
     mib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
     return min(max(mib // 32, 128), 512)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_login_rules(folder: ClusterFolder, server: Account) -> None:

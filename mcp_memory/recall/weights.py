@@ -34,8 +34,8 @@ _DEFAULT, _WITHOUT_VECTORS = "minilm", "hashing"
 
 
 # Slope and constant where words have no say. Beside words, what hashing vectors share (spelling)
-# adds little; by themselves it is all there is: .48 to .75 for a message that holds the words asked
-# for, up to .25 for another.
+# adds little; by themselves it is all there is. Set by hand, not learned: in a talk of five
+# messages the cosine was .48 to .75 where the words asked for stood, mostly below .25 elsewhere.
 _HASHING_ONLY = (10.0, -3.5)
 
 

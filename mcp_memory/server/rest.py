@@ -21,6 +21,7 @@ from mcp_memory.server.json_input import parsed_json
 from mcp_memory.server.readable import readable
 from mcp_memory.server.schemas import properties_of
 from mcp_memory.server.toolset import MemoryTool, Observe
+from mcp_memory.web.body import is_json
 from mcp_memory.web.identity import caller_in
 
 SEARCH_PATH, INGEST_PATH = "/api/search", "/api/ingest"
@@ -80,8 +81,7 @@ def _arguments(tool: MemoryTool, query: QueryParams) -> dict[str, JsonValue]:
 
 async def _document(request: Request) -> dict[str, JsonValue]:
     """The body, a JSON object."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
+    if not is_json(request.headers):
         raise HTTPException(415, "The body must be JSON: Content-Type: application/json.")
     try:
         document = parsed_json(await request.body())

@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcp_memory.db.durable import sync_folder
 from mcp_memory.db.programs import client_address, client_program
 from mcp_memory.errors import BackupFailed, InvalidInput
 from mcp_memory.transfer.archive import Archive
@@ -47,7 +48,7 @@ def write_archive(source: Source, file: Path, *, replace: bool) -> int:
             _put(draft, file, replace=replace)
         finally:
             draft.unlink(missing_ok=True)
-        _sync_folder(file.parent)
+        sync_folder(file.parent)
         return file.stat().st_size
     except OSError as exc:
         raise BackupFailed(source.name, f"{file}: {exc.strerror}") from exc
@@ -87,12 +88,3 @@ def _difference(expected: dict[str, int], found: dict[str, int]) -> str:
     differing = [name for name in names if expected.get(name, 0) != found.get(name, 0)]
     told = [f"{name}: {found.get(name, 0)} of {expected.get(name, 0)} rows" for name in differing]
     return ", ".join(told) or "a table"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the file's name as durable as pg_dump made what is in it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

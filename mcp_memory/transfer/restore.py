@@ -105,16 +105,15 @@ def _run(script: Iterator[bytes], target: Target) -> None:
         *("--file=-", f"--dbname={conninfo}"),
     ]
     with tempfile.TemporaryFile() as said:
-        code = _piped(command, environment, script, said)
-        if code:
+        if not _has_taken(command, environment, script, said):
             said.seek(0)
             raise RestoreFailed(target.name, complaint_in(said.read()))
 
 
-def _piped(
+def _has_taken(
     command: Sequence[str], environment: Mapping[str, str], script: Iterator[bytes], said: IO[bytes]
-) -> int:
-    """The program's exit code after it was told the script, or as much of it as it took.
+) -> bool:
+    """Whether the program was told the whole script, and ended well.
 
     When the script breaks off, the program is killed: its end must not look like the script's.
     """
@@ -126,27 +125,19 @@ def _piped(
         stderr=said,
     )
     assert process.stdin is not None
+    is_told = False
     try:
-        _write_all(script, process.stdin)
+        # A pipe that breaks: the program has failed, and says why on stderr.
+        with suppress(BrokenPipeError):
+            for line in script:
+                process.stdin.write(line)
+            process.stdin.flush()
+            is_told = True
     except BaseException:
         process.kill()
         raise
     finally:
-        _close(process.stdin)
+        with suppress(BrokenPipeError):
+            process.stdin.close()
         code = process.wait()
-    return code
-
-
-def _write_all(script: Iterator[bytes], stream: IO[bytes]) -> None:
-    try:
-        for line in script:
-            stream.write(line)
-    except BrokenPipeError:
-        # It has failed and says why on stderr.
-        return
-
-
-def _close(stream: IO[bytes]) -> None:
-    """Close it though what is left in it may reach nobody."""
-    with suppress(BrokenPipeError):
-        stream.close()
+    return is_told and code == 0

@@ -22,7 +22,8 @@ class BodyLimit:
         if body is None:
             message = f"The request is larger than {self._limit} bytes."
             return await refusal(scope["path"], 413, message)(scope, receive, send)
-        if not _is_json(scope):
+        is_mcp = scope["method"] == "POST" and scope["path"] == MCP_PATH
+        if is_mcp and not is_json(Headers(scope=scope)):
             message = "The body must be JSON: Content-Type: application/json."
             return await refusal(scope["path"], 415, message)(scope, receive, send)
         return await self._app(scope, _replayed(body, receive), send)
@@ -41,11 +42,9 @@ class BodyLimit:
                 return messages
 
 
-def _is_json(scope: Scope) -> bool:
-    """What is posted to MCP's path is; what is not served at all is told as that."""
-    if scope["method"] != "POST" or scope["path"] != MCP_PATH:
-        return True
-    declared = Headers(scope=scope).get("content-type", "")
+def is_json(headers: Headers) -> bool:
+    """Whether the body is declared to be JSON."""
+    declared = headers.get("content-type", "")
     return declared.partition(";")[0].strip().lower() == "application/json"
 
 

@@ -31,12 +31,18 @@ async def add(app: App, receiver: Endpoint, path: str = "/", **more: object) -> 
     await app.wake.add("bob", {"kind": "webhook", "url": receiver.url(path), **more})
 
 
+async def send_in_vain(app: App) -> int:
+    """The id of a message to bob whose first ring has failed."""
+    await arrive(app, "alice", "bob")
+    number = await send(app, "alice", "bob", "hello")
+    await until_problem(app, "alice", number)
+    return number
+
+
 async def test_a_corrected_route_is_rung_at_once(make_config: MakeConfig) -> None:
     async with endpoint(IN_AN_HOUR) as receiver, ringing(allowing(make_config)) as app:
         await add(app, receiver, "/wrong")
-        await arrive(app, "alice", "bob")
-        number = await send(app, "alice", "bob", "hello")
-        await until_problem(app, "alice", number)
+        number = await send_in_vain(app)
 
         await add(app, receiver, "/right")
 
@@ -50,9 +56,7 @@ async def test_a_route_that_is_added_again_as_it_was_waits_as_it_was_asked_to(
 ) -> None:
     async with endpoint(IN_AN_HOUR) as receiver, ringing(allowing(make_config)) as app:
         await add(app, receiver)
-        await arrive(app, "alice", "bob")
-        number = await send(app, "alice", "bob", "hello")
-        await until_problem(app, "alice", number)
+        await send_in_vain(app)
         await add(app, receiver, allow_text=True)
         (listed,) = await app.wake.list()
     assert listed.outbox is not None
@@ -62,9 +66,7 @@ async def test_a_route_that_is_added_again_as_it_was_waits_as_it_was_asked_to(
 async def test_a_test_ring_that_works_ends_the_wait(make_config: MakeConfig) -> None:
     async with endpoint(IN_AN_HOUR) as receiver, ringing(allowing(make_config)) as app:
         await add(app, receiver)
-        await arrive(app, "alice", "bob")
-        number = await send(app, "alice", "bob", "hello")
-        await until_problem(app, "alice", number)
+        number = await send_in_vain(app)
 
         assert (await app.wake.test("bob")).is_rung
 
@@ -77,9 +79,7 @@ async def test_a_route_that_was_removed_and_added_rings_for_what_is_unread(
 ) -> None:
     async with endpoint(IN_AN_HOUR) as receiver, ringing(allowing(make_config)) as app:
         await add(app, receiver)
-        await arrive(app, "alice", "bob")
-        number = await send(app, "alice", "bob", "hello")
-        await until_problem(app, "alice", number)
+        number = await send_in_vain(app)
         await app.wake.remove("bob")
         gone = await bell(app, "alice", number)
         assert gone is not None
