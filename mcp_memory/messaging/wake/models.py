@@ -20,12 +20,16 @@ class StoredRoute:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A route that this process can ring; `floor` is the least priority that rings just now."""
+    """A route that this process can ring; `floor` is the least priority that rings just now.
+
+    `added_at` tells an added route from the one that may have taken its place since it was read.
+    """
 
     agent: str
     route: WakeRoute
     is_stored: bool
     floor: int = 0
+    added_at: datetime | None = None
 
     @property
     def digest(self) -> str:

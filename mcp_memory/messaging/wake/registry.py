@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from mcp_memory.config import Config, WakeRoute, is_quiet
@@ -84,7 +85,8 @@ class RouteRegistry:
 
     def _usable(self, stored: StoredRoute) -> list[Served]:
         try:
-            return [Served(stored.agent, self.read(stored), True)]
+            route = self.read(stored)
+            return [Served(stored.agent, route, True, added_at=stored.added_at)]
         except McpMemoryError as exc:
             complaint = f"{stored.agent}: {exc}"
             if complaint not in self._complaints:
@@ -96,4 +98,4 @@ class RouteRegistry:
         route = served.route
         quiet = is_quiet(route.quiet_hours, datetime.now(self._config.zone()))
         floor = route.urgent_priority if quiet else 0
-        return Served(served.agent, route, served.is_stored, floor)
+        return replace(served, floor=floor)

@@ -210,9 +210,13 @@ WITH held AS MATERIALIZED (
     SELECT d.agent_id, s.lease_seconds
     FROM doorbells d
     JOIN unnest(
-        %(agents)s::text[], %(floors)s::integer[], %(always)s::boolean[], %(leases)s::float8[]
-    ) AS s (agent, floor, always, lease_seconds) ON s.agent = d.agent_id
+        %(agents)s::text[], %(floors)s::integer[], %(always)s::boolean[], %(leases)s::float8[],
+        %(added)s::timestamptz[]
+    ) AS s (agent, floor, always, lease_seconds, added_at) ON s.agent = d.agent_id
     WHERE d.next_try_at <= now()
+      AND (s.added_at IS NULL OR EXISTS (
+          SELECT FROM wake_routes w WHERE w.agent_id = d.agent_id AND w.added_at = s.added_at
+      ))
       AND (d.leased_until IS NULL OR d.leased_until <= now())
       AND (s.always OR listening_key(d.agent_id) NOT IN (SELECT key FROM held))
       AND EXISTS (
@@ -243,12 +247,16 @@ async def claim(
     spare_seconds: float,
     gather_seconds: float,
 ) -> tuple[str, int] | None:
-    """An agent to ring for, held for one attempt and that long, and its failures until now."""
+    """An agent to ring for, held for one attempt and that long, and its failures until now.
+
+    Never by an added route that was replaced since it was read.
+    """
     parameters: dict[str, object] = {
         "agents": [each.agent for each in served],
         "floors": [each.floor for each in served],
         "always": [each.route.when_listening for each in served],
         "leases": [each.route.timeout_seconds + spare_seconds for each in served],
+        "added": [each.added_at for each in served],
         "lease": lease,
         "gather": gather_seconds,
     }

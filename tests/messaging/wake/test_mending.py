@@ -1,9 +1,14 @@
 """Routes that are corrected, removed and added again: what is unread is rung for all the same."""
 
+from functools import partial
+from uuid import uuid4
+
 import pytest
 
-from mcp_memory.app import App
+from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
+from mcp_memory.messaging.wake import store
+from mcp_memory.messaging.wake.registry import RouteRegistry
 from tests.fixtures.postgres import MakeConfig
 from tests.messaging.mail import arrive, send, take
 from tests.messaging.wake.endpoint import Endpoint, endpoint, status
@@ -49,6 +54,25 @@ async def test_a_corrected_route_is_rung_at_once(make_config: MakeConfig) -> Non
         rung = await until_bell(app, "alice", number, "rung")
         assert [heard.path for heard in receiver.heard] == ["/wrong", "/right"]
         assert rung.attempts == 2
+
+
+async def test_a_route_that_was_read_before_it_was_replaced_rings_nobody(
+    make_config: MakeConfig,
+) -> None:
+    config = allowing(make_config)
+    registry = RouteRegistry(config)
+    async with endpoint() as receiver, open_app(config) as app:
+        await arrive(app, "alice", "bob")
+        await add(app, receiver, "/wrong")
+        await send(app, "alice", "bob", "hello")
+        database = await app.databases.writing(None, "alice")
+        former = await registry.served(database)
+        await add(app, receiver, "/right")
+        present = await registry.served(database)
+
+        claim = partial(store.claim, lease=uuid4(), spare_seconds=5, gather_seconds=0)
+        assert await database.maintain(partial(claim, served=former)) is None
+        assert await database.maintain(partial(claim, served=present)) == ("bob", 0)
 
 
 async def test_a_route_that_is_added_again_as_it_was_waits_as_it_was_asked_to(
