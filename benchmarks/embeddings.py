@@ -30,7 +30,7 @@ from rich.table import Table
 
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.db.embedded import EmbeddedCluster

@@ -13,7 +13,7 @@ import anyio.to_thread
 from mcp_memory.config import Config, mask_url
 from mcp_memory.db import catalog, provision, registry
 from mcp_memory.db.addresses import BASE, Addresses
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Address, Database, Patience
 from mcp_memory.db.embedded import EmbeddedCluster
 from mcp_memory.db.listener import ListenerThread

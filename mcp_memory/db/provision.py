@@ -8,7 +8,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import class_row
 
 from mcp_memory.db import migrate
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.names import options_in
 from mcp_memory.db.roles import Roles, become_owner, ensure_roles, login_of, show_schema
 from mcp_memory.errors import DatabaseUnavailable
@@ -52,9 +52,7 @@ def conninfo(url: str) -> str:
 
 async def connect(url: str) -> Connection:
     """One connection in autocommit, outside every pool."""
-    return await psycopg.AsyncConnection.connect(
-        conninfo(url), autocommit=True, prepare_threshold=None
-    )
+    return await Connection.connect(conninfo(url), autocommit=True, prepare_threshold=None)
 
 
 @dataclass(frozen=True, slots=True)

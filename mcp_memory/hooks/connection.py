@@ -7,14 +7,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-import psycopg
-
 from mcp_memory.config import Config
-from mcp_memory.db.cancellation import Connection, Result
+from mcp_memory.db.connection import Connection, Result
 from mcp_memory.db.embedded import EmbeddedCluster
 from mcp_memory.db.migrate import as_identifier_list, shipped
 from mcp_memory.db.names import complete_url, derived_url
-from mcp_memory.db.transaction import Identity, transact
+from mcp_memory.db.transaction import Identity, transaction
 from mcp_memory.errors import DatabaseError
 from mcp_memory.hooks import store
 
@@ -32,20 +30,33 @@ class HookDatabase:
 
     async def read(self, agent: str, work: Callable[[Connection], Awaitable[Result]]) -> Result:
         """What `work` returns, run in a read-only transaction as `agent`."""
-        identity = replace(self.identity, agent=agent, is_read_only=True)
-        return await transact(self.conn, identity, lambda conn: work(conn))
+        async with self.reading(agent) as conn:
+            return await work(conn)
 
     async def write(self, agent: str, work: Callable[[Connection], Awaitable[Result]]) -> Result:
         """What `work` returns, run in a transaction as `agent` that commits when it returns."""
-        identity = replace(self.identity, agent=agent)
-        return await transact(self.conn, identity, lambda conn: work(conn))
+        async with self.writing(agent) as conn:
+            return await work(conn)
+
+    @asynccontextmanager
+    async def reading(self, agent: str) -> AsyncGenerator[Connection]:
+        """The connection in a read-only transaction as `agent`."""
+        identity = replace(self.identity, agent=agent, is_read_only=True)
+        async with transaction(self.conn, identity) as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def writing(self, agent: str) -> AsyncGenerator[Connection]:
+        """The connection in a transaction as `agent` that commits when the block ends well."""
+        async with transaction(self.conn, replace(self.identity, agent=agent)) as conn:
+            yield conn
 
 
 @asynccontextmanager
 async def opened(config: Config, timeout_seconds: float) -> AsyncGenerator[HookDatabase]:
     """The database, if it is there and as this version expects it; the cluster's is started."""
     with ExitStack() as stack:
-        conn = await psycopg.AsyncConnection.connect(
+        conn = await Connection.connect(
             _url(config, stack),
             autocommit=True,
             prepare_threshold=None,

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from mcp_memory.config import Config
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.hooks import recalled, store
 from mcp_memory.hooks.connection import HookDatabase
 from mcp_memory.text.terms import query_lexemes

@@ -9,7 +9,7 @@ import anyio.to_thread
 from mcp_memory import audit
 from mcp_memory.audit import Event
 from mcp_memory.config import TranscriptsConfig
-from mcp_memory.db.cancellation import Connection, Result
+from mcp_memory.db.connection import Connection, Result
 from mcp_memory.transcripts import flushing, preparing, store, writing
 from mcp_memory.transcripts.models import Appended, AppendMessages
 from mcp_memory.transcripts.preparing import PreparedBatch

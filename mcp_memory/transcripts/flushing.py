@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.transcripts.models import AppendMessages, Flush, Session
 from mcp_memory.transcripts.summaries import store
 

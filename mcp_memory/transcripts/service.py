@@ -5,7 +5,7 @@ from datetime import tzinfo
 from functools import partial
 
 from mcp_memory.config import LimitsConfig, TranscriptsConfig
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import AmbiguousMessage, InvalidInput, MessageNotFound, SessionNotFound
 from mcp_memory.paging import from_cursor, instant_in_cursor, to_cursor

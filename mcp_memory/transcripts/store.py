@@ -10,7 +10,7 @@ from datetime import datetime
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.text.findable import INDEXING
 from mcp_memory.transcripts.models import (
     Gap,

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.transcripts import store
 from mcp_memory.transcripts.indexing import NEIGHBOUR_CHARS, is_short, text_hash, windows
 from mcp_memory.transcripts.models import Piece, Session, Spoken, Stored

@@ -1,6 +1,6 @@
 """A schema as rows that can be compared: columns, indexes, policies, functions, grants."""
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 
 _SCHEMA = """
 SELECT 'column', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull::text

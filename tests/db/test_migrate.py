@@ -10,7 +10,7 @@ from psycopg import sql
 
 from mcp_memory.config import Config
 from mcp_memory.db import migrate, provision
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.db.migrate import Migration, load, shipped
 from mcp_memory.db.provision import Layout

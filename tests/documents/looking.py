@@ -6,7 +6,7 @@ from typing import LiteralString
 import anyio
 
 from mcp_memory.app import App
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.documents.models import WriteDocument, Written
 from mcp_memory.recall.models import SearchRequest
 

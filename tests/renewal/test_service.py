@@ -11,7 +11,7 @@ import pytest
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
 from mcp_memory.db import migrate, provision
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.migrate import shipped
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.graph.models import StoreMemory

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from mcp_memory.config import RetentionRule, TranscriptsConfig
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.transcripts import store as messages
 from mcp_memory.transcripts.indexing import NEIGHBOUR_CHARS, text_hash, windows

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.errors import InvalidInput, SummaryConflict
 from mcp_memory.text.terms import tsvector
 from mcp_memory.text.tokens import estimate_tokens

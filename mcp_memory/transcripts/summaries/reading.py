@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.text.snippets import fit
 from mcp_memory.text.tokens import estimate_tokens
 from mcp_memory.transcripts.summaries import store

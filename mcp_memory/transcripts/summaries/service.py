@@ -7,7 +7,7 @@ from itertools import pairwise
 from mcp_memory import audit
 from mcp_memory.audit import Event
 from mcp_memory.config import LimitsConfig
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput, SessionNotFound, SummaryConflict, SummaryNotFound
 from mcp_memory.paging import from_cursor, to_cursor
