@@ -92,7 +92,7 @@ async def _status(app: App, database: str | None) -> tuple[list[SpaceStatus], st
     agent = app.config.agent
     found = await spaces.status(agent, database=database)
     problem = await spaces.unusable(agent, database=database)
-    waiting = await app.renewal.waiting(agent, database=database)
+    waiting = await app.reindexer.waiting(app.session(agent, database))
     return found, spaces.own_model, problem, waiting
 
 
@@ -178,7 +178,7 @@ async def _backfill(
     agent = app.config.agent
     with _bar("indexing anew") as update:
         progress = partial(update, "indexing anew")
-        renewed = await app.renewal.finish(agent, database=database, progress=progress)
+        renewed = await app.reindexer.finish(app.session(agent, database), progress=progress)
     if name is None:
         found = [each.space for each in await spaces.status(agent, database=database)]
         chosen = [space for space in found if space.state != "dropping"]

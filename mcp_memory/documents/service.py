@@ -35,10 +35,10 @@ from mcp_memory.errors import (
     PermissionRefused,
     VersionConflict,
 )
-from mcp_memory.lexicon.service import Lexicon
 from mcp_memory.paging import from_cursor, to_cursor
-from mcp_memory.renewal.renewing import renew_document
+from mcp_memory.spaces.reindex import reindex_document
 from mcp_memory.spaces.service import Spaces
+from mcp_memory.spaces.word_counts import WordCounts
 from mcp_memory.text.chunking import document_title
 from mcp_memory.text.findable import day_of
 from mcp_memory.text.storable import is_storable
@@ -56,12 +56,12 @@ class Documents:
         self,
         databases: Databases,
         spaces: Spaces,
-        lexicon: Lexicon,
+        word_counts: WordCounts,
         limits: LimitsConfig,
         zone: tzinfo,
     ) -> None:
         self._databases, self._limits, self._zone = databases, limits, zone
-        self._spaces, self._lexicon = spaces, lexicon
+        self._spaces, self._word_counts = spaces, word_counts
 
     async def write(
         self, agent: str, request: WriteDocument, *, database: str | None = None
@@ -191,7 +191,7 @@ class Documents:
             return Deleted(path, purged=True)
 
         purged = await chosen.write(agent, purge)
-        await self._lexicon.merge_if_possible(chosen)
+        await self._word_counts.merge_if_possible(chosen)
         return purged
 
     async def purge_expired(
@@ -218,7 +218,7 @@ class Documents:
             return Expired(documents, keys)
 
         expired = await chosen.maintain(purge)
-        await self._lexicon.merge_if_possible(chosen)
+        await self._word_counts.merge_if_possible(chosen)
         return expired
 
     async def count(self, agent: str, *, database: str | None = None) -> dict[str, int]:
@@ -279,7 +279,7 @@ class Documents:
         await store.remove_chunks(conn, todo.removed)
         await store.move_chunks(conn, todo.kept)
         await store.describe_chunks(conn, document)
-        await renew_document(conn, self._zone, document.id)
+        await reindex_document(conn, self._zone, document.id)
         await self._add_chunks(conn, document, todo.added)
         return len(wanted)
 

@@ -4,13 +4,12 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from mcp_memory.config import Config
-from mcp_memory.db.connection import Connection
 from mcp_memory.hooks import recalled, store
 from mcp_memory.hooks.connection import HookDatabase
+from mcp_memory.search.prompt import search_by_words
 from mcp_memory.text.terms import query_lexemes
 from mcp_memory.transcripts import store as sessions
 from mcp_memory.transcripts.importing.lines import Importing
@@ -28,7 +27,6 @@ SECONDS: Mapping[str, float] = {
 EVENTS = tuple(SECONDS)
 _SPARE_SECONDS = 0.3
 _MEMORY_DOCUMENT = "MEMORY.md"
-_CANDIDATES = 30
 _PASSAGES = 6
 _MAX_PROMPT_CHARS = 4096
 
@@ -68,7 +66,8 @@ async def answer(config: Config, database: HookDatabase, event: Event) -> str:
 async def _start(config: Config, database: HookDatabase, event: Event) -> str:
     if event.text("source") == "compact":
         return await _thread(config, database, event)
-    text = await database.read(config.agent, partial(store.document, path=_MEMORY_DOCUMENT))
+    async with database.reading(config.agent) as conn:
+        text = await store.document(conn, _MEMORY_DOCUMENT)
     return recalled.document_text(_MEMORY_DOCUMENT, text)
 
 
@@ -77,10 +76,11 @@ async def _prompt(config: Config, database: HookDatabase, event: Event) -> str:
     lexemes = query_lexemes(event.text("prompt")[:_MAX_PROMPT_CHARS])
     if not lexemes:
         return ""
-    look = partial(store.memories, lexemes=lexemes, limit=_CANDIDATES)
-    found = await database.read(config.agent, look)
-    about = recalled.relevant(found, lexemes, config.search.min_score / 2)
-    return recalled.memories_text(about[:_PASSAGES], lexemes)
+    # Words say less than words and meaning do, of which search.min_score is the floor.
+    least = config.search.min_score / 2
+    async with database.reading(config.agent) as conn:
+        passages = await search_by_words(conn, lexemes, least, _PASSAGES)
+    return recalled.passages_text(passages, lexemes)
 
 
 async def _import(config: Config, database: HookDatabase, event: Event) -> None:
@@ -101,16 +101,13 @@ async def _keep_summary(config: Config, database: HookDatabase, event: Event) ->
     summary = event.text("compact_summary").strip()
     if not summary:
         return
-
-    async def keep(conn: Connection) -> None:
+    async with database.writing(config.agent) as conn:
         session = await sessions.lock_session(conn, event.text("session_id"))
         if session is not None:
             await leaves.cover_rest(conn, session, summary)
 
-    await database.write(config.agent, keep)
-
 
 async def _thread(config: Config, database: HookDatabase, event: Event) -> str:
-    look = partial(resume, session_id=event.text("session_id"), budget=recalled.BUDGET_TOKENS)
-    resumed = await database.read(config.agent, look)
+    async with database.reading(config.agent) as conn:
+        resumed = await resume(conn, event.text("session_id"), recalled.BUDGET_TOKENS)
     return "" if resumed is None else recalled.resumed_text(resumed)

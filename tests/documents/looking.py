@@ -8,7 +8,7 @@ import anyio
 from mcp_memory.app import App
 from mcp_memory.db.connection import Connection
 from mcp_memory.documents.models import WriteDocument, Written
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.kinds import SearchRequest
 
 
 async def write(app: App, agent: str, path: str, content: str) -> Written:
@@ -18,7 +18,7 @@ async def write(app: App, agent: str, path: str, content: str) -> Written:
 
 async def found(app: App, agent: str, query: str) -> list[str]:
     """The paths that a search gives, best first."""
-    answer = await app.recall.search(agent, SearchRequest(query, max_results=100))
+    answer = await app.search.passages(app.session(agent), SearchRequest(query, max_results=100))
     return [result.path for result in answer.results]
 
 

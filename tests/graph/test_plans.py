@@ -22,8 +22,8 @@ from mcp_memory.graph.reading.store import Page
 from mcp_memory.graph.similarity import store as similarity
 from mcp_memory.graph.traversal import store as traversal
 from mcp_memory.graph.traversal.store import TraversalOptions
-from mcp_memory.recall import routes
-from mcp_memory.recall.models import SearchFilter
+from mcp_memory.search import routes
+from mcp_memory.search.kinds import Filter
 from tests.fixtures.postgres import copy_template
 from tests.graph.crowd import AGENT, HUB, MEMORIES, fill
 from tests.graph.reading.telling import tell
@@ -35,7 +35,7 @@ Statement = Callable[[Connection], Awaitable[object]]
 
 NOW = Instants()
 OPTIONS = TraversalOptions(NOW, with_others=False)
-GRAPH = SearchFilter(sources=["graph"])
+GRAPH = Filter(sources=["graph"])
 KNOWS = Relation(77, "knows", 4001, "Entity77 Miller0", "Somebody", None, None)
 
 
@@ -205,7 +205,7 @@ async def test_how_much_a_recall_reads_does_not_follow_the_memory(app: App, quer
         return await original(agent, both)
 
     database.read = counted  # pyright: ignore[reportAttributeAccessIssue]  # restored with the app
-    await app.memory_recall.recall(AGENT, GraphQuery(query=query))
+    await app.search.facts(app.session(AGENT), GraphQuery(query=query))
 
     assert sum(read) < MEMORIES // 4
 

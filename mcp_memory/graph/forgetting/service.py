@@ -16,8 +16,8 @@ from mcp_memory.graph.forgetting import store
 from mcp_memory.graph.models import Forgotten, Head
 from mcp_memory.graph.names import memory_id
 from mcp_memory.graph.statements import store as statements_store
-from mcp_memory.lexicon.service import Lexicon
 from mcp_memory.spaces.service import Spaces
+from mcp_memory.spaces.word_counts import WordCounts
 
 
 class Forgetting:
@@ -27,12 +27,12 @@ class Forgetting:
         self,
         databases: Databases,
         spaces: Spaces,
-        lexicon: Lexicon,
+        word_counts: WordCounts,
         limits: LimitsConfig,
         zone: tzinfo,
     ) -> None:
         self._databases, self._limits, self._zone = databases, limits, zone
-        self._spaces, self._lexicon = spaces, lexicon
+        self._spaces, self._word_counts = spaces, word_counts
 
     async def forget(
         self, agent: str, id: str, *, reason: str = "", database: str | None = None
@@ -80,7 +80,7 @@ class Forgetting:
             return Forgotten(memory_id(head.id), purged=True)
 
         purged = await chosen.write(agent, purge)
-        await self._lexicon.merge_if_possible(chosen)
+        await self._word_counts.merge_if_possible(chosen)
         return purged
 
     async def revoke(
@@ -124,7 +124,7 @@ class Forgetting:
         for number, whose in found:
             purge = partial(_purge_outdated, number=number, age=kept)
             purged += await chosen.write(whose, purge)
-        await self._lexicon.merge_if_possible(chosen)
+        await self._word_counts.merge_if_possible(chosen)
         return purged
 
 

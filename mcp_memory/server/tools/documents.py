@@ -104,8 +104,7 @@ class DocumentTools:
     """The functions behind the tools; each docstring is what a model reads."""
 
     def __init__(self, app: App) -> None:
-        self._documents, self._result_context = app.documents, app.result_context
-        self._usage, self._config = app.usage, app.config
+        self._app, self._documents, self._config = app, app.documents, app.config
 
     async def memory_get(
         self,
@@ -134,8 +133,9 @@ class DocumentTools:
         elif (start_line, lines, version, owner) != (1, None, None, ""):
             raise InvalidInput("id", "takes no lines, version or owner; read by path for those")
         else:
-            excerpt = await self._result_context.read(caller.agent, id, database=database or None)
-            await self._usage.fetched(caller.agent, id, database=database or None)
+            session = self._app.session(caller.agent, database or None)
+            excerpt = await self._app.search.context(session, id)
+            await self._app.usage.count_fetch(session, id)
         shown = Excerpt.of(excerpt)
         return shown.model_copy(update={"caution": shown.caution or None})
 

@@ -58,7 +58,7 @@ class GraphReadingTools:
     """The functions behind the tools; their docstrings are what a model reads."""
 
     def __init__(self, app: App) -> None:
-        self._recall, self._config = app.memory_recall, app.config
+        self._app, self._config = app, app.config
 
     async def memory_graph_recall(
         self,
@@ -87,7 +87,8 @@ class GraphReadingTools:
             include_related=include_related,
             cursor=cursor,
         )
-        answer = await self._recall.recall(caller.agent, asked, database=database or None)
+        session = self._app.session(caller.agent, database or None)
+        answer = await self._app.search.facts(session, asked)
         return recalled(answer, with_related=include_related)
 
     async def memory_graph_query(
@@ -147,7 +148,8 @@ class GraphReadingTools:
             include_related=include_related,
             cursor=cursor,
         )
-        answer = await self._recall.recall(caller.agent, asked, database=database or None)
+        session = self._app.session(caller.agent, database or None)
+        answer = await self._app.search.facts(session, asked)
         return queried(answer, detail, with_related=include_related)
 
     def _instants(self, as_of: str, known_at: str) -> Instants:

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue, WithJsonSchema
 
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
-from mcp_memory.recall.transcripts import Match, TranscriptRequest
+from mcp_memory.search.messages import Match, TranscriptRequest
 from mcp_memory.server.caller import Caller, caller_of
 from mcp_memory.server.instants import instant
 from mcp_memory.server.parameters import Count, Cursor, DatabaseName
@@ -208,9 +208,8 @@ class TranscriptTools:
             max_results=given.max_results or 5,
             context=given.context,
         )
-        found = await self._app.transcript_search.search_transcripts(
-            agent, request, database=given.chosen_database
-        )
+        session = self._app.session(agent, given.chosen_database)
+        found = await self._app.search.messages(session, request)
         return answers.FoundMessages(
             results=[answers.MessageHitAnswer.of_hit(hit) for hit in found.results],
             degraded=found.degraded or None,

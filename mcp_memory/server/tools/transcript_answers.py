@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, JsonValue
 
-from mcp_memory.recall.transcripts import MessageHit
+from mcp_memory.search.messages import MessageHit
 from mcp_memory.server.toolset import Answer
 from mcp_memory.transcripts.models import Appended, Gap, Message
 from mcp_memory.transcripts.summaries.models import Part, Summary

@@ -8,7 +8,6 @@ from mcp_memory.app import App
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.errors import InvalidInput
 from mcp_memory.graph.models import Association, NamedEntity
-from mcp_memory.recall import graph_proximity
 from mcp_memory.server.tools.graph_answers import recalled
 from mcp_memory.text.tokens import estimate_tokens
 from mcp_memory.transcripts.models import AppendMessages, NewMessage
@@ -92,21 +91,19 @@ async def test_importance_orders_equals_and_no_more(app: App) -> None:
     assert len({each.score for each in found.memories}) == 1
 
 
-async def test_identity_never_decays_and_nothing_is_rewritten_by_reading(app: App) -> None:
+async def test_of_equals_the_newer_goes_first_and_nothing_is_rewritten_by_reading(app: App) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=3650)
-    await tell(app, "I am a kestrel.", memory_type="identity", occurred_at=long_ago)
-    await tell(app, "A kestrel flew by.", memory_type="observation", occurred_at=long_ago)
+    await tell(app, "A kestrel flew by.", importance=0.5)
+    await tell(app, "A kestrel flew by.", importance=0.5, occurred_at=long_ago)
 
-    found = await ask(app, query="kestrel")
-    fresh = {
-        each.held.memory_type: graph_proximity.freshness(each.held, datetime.now(UTC))
-        for each in found.memories
-    }
+    recalled_facts = await ask(app, query="kestrel")
+    searched = await search(app, "kestrel")
     again = await ask(app, query="kestrel")
 
-    assert fresh["identity"] == 1.0
-    assert fresh["observation"] < 0.001
-    assert again == found
+    assert [each.held.occurred_at for each in recalled_facts.memories] == [None, long_ago]
+    ids = [each.citation for each in searched.results]
+    assert ids == [f"graph/m{each.held.memory_id}@1" for each in recalled_facts.memories]
+    assert again == recalled_facts
 
 
 async def test_linked_memories_come_along_within_the_budget(app: App) -> None:
