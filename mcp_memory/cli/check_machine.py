@@ -14,7 +14,9 @@ from mcp_memory.cli.output import readable_size
 from mcp_memory.config import Config
 from mcp_memory.text.tokens import TokenCounter
 
-_DISTRIBUTION = "mcp-memory"
+_DISTRIBUTION = "mcp-memory-postgres"
+# Somebody else's on PyPI; its wheel writes over this package's files and this program's script.
+_STRANGER = "mcp-memory"
 _OLDEST_PYTHON = (3, 11)
 _VOCABULARY_SECONDS = 5.0
 _LITTLE_SPACE = 1024**3
@@ -25,19 +27,32 @@ def check_python() -> Finding:
     """The interpreter."""
     what = f"{platform.python_version()} at {sys.executable}"
     if sys.version_info < _OLDEST_PYTHON:
-        return problem("python", what, "install mcp-memory with Python 3.11 or newer")
+        return problem("python", what, f"install {_DISTRIBUTION} with Python 3.11 or newer")
     return ok("python", what)
 
 
 def check_packages() -> Finding:
-    """Everything that this package requires is installed."""
+    """Everything that this package requires is installed, and nothing that writes over it."""
     needed = list(_required())
     missing = [name for name in needed if not _is_installed(name)]
     if missing:
         what = f"not installed: {', '.join(missing)}"
         return problem("packages", what, f"{sys.executable} -m pip install {' '.join(missing)}")
+    if _is_installed(_STRANGER):
+        return _warn_of_stranger()
     version = metadata.version(_DISTRIBUTION)
-    return ok("packages", f"mcp-memory {version}, {len(needed)} required packages")
+    return ok("packages", f"{_DISTRIBUTION} {version}, {len(needed)} required packages")
+
+
+def _warn_of_stranger() -> Finding:
+    pip = f"{sys.executable} -m pip"
+    return warning(
+        "packages",
+        f"the distribution {_STRANGER} is installed too: it is not ours, and brings a package and"
+        " a command of the same names, so that either may have overwritten the other",
+        f"{pip} uninstall {_STRANGER}, then {pip} install --force-reinstall {_DISTRIBUTION}"
+        " (from a clone: -e .)",
+    )
 
 
 def _required() -> Iterator[str]:
