@@ -18,7 +18,6 @@ _DISTRIBUTION = "mcp-memory-postgres"
 # Somebody else's on PyPI; its wheel writes over this package's files and this program's script.
 _STRANGER = "mcp-memory"
 _OLDEST_PYTHON = (3, 11)
-_VOCABULARY_SECONDS = 5.0
 _LITTLE_SPACE = 1024**3
 _NO_SPACE = 100 * 1024**2
 
@@ -76,16 +75,17 @@ def check_timezone(config: Config) -> Finding:
     return ok("timezone", f"{config.timezone}, where it is {now:%Y-%m-%d %H:%M}")
 
 
-def check_vocabulary(seconds: float = _VOCABULARY_SECONDS) -> Finding:
-    """tiktoken's vocabulary is there, or can be had in time; without it counts are estimates."""
+def check_vocabulary() -> Finding:
+    """Whether tokens are counted or estimated; the vocabulary is never fetched unasked."""
     counter = TokenCounter()
-    counter.start_loading().join(timeout=seconds)
+    counter.load()
     if counter.is_exact:
-        return ok("tokens", "counted with tiktoken's o200k_base")
+        return ok("tokens", "counted with o200k_base, from tiktoken's cache")
     return warning(
         "tokens",
-        "estimated: tiktoken's vocabulary could not be loaded",
-        "let this machine reach the internet once, or point TIKTOKEN_CACHE_DIR at a copy",
+        "estimated: tiktoken's o200k_base is not on this machine, and is never fetched unasked",
+        "to have it, set TIKTOKEN_CACHE_DIR to a folder that stays and run"
+        f""" {sys.executable} -c "import tiktoken; tiktoken.get_encoding('o200k_base')" once""",
     )
 
 
