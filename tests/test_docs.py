@@ -11,8 +11,15 @@ import pytest
 
 from mcp_memory.cli import main
 from mcp_memory.config import Config, load, setting_keys
-from mcp_memory.config.outline import Group, Named, Shape, Value, outline
-from mcp_memory.config.variables import FILE_VARIABLE, SHORT_VARIABLES
+from mcp_memory.config.variables import (
+    FILE_VARIABLE,
+    SHORT_VARIABLES,
+    Group,
+    Named,
+    Shape,
+    Value,
+    outline,
+)
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "config.example.json"
