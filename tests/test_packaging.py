@@ -52,7 +52,7 @@ def test_the_wheel_is_typed_licensed_and_has_its_commands(wheel: Mapping[str, by
     assert "mcp_memory/py.typed" in wheel
     metadata = {Path(name).name: text for name, text in wheel.items() if ".dist-info/" in name}
     assert metadata["LICENSE"] == (ROOT / "LICENSE").read_bytes()
-    assert metadata["date_words.LICENSE"] == wheel["mcp_memory/text/date_words.LICENSE"]
+    assert metadata["words.LICENSE"] == wheel["mcp_memory/text/times/words.LICENSE"]
     scripts = metadata["entry_points.txt"].decode().split("\n")
     assert "mcp-memory = mcp_memory.cli:main" in scripts
     assert "mcp-memory-postgres = mcp_memory.cli:main" in scripts

@@ -6,8 +6,8 @@ from typing import cast
 import pytest
 
 from lab.date_words import LANGUAGES
-from mcp_memory.text.date_words import FILE, date_words
 from mcp_memory.text.stems import fold
+from mcp_memory.text.times.words import FILE, date_words
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
