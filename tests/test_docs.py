@@ -13,8 +13,15 @@ import pytest
 
 from mcp_memory.cli import main
 from mcp_memory.config import load, setting_keys
-from mcp_memory.config.outline import Group, Named, Shape, Value, outline
-from mcp_memory.config.variables import FILE_VARIABLE, SHORT_VARIABLES
+from mcp_memory.config.variables import (
+    FILE_VARIABLE,
+    SHORT_VARIABLES,
+    Group,
+    Named,
+    Shape,
+    Value,
+    outline,
+)
 from tests import settings_docs
 from tests.docs_pages import ROOT, Page, page, pages
 from tests.server.test_build import TOOLS

@@ -18,7 +18,7 @@ from mcp_memory.server.progress import report_progress
 from mcp_memory.server.tools import message_answers as answers
 from mcp_memory.server.toolset import ADDS, Answer, MemoryTool
 from mcp_memory.server.toolset import Arguments as Given
-from mcp_memory.text.dates import parse_span
+from mcp_memory.text.times.arguments import parse_span
 
 Action = Literal[
     "send",
