@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, WithJsonSchema
 
 from mcp_memory.app import App
+from mcp_memory.db.session import Session
 from mcp_memory.errors import InvalidInput
 from mcp_memory.recall.transcripts import Match, TranscriptRequest
 from mcp_memory.server.caller import Caller, caller_of
@@ -108,11 +109,6 @@ class Arguments:
     database: str
 
     @property
-    def chosen_database(self) -> str | None:
-        """The named database, or the caller's current one."""
-        return self.database or None
-
-    @property
     def required_session(self) -> str:
         """The session, which this action cannot do without."""
         if not self.session_id:
@@ -170,9 +166,10 @@ class TranscriptTools:
         # Every parameter but the caller is a field of that name.
         given: dict[str, Any] = {n: v for n, v in locals().items() if n not in ("self", "caller")}
         arguments = Arguments(**given)
-        return await self._actions()[action](caller.agent, arguments)
+        session = self._app.session(caller.agent, database or None)
+        return await self._actions()[action](session, arguments)
 
-    def _actions(self) -> dict[Action, Callable[[str, Arguments], Awaitable[Answer]]]:
+    def _actions(self) -> dict[Action, Callable[[Session, Arguments], Awaitable[Answer]]]:
         return {
             "append": self._append,
             "search": self._search,
@@ -187,7 +184,7 @@ class TranscriptTools:
             "resume": self._resume,
         }
 
-    async def _append(self, agent: str, given: Arguments) -> Answer:
+    async def _append(self, session: Session, given: Arguments) -> Answer:
         request = AppendMessages(
             session_id=given.required_session,
             messages=new_messages(self._app.config, given.messages or []),
@@ -195,12 +192,10 @@ class TranscriptTools:
             context_used=given.context_tokens_used,
             context_window=given.context_window,
         )
-        appended = await self._app.transcripts.append(
-            agent, request, database=given.chosen_database
-        )
+        appended = await self._app.transcripts.append(session, request)
         return answers.AppendedAnswer.of_append(appended)
 
-    async def _search(self, agent: str, given: Arguments) -> Answer:
+    async def _search(self, session: Session, given: Arguments) -> Answer:
         request = TranscriptRequest(
             query=given.query,
             match=given.match,
@@ -209,69 +204,65 @@ class TranscriptTools:
             context=given.context,
         )
         found = await self._app.transcript_search.search_transcripts(
-            agent, request, database=given.chosen_database
+            session.agent, request, database=session.database
         )
         return answers.FoundMessages(
             results=[answers.MessageHitAnswer.of_hit(hit) for hit in found.results],
             degraded=found.degraded or None,
         )
 
-    async def _recent(self, agent: str, given: Arguments) -> Answer:
+    async def _recent(self, session: Session, given: Arguments) -> Answer:
         page = await self._app.transcripts.recent(
-            agent,
+            session,
             self._filter(given),
             limit=given.limit,
             cursor=given.cursor,
-            database=given.chosen_database,
         )
         return answers.MessagesAnswer(
-            messages=[answers.MessageAnswer.of_message(each) for each in page.messages],
+            messages=[answers.MessageAnswer.of_message(each) for each in page],
             next_cursor=page.next_cursor or None,
         )
 
-    async def _get(self, agent: str, given: Arguments) -> Answer:
+    async def _get(self, session: Session, given: Arguments) -> Answer:
         if given.message_ids == []:
             return answers.MessagesAnswer(messages=[])
         found = await self._app.transcripts.get(
-            agent,
+            session,
             message_ids=given.message_ids or (),
             session_id=given.session_id or None,
             seq_from=given.seq_from,
             seq_to=given.seq_to,
-            database=given.chosen_database,
         )
         return answers.MessagesAnswer(
             messages=[answers.MessageAnswer.of_message(each) for each in found]
         )
 
-    async def _gaps(self, agent: str, given: Arguments) -> Answer:
+    async def _gaps(self, session: Session, given: Arguments) -> Answer:
         gaps = await self._app.transcripts.gaps(
-            agent,
+            session,
             min_hours=given.min_hours,
             session_id=given.session_id or None,
             limit=given.limit,
-            database=given.chosen_database,
         )
         return answers.GapsAnswer.of_gaps(gaps)
 
-    async def _stats(self, agent: str, given: Arguments) -> Answer:
-        stats = await self._app.transcripts.stats(agent, database=given.chosen_database)
+    async def _stats(self, session: Session, given: Arguments) -> Answer:
+        stats = await self._app.transcripts.stats(session)
         return answers.StatsAnswer.of(stats)
 
-    async def _sessions(self, agent: str, given: Arguments) -> Answer:
+    async def _sessions(self, session: Session, given: Arguments) -> Answer:
         page = await self._app.transcripts.sessions(
-            agent,
+            session,
             self._filter(given),
             limit=given.limit,
             cursor=given.cursor,
-            database=given.chosen_database,
         )
         return answers.SessionsAnswer(
-            sessions=[answers.SessionAnswer.of(each) for each in page.sessions],
+            sessions=[answers.SessionAnswer.of(each) for each in page],
             next_cursor=page.next_cursor or None,
         )
 
-    async def _summarize(self, agent: str, given: Arguments) -> Answer:
+    async def _summarize(self, session: Session, given: Arguments) -> Answer:
         request = Summarize(
             session_id=given.required_session,
             summary=given.summary,
@@ -279,35 +270,31 @@ class TranscriptTools:
             seq_to=given.seq_to,
             summary_ids=given.summary_ids or (),
         )
-        summary_id, depth = await self._app.summaries.summarize(
-            agent, request, database=given.chosen_database
-        )
+        summary_id, depth = await self._app.summaries.summarize(session, request)
         return answers.SummarizedAnswer(summary_id=summary_id, depth=depth)
 
-    async def _summaries(self, agent: str, given: Arguments) -> Answer:
-        found, next_cursor = await self._app.summaries.find(
-            agent,
+    async def _summaries(self, session: Session, given: Arguments) -> Answer:
+        page = await self._app.summaries.find(
+            session,
             query=given.query,
             session_id=given.session_id or None,
             limit=given.limit,
             cursor=given.cursor,
-            database=given.chosen_database,
         )
         return answers.SummariesAnswer(
-            summaries=[answers.SummaryAnswer.of_summary(each) for each in found],
-            next_cursor=next_cursor or None,
+            summaries=[answers.SummaryAnswer.of_summary(each) for each in page],
+            next_cursor=page.next_cursor or None,
         )
 
-    async def _expand(self, agent: str, given: Arguments) -> Answer:
+    async def _expand(self, session: Session, given: Arguments) -> Answer:
         if not given.summary_id:
             raise InvalidInput("summary_id", "is required for expand")
         expanded = await self._app.summaries.expand(
-            agent,
+            session,
             given.summary_id,
             max_tokens=given.max_tokens,
             include_messages=given.include_messages,
             max_depth=given.max_depth,
-            database=given.chosen_database,
         )
         return answers.ExpandedAnswer(
             parts=[answers.PartAnswer.of_part(part) for part in expanded.parts],
@@ -315,12 +302,11 @@ class TranscriptTools:
             truncated=expanded.truncated,
         )
 
-    async def _resume(self, agent: str, given: Arguments) -> Answer:
+    async def _resume(self, session: Session, given: Arguments) -> Answer:
         resumed = await self._app.summaries.resume(
-            agent,
+            session,
             given.required_session,
             max_tokens=given.max_tokens,
-            database=given.chosen_database,
         )
         return answers.ResumedAnswer(
             session_id=resumed.session_id,

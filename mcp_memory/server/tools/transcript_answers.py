@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, JsonValue
 
 from mcp_memory.recall.transcripts import MessageHit
 from mcp_memory.server.toolset import Answer
-from mcp_memory.transcripts.models import Appended, Gap, Message
+from mcp_memory.transcripts.models import AppendResult, Gap, Message
 from mcp_memory.transcripts.summaries.models import Part, Summary
 
 
@@ -28,7 +28,7 @@ class AppendedAnswer(Answer):
     flush: FlushAnswer | None
 
     @classmethod
-    def of_append(cls, appended: Appended) -> "AppendedAnswer":
+    def of_append(cls, appended: AppendResult) -> "AppendedAnswer":
         """The answer to this append."""
         return cls.of(appended)
 
