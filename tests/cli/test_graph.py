@@ -21,7 +21,7 @@ def told(program: Program, config: Config) -> Program:
                 memory = StoreMemory(
                     f"{name} came", source="web:gossip", entities=(NamedEntity(name, "person"),)
                 )
-                await app.graph.store(config.agent, memory)
+                await app.graph.store(app.session(config.agent), memory)
 
     anyio.run(tell)
     return program

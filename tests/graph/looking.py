@@ -47,13 +47,13 @@ class Narrowed:
 
 async def store(app: App, content: str, agent: str = "alice", **fields: object) -> Stored:
     """Store a memory of alice's."""
-    return await app.graph.store(agent, StoreMemory(content, **fields))  # pyright: ignore[reportArgumentType]  # fields by name
+    return await app.graph.store(app.session(agent), StoreMemory(content, **fields))  # pyright: ignore[reportArgumentType]  # fields by name
 
 
 async def update(app: App, id: str, agent: str = "alice", **fields: object) -> list[str]:
     """Change a memory of alice's; what changed."""
     request = UpdateMemory(id, **fields)  # pyright: ignore[reportArgumentType]  # fields by name
-    return (await app.graph.update(agent, request)).changed
+    return (await app.graph.update(app.session(agent), request)).changed
 
 
 async def found(app: App, query: str, agent: str = "alice") -> list[str]:

@@ -206,13 +206,13 @@ async def two_names_of_ada(app: App) -> None:
 
 async def test_merged_entities_are_one_under_both_names(app: App) -> None:
     await two_names_of_ada(app)
-    kept = await app.identity.merge("alice", "the countess", "Ada Lovelace")
+    kept = await app.identity.merge(app.session("alice"), "the countess", "Ada Lovelace")
 
     assert await named(app, NamedEntity("Milady")) == [kept]
     assert await named(app, NamedEntity("The Countess", "noble")) == [kept]
     assert await named(app, NamedEntity("the countess", "person"), content="x") == [kept]
     assert (2, "Charles>The Countess", "Charles>Ada Lovelace") in await spoken_of(app)
-    listed = await app.identity.list("alice")
+    listed = await app.identity.list(app.session("alice"))
     assert {each.name: each.aliases for each in listed} == {
         "Ada Lovelace": ["Milady", "The Countess"],
         "Charles": [],
@@ -222,9 +222,11 @@ async def test_merged_entities_are_one_under_both_names(app: App) -> None:
 async def test_what_was_merged_parts_again_as_it_was(app: App) -> None:
     await two_names_of_ada(app)
     before = await spoken_of(app)
-    await app.identity.merge("alice", "The Countess", "Ada Lovelace")
+    await app.identity.merge(app.session("alice"), "The Countess", "Ada Lovelace")
     assert await spoken_of(app) != before
-    parted = await app.identity.split("alice", "Ada Lovelace", ["The Countess", "Milady"])
+    parted = await app.identity.split(
+        app.session("alice"), "Ada Lovelace", ["The Countess", "Milady"]
+    )
 
     assert await spoken_of(app) == before
     assert await named(app, NamedEntity("Milady")) == [parted]
@@ -240,14 +242,14 @@ async def test_what_cannot_be_merged_or_split_is_refused_and_stays(app: App) -> 
     before = await spoken_of(app)
 
     with pytest.raises(EntityNotFound):
-        await app.identity.merge("bob", "The Countess", "Ada Lovelace")
+        await app.identity.merge(app.session("bob"), "The Countess", "Ada Lovelace")
     with pytest.raises(EntityNotFound):
-        await app.identity.split("alice", "Nobody", ["x"])
+        await app.identity.split(app.session("alice"), "Nobody", ["x"])
     for names in ([], ["Ada Lovelace"], ["unheard of"]):
         with pytest.raises(InvalidInput):
-            await app.identity.split("alice", "Ada Lovelace", names)
+            await app.identity.split(app.session("alice"), "Ada Lovelace", names)
     with pytest.raises(InvalidInput):
-        await app.identity.merge("alice", "Ada Lovelace", "ada lovelace")
+        await app.identity.merge(app.session("alice"), "Ada Lovelace", "ada lovelace")
     with pytest.raises(MemoryConflict):
-        await app.identity.merge("alice", "Charles", "Ada Lovelace")
+        await app.identity.merge(app.session("alice"), "Charles", "Ada Lovelace")
     assert await spoken_of(app) == before

@@ -69,17 +69,17 @@ async def _take(app: App, agent: str, model: Model, step: Step, text: str) -> No
             await _store(app, agent, model, step, text, chosen)
         case "update":
             request = UpdateMemory(chosen, content=text, valid_from=start, valid_until=end)
-            await app.graph.update(agent, request)
+            await app.graph.update(app.session(agent), request)
             model.update(chosen, text, step)
         case "end":
             if step.end is not None and step.end > min(model.present(chosen).days):
-                await app.graph.update(agent, UpdateMemory(chosen, valid_until=end))
+                await app.graph.update(app.session(agent), UpdateMemory(chosen, valid_until=end))
                 model.end(chosen, step.end)
         case "forget":
-            await app.forgetting.forget(agent, chosen)
+            await app.forgetting.forget(app.session(agent), chosen)
             model.forgotten.add(chosen)
         case "undo":
-            await app.forgetting.restore(agent, chosen)
+            await app.forgetting.restore(app.session(agent), chosen)
             model.forgotten.discard(chosen)
 
 
@@ -92,7 +92,7 @@ async def _store(
         valid_until=instant_of(step.end),
         supersedes=older or "",
     )
-    stored = await app.graph.store(agent, memory)
+    stored = await app.graph.store(app.session(agent), memory)
     model.store(stored.id, text, step, older)
 
 

@@ -71,16 +71,16 @@ async def test_exactly_the_same_again_is_the_memory_that_is_there(app: App) -> N
 async def test_what_differs_in_anything_that_is_said_is_another_memory(
     app: App, fields: dict[str, object]
 ) -> None:
-    await app.graph.store("alice", StoreMemory("Ada lives in Ghent"))
+    await app.graph.store(app.session("alice"), StoreMemory("Ada lives in Ghent"))
     other = replace(StoreMemory("Ada lives in Ghent"), **fields)  # pyright: ignore[reportArgumentType]  # fields by name
 
-    assert not (await app.graph.store("alice", other)).repeated
+    assert not (await app.graph.store(app.session("alice"), other)).repeated
 
 
 async def test_the_same_from_two_agents_is_two_memories(app: App) -> None:
     await store(app, "Ada lives in Ghent")
     await store(app, "Ada lives in Ghent", agent="bob")
-    await app.forgetting.forget("alice", "m1")
+    await app.forgetting.forget(app.session("alice"), "m1")
 
     assert await found(app, "Ada Ghent", agent="bob") == ["Ada lives in Ghent"]
     assert await found(app, "Ada Ghent") == []
@@ -226,7 +226,7 @@ async def test_what_cannot_be_stored_is_refused_and_nothing_is(
 ) -> None:
     request = replace(StoreMemory("something"), **fields)  # pyright: ignore[reportArgumentType]  # fields by name
     with pytest.raises(InvalidInput) as caught:
-        await app.graph.store("alice", request)
+        await app.graph.store(app.session("alice"), request)
 
     assert caught.value.parameter == parameter
     assert await rows(app, "SELECT count(*) FROM memories") == [(0,)]
@@ -234,12 +234,12 @@ async def test_what_cannot_be_stored_is_refused_and_nothing_is(
 
 async def test_a_key_given_twice_stores_once_and_answers_twice(app: App) -> None:
     memory = StoreMemory("the price is 5", idempotency_key="k", valid_from=day(1))
-    first = await app.graph.store("alice", memory)
+    first = await app.graph.store(app.session("alice"), memory)
     await update(app, first.id, content="the price is 6")
 
-    assert (await app.graph.store("alice", memory)).id == first.id
+    assert (await app.graph.store(app.session("alice"), memory)).id == first.id
     with pytest.raises(IdempotencyConflict):
-        await app.graph.store("alice", replace(memory, content="the price is 7"))
+        await app.graph.store(app.session("alice"), replace(memory, content="the price is 7"))
     assert await rows(app, "SELECT count(*) FROM memories") == [(1,)]
 
 
@@ -249,23 +249,25 @@ UNKNOWN = ["m999", "nothing", "e1", "00000000-0000-0000-0000-000000000000", ""]
 @pytest.mark.parametrize("id", UNKNOWN)
 async def test_an_unknown_id_is_not_found(app: App, id: str) -> None:
     with pytest.raises(MemoryNotFound):
-        await app.graph.update("alice", UpdateMemory(id, content="x"))
+        await app.graph.update(app.session("alice"), UpdateMemory(id, content="x"))
     with pytest.raises(MemoryNotFound):
         await store(app, "x", associations=(Association(id),))
     with pytest.raises(MemoryNotFound):
-        await app.forgetting.forget("alice", id)
+        await app.forgetting.forget(app.session("alice"), id)
 
 
 async def test_anothers_private_memory_is_like_an_unknown_one(app: App) -> None:
     secret = await store(app, "alice's secret")
 
     for attempt in (
-        app.graph.update("bob", UpdateMemory(secret.id, content="mine")),
-        app.graph.store("bob", StoreMemory("mine", supersedes=secret.id)),
-        app.graph.store("bob", StoreMemory("mine", associations=(Association(secret.id),))),
-        app.forgetting.forget("bob", secret.id),
-        app.forgetting.restore("bob", secret.id),
-        app.forgetting.purge("bob", secret.id),
+        app.graph.update(app.session("bob"), UpdateMemory(secret.id, content="mine")),
+        app.graph.store(app.session("bob"), StoreMemory("mine", supersedes=secret.id)),
+        app.graph.store(
+            app.session("bob"), StoreMemory("mine", associations=(Association(secret.id),))
+        ),
+        app.forgetting.forget(app.session("bob"), secret.id),
+        app.forgetting.restore(app.session("bob"), secret.id),
+        app.forgetting.purge(app.session("bob"), secret.id),
     ):
         with pytest.raises(MemoryNotFound) as caught:
             await attempt
@@ -282,9 +284,9 @@ async def test_what_another_shares_can_be_linked_to_and_not_changed(app: App) ->
     assert linked.id == "m2"
     assert (await found(app, "office closed", agent="bob"))[0] == "the office is closed"
     with pytest.raises(PermissionRefused):
-        await app.graph.update("bob", UpdateMemory(notice.id, content="open"))
+        await app.graph.update(app.session("bob"), UpdateMemory(notice.id, content="open"))
     with pytest.raises(PermissionRefused):
-        await app.graph.store("bob", StoreMemory("open", supersedes=notice.id))
+        await app.graph.store(app.session("bob"), StoreMemory("open", supersedes=notice.id))
 
 
 async def test_a_version_written_in_private_stays_private_when_the_memory_is_shared(

@@ -18,9 +18,13 @@ async def _answer(app: App, line: str) -> str:
                 entities=(NamedEntity("Ada", "person", ("Countess",)),),
                 relations=(NamedRelation("Ada", "lives_in", "Ghent"),),
             )
-            return (await app.graph.store("alice", memory)).id
+            return (await app.graph.store(app.session("alice"), memory)).id
         case ["update", text]:
-            return str((await app.graph.update("alice", UpdateMemory("m1", content=text))).version)
+            return str(
+                (
+                    await app.graph.update(app.session("alice"), UpdateMemory("m1", content=text))
+                ).version
+            )
         case _:
             raise ValueError(line)
 
@@ -28,7 +32,7 @@ async def _answer(app: App, line: str) -> str:
 async def _serve(database_url: str) -> None:
     document = {"database": {"url": database_url}, "embeddings": {"provider": "hashing"}}
     async with open_app(Config.model_validate(document)) as app:
-        await app.graph.count("alice")
+        await app.graph.count(app.session("alice"))
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         while line := (await anyio.to_thread.run_sync(sys.stdin.readline)).strip():

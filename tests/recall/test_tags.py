@@ -95,10 +95,10 @@ async def test_a_section_is_found_by_the_headings_above_it(shelf: App) -> None:
 
 async def test_a_memory_is_found_by_its_tag_until_it_loses_it(shelf: App) -> None:
     memory = StoreMemory("Ada prunes the roses in March.", tags=("horticulture",))
-    stored = await shelf.graph.store("alice", memory)
+    stored = await shelf.graph.store(shelf.session("alice"), memory)
     assert (await found(shelf, "horticulture"))[0] == f"graph/{stored.id}"
 
-    await shelf.graph.update("alice", UpdateMemory(stored.id, tags=("roses",)))
+    await shelf.graph.update(shelf.session("alice"), UpdateMemory(stored.id, tags=("roses",)))
     assert await found(shelf, "horticulture") == []
-    await shelf.forgetting.forget("alice", stored.id)
+    await shelf.forgetting.forget(shelf.session("alice"), stored.id)
     assert await found(shelf, "roses") == []

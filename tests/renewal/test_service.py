@@ -40,7 +40,7 @@ async def write_all(app: App) -> None:
     ]
     await app.transcripts.append("alice", AppendMessages("s", said))
     memory = StoreMemory("Ben left yesterday.", tags=("crew",), occurred_at=TOLD)
-    await app.graph.store("alice", memory)
+    await app.graph.store(app.session("alice"), memory)
     await until_embedded(app)
 
 

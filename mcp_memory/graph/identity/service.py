@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mcp_memory import audit
 from mcp_memory.audit import Event
 from mcp_memory.db.connection import Connection
-from mcp_memory.db.databases import Databases
+from mcp_memory.db.session import Session
 from mcp_memory.errors import EntityNotFound, InvalidInput, MemoryConflict
 from mcp_memory.graph.entities import store as entities
 from mcp_memory.graph.entities.store import Entity
@@ -22,53 +22,34 @@ _WHERE_LISTED = "`mcp-memory graph entities` lists all."
 class Identity:
     """Says which of an agent's entities are one. Names are not lost: what was joined can part."""
 
-    def __init__(self, databases: Databases) -> None:
-        self._databases = databases
-
     async def list(
-        self,
-        agent: str,
-        *,
-        prefix: str = "",
-        after: int = 0,
-        limit: int = 100,
-        database: str | None = None,
+        self, session: Session, *, prefix: str = "", after: int = 0, limit: int = 100
     ) -> list[ListedEntity]:
         """The agent's entities whose name begins so, after the one of that number."""
-        chosen = await self._databases.reading(database, agent)
         folded = normal(prefix) if prefix.strip() else ""
-        return await chosen.read(agent, lambda conn: store.listed(conn, folded, after, limit))
+        async with session.reading() as conn:
+            return await store.listed(conn, folded, after, limit)
 
-    async def merge(self, agent: str, gone: str, kept: str, *, database: str | None = None) -> str:
+    async def merge(self, session: Session, gone: str, kept: str) -> str:
         """Let `gone` (a name or an id) be another name of `kept`; the id of what is left."""
-        chosen = await self._databases.reading(database, agent)
-
-        async def merge(conn: Connection) -> str:
+        async with session.writing(create=False) as conn:
             await entities.hold(conn)
             one, other = await _named(conn, gone), await _named(conn, kept)
             if one.id == other.id:
                 raise InvalidInput("entity", f"{gone!r} and {kept!r} are one already")
             await _merge(conn, one, other)
-            await audit.record(conn, Event(agent, "merge", "entity", entity_id(other.id)))
-            return entity_id(other.id)
+            await audit.record(conn, Event(session.agent, "merge", "entity", entity_id(other.id)))
+        return entity_id(other.id)
 
-        return await chosen.write(agent, merge)
-
-    async def split(
-        self, agent: str, entity: str, names: Sequence[str], *, database: str | None = None
-    ) -> str:
+    async def split(self, session: Session, entity: str, names: Sequence[str]) -> str:
         """Let what goes by these names of the entity be one of its own; the new entity's id."""
         if not names:
             raise InvalidInput("names", "is empty; name what is to be an entity of its own")
-        chosen = await self._databases.reading(database, agent)
-
-        async def split(conn: Connection) -> str:
+        async with session.writing(create=False) as conn:
             await entities.hold(conn)
             number = await _split(conn, await _named(conn, entity), names)
-            await audit.record(conn, Event(agent, "split", "entity", entity_id(number)))
-            return entity_id(number)
-
-        return await chosen.write(agent, split)
+            await audit.record(conn, Event(session.agent, "split", "entity", entity_id(number)))
+        return entity_id(number)
 
 
 async def _named(conn: Connection, reference: str) -> Entity:

@@ -84,7 +84,7 @@ class DatabaseTools:
     def __init__(self, app: App) -> None:
         self._databases, self._spaces = app.databases, app.spaces
         self._documents, self._transcripts = app.documents, app.transcripts
-        self._graph = app.graph
+        self._graph, self._session = app.graph, app.session
         self._messages = app.messages
 
     async def memory_list_databases(self, caller: Caller) -> DatabaseList:
@@ -139,9 +139,9 @@ class DatabaseTools:
 
     async def _counts(self, caller: Caller, database: str) -> dict[str, int]:
         counts: dict[str, int] = {}
-        for service in (self._documents, self._transcripts, self._graph):
+        for service in (self._documents, self._transcripts):
             counts |= await service.count(caller.agent, database=database)
-        return counts
+        return counts | await self._graph.count(self._session(caller.agent, database))
 
     async def _unread(self, caller: Caller) -> int:
         """Mail lies in the configured default database, wherever else the caller works."""

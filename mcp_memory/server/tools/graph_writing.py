@@ -171,7 +171,7 @@ class GraphWritingTools:
             shared=shared,
             idempotency_key=idempotency_key,
         )
-        stored = await self._app.graph.store(caller.agent, memory, database=database or None)
+        stored = await self._app.graph.store(self._app.session(caller.agent, database), memory)
         return _stored(StoredAnswer.of(stored))
 
     async def memory_graph_update(
@@ -226,7 +226,8 @@ class GraphWritingTools:
             reason=reason,
             idempotency_key=idempotency_key,
         )
-        updated = await self._app.graph.update(caller.agent, request, database=database or None)
+        session = self._app.session(caller.agent, database)
+        updated = await self._app.graph.update(session, request)
         return UpdatedAnswer.of(updated)
 
     async def memory_graph_forget(
@@ -244,15 +245,13 @@ class GraphWritingTools:
         """
         if undo and purge:
             raise InvalidInput("undo", "cannot go with purge; choose one")
-        forgetting = self._app.forgetting
+        forgetting, session = self._app.forgetting, self._app.session(caller.agent, database)
         if undo:
-            done = await forgetting.restore(caller.agent, id, database=database or None)
+            done = await forgetting.restore(session, id)
         elif purge:
-            done = await forgetting.purge(caller.agent, id, database=database or None)
+            done = await forgetting.purge(session, id)
         else:
-            done = await forgetting.forget(
-                caller.agent, id, reason=reason, database=database or None
-            )
+            done = await forgetting.forget(session, id, reason=reason)
         answer = ForgottenAnswer.of(done)
         only = {"restored": answer.restored or None, "purged": answer.purged or None}
         return answer.model_copy(update=only)

@@ -29,12 +29,12 @@ async def tell(app: App, content: str, agent: str = "alice", /, **fields: object
         ),
         **fields,  # pyright: ignore[reportArgumentType]  # its fields are given by name
     )
-    return (await app.graph.store(agent, memory)).id
+    return (await app.graph.store(app.session(agent), memory)).id
 
 
 async def change(app: App, id: str, agent: str = "alice", /, **fields: object) -> None:
     """Update a memory."""
-    await app.graph.update(agent, UpdateMemory(id, **fields))  # pyright: ignore[reportArgumentType]  # its fields are given by name
+    await app.graph.update(app.session(agent), UpdateMemory(id, **fields))  # pyright: ignore[reportArgumentType]  # its fields are given by name
 
 
 async def ask(app: App, agent: str = "alice", /, **fields: object) -> GraphAnswer:

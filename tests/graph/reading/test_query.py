@@ -239,7 +239,7 @@ async def test_what_is_forgotten_or_expired_is_nowhere(app: App) -> None:
     soon = datetime.now(UTC) + timedelta(milliseconds=200)
     await tell(app, "old kestrel", entities=["Ben"], expires_at=soon)
     await anyio.sleep(0.3)  # the instant itself is what is tested
-    await app.forgetting.forget("alice", gone)
+    await app.forgetting.forget(app.session("alice"), gone)
 
     for fields in (
         {"mode": "recent"},
