@@ -10,7 +10,7 @@ from mcp_memory.cli.invocation import Invocation, pass_invocation
 from mcp_memory.cli.options import database_option, json_option
 from mcp_memory.cli.output import print_json, print_table
 from mcp_memory.cli.session import configured, run
-from mcp_memory.graph.identity.store import ListedEntity
+from mcp_memory.graph.identity.store import EntitySummary
 from mcp_memory.graph.names import entity_id
 
 _PAGE = 500
@@ -53,9 +53,9 @@ def entities(invocation: Invocation, prefix: str, database: str | None, as_json:
     )
 
 
-async def _entities(app: App, prefix: str, database: str | None) -> list[ListedEntity]:
+async def _entities(app: App, prefix: str, database: str | None) -> list[EntitySummary]:
     session = app.session(app.config.agent, database)
-    rows: list[ListedEntity] = []
+    rows: list[EntitySummary] = []
     while True:
         after = rows[-1].id if rows else 0
         page = await app.identity.list(session, prefix=prefix, after=after, limit=_PAGE)
@@ -64,7 +64,7 @@ async def _entities(app: App, prefix: str, database: str | None) -> list[ListedE
             return rows
 
 
-def _as_json(entity: ListedEntity) -> dict[str, object]:
+def _as_json(entity: EntitySummary) -> dict[str, object]:
     return {
         "id": entity_id(entity.id),
         "name": entity.name,

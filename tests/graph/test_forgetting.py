@@ -9,14 +9,14 @@ import pytest
 from mcp_memory.app import App
 from mcp_memory.db.connection import Connection
 from mcp_memory.db.embedded_binaries import wheel_binaries
-from mcp_memory.errors import InvalidInput, MemoryConflict, MemoryNotFound
+from mcp_memory.errors import FactConflict, FactNotFound, InvalidInput
 from mcp_memory.graph import store as memories
-from mcp_memory.graph.models import Association, NamedEntity, NamedRelation
+from mcp_memory.graph.models import Association, EntityReference, RelationReference
 from tests.documents.looking import rows, until_embedded
 from tests.graph.looking import day, found, so_at, store, update
 
-ADA = NamedEntity("Ada Quincewood", "person", ("Quincy",))
-WORKS = NamedRelation("Ada Quincewood", "works_at", "Marmaladery")
+ADA = EntityReference("Ada Quincewood", "person", ("Quincy",))
+WORKS = RelationReference("Ada Quincewood", "works_at", "Marmaladery")
 
 TRACES = """
 SELECT 'chunk' FROM chunks WHERE source = 'graph'
@@ -88,7 +88,7 @@ async def test_what_is_forgotten_was_never_known_until_it_is_brought_back(app: A
 
 async def test_what_is_not_forgotten_cannot_be_brought_back(app: App) -> None:
     stored = await store(app, "one")
-    with pytest.raises(MemoryConflict):
+    with pytest.raises(FactConflict):
         await app.forgetting.restore(app.session("alice"), stored.id)
 
 
@@ -101,7 +101,7 @@ async def test_a_forgotten_memory_can_be_changed_and_linked_to_by_nobody(app: Ap
         store(app, "three", supersedes=stored.id),
         store(app, "three", associations=(Association(stored.id),)),
     ):
-        with pytest.raises(MemoryNotFound):
+        with pytest.raises(FactNotFound):
             await attempt
 
 
@@ -119,14 +119,14 @@ async def test_what_says_the_same_as_a_forgotten_memory_is_a_new_one(app: App) -
 async def test_a_purge_leaves_no_trace_in_a_dump_of_the_database(
     app: App, database_url: str
 ) -> None:
-    kept = await store(app, "somebody is kept", entities=(NamedEntity("Quincy"),))
+    kept = await store(app, "somebody is kept", entities=(EntityReference("Quincy"),))
     secret = await store(
         app,
         "Ada Quincewood hides zanzibarite",
         reasoning="heard of zanzibarite",
         source="tool:zanzibarite",
         tags=("zanzibarite",),
-        entities=(ADA, NamedEntity("Zanzibarite", "mineral")),
+        entities=(ADA, EntityReference("Zanzibarite", "mineral")),
         relations=(WORKS,),
         associations=(Association(kept.id),),
         idempotency_key="key",
@@ -212,7 +212,7 @@ async def test_what_is_brought_back_while_a_purge_goes_on_stays(app: App) -> Non
     held, may_end = anyio.Event(), anyio.Event()
 
     async def bring_back(conn: Connection) -> None:
-        await memories.hold_chains(conn)
+        await memories.lock_chains(conn)
         held.set()
         await may_end.wait()
         await conn.execute("UPDATE memories SET forgotten_at = NULL")

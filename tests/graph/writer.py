@@ -7,22 +7,22 @@ import anyio.to_thread
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.graph.models import NamedEntity, NamedRelation, StoreMemory, UpdateMemory
+from mcp_memory.graph.models import EntityReference, FactChange, NewFact, RelationReference
 
 
 async def _answer(app: App, line: str) -> str:
     match line.split(" ", 1):
         case ["store", text]:
-            memory = StoreMemory(
+            memory = NewFact(
                 text,
-                entities=(NamedEntity("Ada", "person", ("Countess",)),),
-                relations=(NamedRelation("Ada", "lives_in", "Ghent"),),
+                entities=(EntityReference("Ada", "person", ("Countess",)),),
+                relations=(RelationReference("Ada", "lives_in", "Ghent"),),
             )
             return (await app.graph.store(app.session("alice"), memory)).id
         case ["update", text]:
             return str(
                 (
-                    await app.graph.update(app.session("alice"), UpdateMemory("m1", content=text))
+                    await app.graph.update(app.session("alice"), FactChange("m1", content=text))
                 ).version
             )
         case _:

@@ -7,13 +7,13 @@ from mcp_memory.audit import Event
 from mcp_memory.config import LimitsConfig
 from mcp_memory.db.connection import Connection
 from mcp_memory.db.session import Session
-from mcp_memory.errors import InvalidInput, MemoryConflict, MemoryNotFound
+from mcp_memory.errors import FactConflict, FactNotFound, InvalidInput
 from mcp_memory.graph import store as memories
 from mcp_memory.graph import writing
 from mcp_memory.graph.entities import store as entities
 from mcp_memory.graph.forgetting import store
-from mcp_memory.graph.models import Forgotten, Head
-from mcp_memory.graph.names import memory_id
+from mcp_memory.graph.models import FactHead, ForgetResult
+from mcp_memory.graph.names import fact_id
 from mcp_memory.graph.statements import store as statements_store
 from mcp_memory.lexicon.service import Lexicon
 from mcp_memory.spaces.service import Spaces
@@ -32,39 +32,39 @@ class Forgetting:
         self._spaces, self._lexicon = spaces, lexicon
         self._limits, self._zone = limits, zone
 
-    async def forget(self, session: Session, id: str, *, reason: str = "") -> Forgotten:
+    async def forget(self, session: Session, id: str, *, reason: str = "") -> ForgetResult:
         """Take one's own memory out of every search; undo brings it back for a while."""
         async with session.writing(create=False) as conn:
-            head = await writing.own(conn, session.agent, id, forgotten=True)
+            head = await writing.lock_own(conn, session.agent, id, forgotten=True)
             if head.forgotten_at is None:
                 await _forget(conn, session.agent, [head.id], reason)
-            when, _ = await store.forgotten_at(conn, head.id, self._limits.recovery_days)
-        return Forgotten(memory_id(head.id), forgotten_at=when)
+            when, _ = await store.get_forgotten_at(conn, head.id, self._limits.recovery_days)
+        return ForgetResult(fact_id(head.id), forgotten_at=when)
 
-    async def restore(self, session: Session, id: str) -> Forgotten:
+    async def restore(self, session: Session, id: str) -> ForgetResult:
         """Bring a forgotten memory back, with every version as it was."""
         async with session.writing(create=False) as conn:
-            head = await writing.own(conn, session.agent, id, forgotten=True)
-            when, is_kept = await store.forgotten_at(conn, head.id, self._limits.recovery_days)
+            head = await writing.lock_own(conn, session.agent, id, forgotten=True)
+            when, is_kept = await store.get_forgotten_at(conn, head.id, self._limits.recovery_days)
             if when is None:
-                raise MemoryConflict(f"{memory_id(head.id)} is not forgotten.")
+                raise FactConflict(f"{fact_id(head.id)} is not forgotten.")
             if not is_kept:
-                raise MemoryNotFound(id)
+                raise FactNotFound(id)
             await _restore(conn, head, self._zone)
             await _record(conn, session.agent, "restore", head.id)
         await self._spaces.follow(await session.open())
-        return Forgotten(memory_id(head.id), restored=True)
+        return ForgetResult(fact_id(head.id), restored=True)
 
-    async def purge(self, session: Session, id: str) -> Forgotten:
+    async def purge(self, session: Session, id: str) -> ForgetResult:
         """Remove one's own memory, forgotten or not, with everything that only it said."""
         async with session.writing(create=False) as conn:
-            await memories.hold_chains(conn)
-            head = await writing.own(conn, session.agent, id, forgotten=True)
+            await memories.lock_chains(conn)
+            head = await writing.lock_own(conn, session.agent, id, forgotten=True)
             await _purge(conn, head)
             # Without its id: no trace is to be left.
             await audit.record(conn, Event(session.agent, "purge", "memory", ""))
         await self._lexicon.merge_if_possible(await session.open())
-        return Forgotten(memory_id(head.id), purged=True)
+        return ForgetResult(fact_id(head.id), purged=True)
 
     async def revoke(self, session: Session, source: str, *, dry_run: bool = False) -> list[str]:
         """Forget all of one's own memories that come from this source; their ids.
@@ -77,9 +77,9 @@ class Forgetting:
             session.writing(create=False) as conn,
             conn.transaction(force_rollback=dry_run),
         ):
-            numbers = await store.of_source(conn, source)
+            numbers = await store.lock_of_source(conn, source)
             await _forget(conn, session.agent, numbers, "revoked")
-        return [memory_id(number) for number in numbers]
+        return [fact_id(number) for number in numbers]
 
     async def purge_outdated(
         self,
@@ -96,7 +96,7 @@ class Forgetting:
         database = await session.open()
         least_age = timedelta(days=self._limits.recovery_days) if age is None else age
         async with database.maintaining() as conn:
-            outdated = await store.outdated(conn, least_age, owner)
+            outdated = await store.find_outdated(conn, least_age, owner)
         if dry_run:
             return len(outdated)
         count = 0
@@ -109,8 +109,8 @@ class Forgetting:
 
 async def _purge_outdated(conn: Connection, number: int, age: timedelta) -> int:
     """Purge the caller's memory unless it was brought back since it was found; how many went."""
-    await memories.hold_chains(conn)
-    heads = await memories.locked(conn, [number])
+    await memories.lock_chains(conn)
+    heads = await memories.lock(conn, [number])
     if not heads or not await store.is_outdated(conn, number, age):
         return 0
     await _purge(conn, heads[0])
@@ -118,28 +118,28 @@ async def _purge_outdated(conn: Connection, number: int, age: timedelta) -> int:
 
 
 async def _forget(conn: Connection, agent: str, numbers: list[int], reason: str) -> None:
-    await store.forget(conn, numbers, reason)
+    await store.mark_forgotten(conn, numbers, reason)
     await memories.settle(conn, numbers)
     for number in numbers:
         await _record(conn, agent, "forget", number)
 
 
 async def _record(conn: Connection, agent: str, act: str, number: int) -> None:
-    await audit.record(conn, Event(agent, act, "memory", memory_id(number)))
+    await audit.record(conn, Event(agent, act, "memory", fact_id(number)))
 
 
-async def _restore(conn: Connection, head: Head, zone: tzinfo) -> None:
-    await store.restore(conn, head.id)
-    for version in await memories.versions(conn, head.id):
-        statements = await statements_store.of_version(conn, version)
-        await writing.index(conn, version, statements, zone)
+async def _restore(conn: Connection, head: FactHead, zone: tzinfo) -> None:
+    await store.unmark_forgotten(conn, head.id)
+    for version in await memories.get_versions(conn, head.id):
+        statements = await statements_store.get_statements(conn, version)
+        await writing.index_version(conn, version, statements, zone)
     await memories.settle(conn, [head.id])
 
 
-async def _purge(conn: Connection, head: Head) -> None:
+async def _purge(conn: Connection, head: FactHead) -> None:
     """The memory and whatever name nobody else uses; its neighbours in the chain join hands."""
-    await entities.hold(conn)
-    named = await store.entities_of(conn, [head.id])
-    await store.unchain(conn, head.id, head.supersedes)
-    await store.remove(conn, head.id)
-    await entities.clear(conn, named)
+    await entities.lock_alone(conn)
+    named = await store.get_entity_ids(conn, [head.id])
+    await store.remove_from_chain(conn, head.id, head.supersedes)
+    await store.remove_fact(conn, head.id)
+    await entities.remove_unused_names(conn, named)
