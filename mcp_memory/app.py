@@ -14,8 +14,8 @@ from mcp_memory.db.session import Session
 from mcp_memory.documents.service import Documents
 from mcp_memory.embeddings.base import EmbeddingSettings
 from mcp_memory.graph.forgetting.service import Forgetting
-from mcp_memory.graph.identity.service import Identity
-from mcp_memory.graph.service import Graph
+from mcp_memory.graph.identity.service import Entities
+from mcp_memory.graph.service import Facts
 from mcp_memory.keys.service import Keys
 from mcp_memory.lexicon.service import Lexicon
 from mcp_memory.messaging.bells import NotifiedBells
@@ -58,9 +58,9 @@ class App:
     documents: Documents
     recall: Recall
     memory_recall: MemoryRecall
-    graph: Graph
+    graph: Facts
     forgetting: Forgetting
-    identity: Identity
+    identity: Entities
     result_context: ResultContext
     usage: Usage
     transcripts: Transcripts
@@ -146,9 +146,9 @@ def _built(base: _Base) -> App:
         renewal=Renewal(databases, zone),
         documents=Documents(databases, spaces, lexicon, limits, zone),
         recall=_recall(base, usage := Usage(databases)),
-        graph=Graph(databases, spaces, limits, config.graph, zone),
-        forgetting=Forgetting(databases, spaces, lexicon, limits, zone),
-        identity=Identity(databases),
+        graph=Facts(spaces, limits, config.graph, zone),
+        forgetting=Forgetting(spaces, lexicon, limits, zone),
+        identity=Entities(),
         result_context=ResultContext(databases),
         usage=usage,
         memory_recall=MemoryRecall(databases, spaces, config.search, limits, base.tokens, zone),

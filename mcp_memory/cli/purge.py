@@ -73,7 +73,7 @@ async def _purge(
 ) -> tuple[Expired, int, PurgedMail]:
     """What went of the documents, how many memories, and what went of the mail."""
     memories = await app.forgetting.purge_outdated(
-        app.config.agent, owner=owner, age=age, dry_run=dry_run, database=database
+        app.session(app.config.agent, database), owner=owner, age=age, dry_run=dry_run
     )
     expired = await app.documents.purge_expired(
         app.config.agent, owner=owner, age=age, dry_run=dry_run, database=database

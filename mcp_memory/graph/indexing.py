@@ -8,7 +8,7 @@ from functools import partial
 
 import anyio.to_thread
 
-from mcp_memory.graph.models import Mention, NewChunk
+from mcp_memory.graph.models import FactChunk, Mention
 from mcp_memory.text.chunking import Chunk, chunk_markdown
 from mcp_memory.text.findable import Findable
 from mcp_memory.text.tokens import estimate_tokens
@@ -19,7 +19,7 @@ _MAX_HEADING_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class ChunkContext:
     """What a memory is found by besides its text: its tags, the day its yesterday is before, and
     the day that it is of."""
 
@@ -28,7 +28,9 @@ class Beside:
     occurred: date
 
 
-async def chunks_of(content: str, mentions: Sequence[Mention], beside: Beside) -> list[NewChunk]:
+async def chunks_of(
+    content: str, mentions: Sequence[Mention], beside: ChunkContext
+) -> list[FactChunk]:
     """The chunks of a memory; under the names of its entities it is found too."""
     work = partial(_chunks_of, content, heading_of(mentions), beside)
     if len(content) <= _INLINE_CHARS:
@@ -47,17 +49,17 @@ def heading_of(mentions: Sequence[Mention]) -> str:
     return heading
 
 
-def _chunks_of(content: str, names: str, beside: Beside) -> list[NewChunk]:
+def _chunks_of(content: str, names: str, beside: ChunkContext) -> list[FactChunk]:
     return [
         _new_chunk(place, names, chunk, beside)
         for place, chunk in enumerate(chunk_markdown(content))
     ]
 
 
-def _new_chunk(position: int, names: str, chunk: Chunk, beside: Beside) -> NewChunk:
+def _new_chunk(position: int, names: str, chunk: Chunk, beside: ChunkContext) -> FactChunk:
     heading = " — ".join(part for part in (names, chunk.heading) if part)
     indexed = f"{heading}\n{chunk.text}"
-    return NewChunk(
+    return FactChunk(
         position=position,
         heading=heading,
         start_line=chunk.start_line,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, get_args
 
-MemoryType = Literal[
+FactType = Literal[
     "identity",
     "goal",
     "routine",
@@ -37,10 +37,10 @@ LinkType = Literal[
 Trust = Literal["user", "agent", "tool", "web"]
 Never = Literal["never"]
 
-MEMORY_TYPES: tuple[MemoryType, ...] = get_args(MemoryType)
+FACT_TYPES: tuple[FactType, ...] = get_args(FactType)
 LINK_TYPES: tuple[LinkType, ...] = get_args(LinkType)
 UNDIRECTED: tuple[LinkType, ...] = ("related_to", "contradicts")
-DEFAULT_IMPORTANCE: dict[MemoryType, float] = {
+DEFAULT_IMPORTANCE: dict[FactType, float] = {
     "identity": 1.0,
     "goal": 0.9,
     "routine": 0.85,
@@ -60,7 +60,7 @@ UNKNOWN_TYPE = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class NamedEntity:
+class EntityReference:
     """An entity as a memory names it; without a type it is the known one of that name."""
 
     name: str
@@ -69,7 +69,7 @@ class NamedEntity:
 
 
 @dataclass(frozen=True, slots=True)
-class NamedRelation:
+class RelationReference:
     """That `subject` stands in `relation` to `object`, both entities by name.
 
     Times of its own narrow those of the memory; None leaves them.
@@ -91,17 +91,17 @@ class Association:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreMemory:
+class NewFact:
     """A new memory. None is the usual: importance of its type, true always, never expiring."""
 
     content: str
-    memory_type: MemoryType = "fact"
+    memory_type: FactType = "fact"
     reasoning: str = ""
     importance: float | None = None
     confidence: float = 1.0
     source: str = ""
-    entities: tuple[NamedEntity, ...] = ()
-    relations: tuple[NamedRelation, ...] = ()
+    entities: tuple[EntityReference, ...] = ()
+    relations: tuple[RelationReference, ...] = ()
     associations: tuple[Association, ...] = ()
     occurred_at: datetime | None = None
     valid_from: datetime | None = None
@@ -115,7 +115,7 @@ class StoreMemory:
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateMemory:
+class FactChange:
     """A change of a memory; None keeps what it has, a list takes the place of the one before.
 
     `never` takes an end away. Without `valid_from` the change is true from now on.
@@ -123,13 +123,13 @@ class UpdateMemory:
 
     id: str
     content: str | None = None
-    memory_type: MemoryType | None = None
+    memory_type: FactType | None = None
     reasoning: str | None = None
     importance: float | None = None
     confidence: float | None = None
     source: str | None = None
-    entities: tuple[NamedEntity, ...] | None = None
-    relations: tuple[NamedRelation, ...] | None = None
+    entities: tuple[EntityReference, ...] | None = None
+    relations: tuple[RelationReference, ...] | None = None
     associations: tuple[Association, ...] | None = None
     occurred_at: datetime | None = None
     valid_from: datetime | None = None
@@ -144,7 +144,7 @@ class UpdateMemory:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class FactHead:
     """What is the same for all versions of a memory; `version` is the newest."""
 
     id: int
@@ -157,14 +157,14 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class VersionContent:
     """What one version of a memory says."""
 
     memory_id: int
     version: int
     agent_id: str
     shared: bool
-    memory_type: MemoryType
+    memory_type: FactType
     content: str
     tokens: int
     reasoning: str
@@ -231,7 +231,7 @@ class Statements:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class EntityCandidate:
     """A known entity that may be the one that was named; `score` is how like the names are."""
 
     id: str
@@ -240,17 +240,17 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredEntity:
+class EntityResolution:
     """An entity that a stored memory speaks of; candidates only for one that is new."""
 
     id: str
     name: str
     created: bool
-    candidates: list[Candidate] = field(default_factory=list[Candidate])
+    candidates: list[EntityCandidate] = field(default_factory=list[EntityCandidate])
 
 
 @dataclass(frozen=True, slots=True)
-class Similar:
+class SimilarFact:
     """An older memory that says much the same (`score` 0 to 1), or contradicts a relation."""
 
     id: str
@@ -260,19 +260,19 @@ class Similar:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoreResult:
     """A memory that is stored; `repeated` when exactly the same was there already."""
 
     id: str
-    memory_type: MemoryType
+    memory_type: FactType
     version: int
-    entities: list[StoredEntity]
-    similar: list[Similar]
+    entities: list[EntityResolution]
+    similar: list[SimilarFact]
     repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Updated:
+class UpdateResult:
     """The version that a change made, and the fields that differ from the one before."""
 
     id: str
@@ -281,7 +281,7 @@ class Updated:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class ForgetResult:
     """What became of a memory: forgotten at an instant, restored, or purged."""
 
     id: str
@@ -291,7 +291,7 @@ class Forgotten:
 
 
 @dataclass(frozen=True, slots=True)
-class NewChunk:
+class FactChunk:
     """A piece of a version on its way into the database."""
 
     position: int

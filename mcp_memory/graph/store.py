@@ -7,8 +7,8 @@ from datetime import datetime
 from psycopg.rows import class_row
 
 from mcp_memory.db.connection import Connection
-from mcp_memory.graph.models import Head, NewChunk, Span, StoreMemory, Version
-from mcp_memory.graph.names import memory_id
+from mcp_memory.graph.models import FactChunk, FactHead, NewFact, Span, VersionContent
+from mcp_memory.graph.names import fact_id
 from mcp_memory.text.findable import INDEXING
 
 _ADD = """
@@ -19,8 +19,8 @@ RETURNING id
 """
 
 
-async def add(
-    conn: Connection, memory: StoreMemory, fingerprint: bytes, supersedes: int | None
+async def add_fact(
+    conn: Connection, memory: NewFact, fingerprint: bytes, supersedes: int | None
 ) -> int | None:
     """The number of a new memory; None when exactly the same is there.
 
@@ -44,7 +44,7 @@ WHERE agent_id = current_agent() AND fingerprint = %(fingerprint)s AND forgotten
 """
 
 
-async def same(conn: Connection, fingerprint: bytes) -> int | None:
+async def find_repeat(conn: Connection, fingerprint: bytes) -> int | None:
     """The memory that says exactly this."""
     row = await (await conn.execute(_SAME, {"fingerprint": fingerprint})).fetchone()
     return None if row is None else int(row[0])
@@ -57,7 +57,7 @@ WHERE agent_id = current_agent() AND fingerprint = %(fingerprint)s AND expires_a
 """
 
 
-async def let_go_of_expired(conn: Connection, fingerprint: bytes) -> None:
+async def release_expired(conn: Connection, fingerprint: bytes) -> None:
     """What has expired is no repeat of what is stored again."""
     await conn.execute(_LET_GO, {"fingerprint": fingerprint})
 
@@ -69,9 +69,9 @@ WHERE id = %(id)s
 """
 
 
-async def head(conn: Connection, number: int) -> Head | None:
+async def get_head(conn: Connection, number: int) -> FactHead | None:
     """The memory, if it is visible, forgotten or not."""
-    async with conn.cursor(row_factory=class_row(Head)) as cursor:
+    async with conn.cursor(row_factory=class_row(FactHead)) as cursor:
         return await (await cursor.execute(_HEAD, {"id": number})).fetchone()
 
 
@@ -84,9 +84,9 @@ FOR NO KEY UPDATE
 """
 
 
-async def locked(conn: Connection, numbers: Sequence[int]) -> list[Head]:
+async def lock(conn: Connection, numbers: Sequence[int]) -> list[FactHead]:
     """The caller's own memories among these, each held until the transaction ends."""
-    async with conn.cursor(row_factory=class_row(Head)) as cursor:
+    async with conn.cursor(row_factory=class_row(FactHead)) as cursor:
         return await (await cursor.execute(_LOCKED, {"ids": list(numbers)})).fetchall()
 
 
@@ -95,7 +95,7 @@ SELECT pg_advisory_xact_lock(hashtextextended('mcp_memory.supersedes/' || curren
 """
 
 
-async def hold_chains(conn: Connection) -> None:
+async def lock_chains(conn: Connection) -> None:
     """Nobody else chains the caller's memories until the transaction ends."""
     await conn.execute(_HOLD_CHAINS)
 
@@ -128,7 +128,7 @@ ORDER BY step
 """
 
 
-async def chain(conn: Connection, number: int) -> list[int]:
+async def get_chain(conn: Connection, number: int) -> list[int]:
     """What the memory supersedes, itself, and what supersedes it: the oldest first."""
     return [int(row[0]) for row in await (await conn.execute(_CHAIN, {"id": number})).fetchall()]
 
@@ -142,7 +142,7 @@ WHERE v.memory_id = ANY (%(ids)s) AND visible(m.agent_id, m.shared) AND m.forgot
 """
 
 
-async def contents(conn: Connection, numbers: Sequence[int]) -> dict[int, str]:
+async def get_contents(conn: Connection, numbers: Sequence[int]) -> dict[int, str]:
     """What the visible ones among these memories say now."""
     rows = await (await conn.execute(_CONTENTS, {"ids": list(numbers)})).fetchall()
     return {int(row[0]): str(row[1]) for row in rows}
@@ -158,7 +158,7 @@ VALUES (%(memory_id)s, %(version)s, %(agent_id)s, %(shared)s, %(memory_type)s, %
 """
 
 
-async def add_version(conn: Connection, version: Version) -> None:
+async def add_version(conn: Connection, version: VersionContent) -> None:
     """Keep what the version says, for good."""
     await conn.execute(_ADD_VERSION, asdict(version))
 
@@ -173,9 +173,9 @@ WHERE v.memory_id = %(id)s
 """
 
 
-async def newest(conn: Connection, number: int) -> Version:
+async def get_newest(conn: Connection, number: int) -> VersionContent:
     """The version of a visible memory that was told last."""
-    async with conn.cursor(row_factory=class_row(Version)) as cursor:
+    async with conn.cursor(row_factory=class_row(VersionContent)) as cursor:
         row = await (await cursor.execute(_VERSION, {"id": number})).fetchone()
     assert row is not None
     return row
@@ -192,9 +192,11 @@ WHERE s.memory_id = %(id)s AND s.retired_at IS NULL
 """
 
 
-async def true_at(conn: Connection, number: int, instant: datetime | None) -> Version | None:
+async def get_true_at(
+    conn: Connection, number: int, instant: datetime | None
+) -> VersionContent | None:
     """The version of a visible memory that is true then, as far as is known; None is now."""
-    async with conn.cursor(row_factory=class_row(Version)) as cursor:
+    async with conn.cursor(row_factory=class_row(VersionContent)) as cursor:
         found = await cursor.execute(_TRUE_AT, {"id": number, "instant": instant})
         return await found.fetchone()
 
@@ -208,9 +210,9 @@ ORDER BY version
 """
 
 
-async def versions(conn: Connection, number: int) -> list[Version]:
+async def get_versions(conn: Connection, number: int) -> list[VersionContent]:
     """Every version of one's own memory, oldest first."""
-    async with conn.cursor(row_factory=class_row(Version)) as cursor:
+    async with conn.cursor(row_factory=class_row(VersionContent)) as cursor:
         return await (await cursor.execute(_VERSIONS, {"id": number})).fetchall()
 
 
@@ -222,7 +224,7 @@ WHERE id = %(id)s
 """
 
 
-async def change(conn: Connection, changed: Head) -> None:
+async def change_head(conn: Connection, changed: FactHead) -> None:
     """Put on the memory what is the same for all its versions."""
     await conn.execute(
         _CHANGE,
@@ -262,7 +264,7 @@ WHERE s.memory_id = ANY (%(ids)s)
 """
 
 
-async def instant(conn: Connection, numbers: Sequence[int]) -> datetime:
+async def next_instant(conn: Connection, numbers: Sequence[int]) -> datetime:
     """Now, and later than all that was recorded of these memories, which the caller holds."""
     row = await (await conn.execute(_INSTANT, {"ids": list(numbers)})).fetchone()
     assert row is not None
@@ -277,7 +279,7 @@ ORDER BY memory_id, version
 """
 
 
-async def spans(conn: Connection, numbers: Sequence[int]) -> list[Span]:
+async def get_spans(conn: Connection, numbers: Sequence[int]) -> list[Span]:
     """When each version of these memories is true, as far as we know now."""
     async with conn.cursor(row_factory=class_row(Span)) as cursor:
         return await (await cursor.execute(_SPANS, {"ids": list(numbers)})).fetchall()
@@ -330,7 +332,7 @@ JOIN truths_of(ARRAY[%(memory_id)s::bigint]) v ON v.version = %(version)s
 """
 
 
-async def times(conn: Connection, version: Version) -> tuple[datetime, datetime]:
+async def get_times(conn: Connection, version: VersionContent) -> tuple[datetime, datetime]:
     """When the version was told, and when what it says occurred or became so."""
     place = {
         "memory_id": version.memory_id,
@@ -357,7 +359,7 @@ WHERE t.version = %(version)s
 
 
 async def add_chunks(
-    conn: Connection, version: Version, chunks: Sequence[NewChunk], occurred_at: datetime
+    conn: Connection, version: VersionContent, chunks: Sequence[FactChunk], occurred_at: datetime
 ) -> None:
     """Let the version be found by these pieces of it."""
     shared_by_all = {
@@ -368,7 +370,7 @@ async def add_chunks(
         "importance": version.importance,
         "confidence": version.confidence,
         "origin": version.source,
-        "path": f"graph/{memory_id(version.memory_id)}",
+        "path": f"graph/{fact_id(version.memory_id)}",
         "title": version.memory_type,
         "tags": version.tags,
         "occurred_at": occurred_at,
@@ -388,7 +390,7 @@ ORDER BY count(*) DESC, s.session_id
 """
 
 
-async def spoken(conn: Connection, message_ids: Sequence[str]) -> tuple[str, list[str]]:
+async def get_speakers(conn: Connection, message_ids: Sequence[str]) -> tuple[str, list[str]]:
     """The session that most of the caller's messages of these ids are of, and all their roles."""
     if not message_ids:
         return "", []
@@ -406,7 +408,7 @@ SELECT (SELECT count(*)
 """
 
 
-async def count(conn: Connection) -> tuple[int, int]:
+async def count_facts(conn: Connection) -> tuple[int, int]:
     """How many memories the caller can see, and how many entities are named in his own."""
     row = await (await conn.execute(_COUNT)).fetchone()
     assert row is not None

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from mcp_memory.db.connection import Connection
-from mcp_memory.graph.names import normal
+from mcp_memory.graph.names import normalize
 from mcp_memory.graph.traversal import store
-from mcp_memory.graph.traversal.store import KnownName
+from mcp_memory.graph.traversal.store import NameMatch
 from mcp_memory.recall import routes
 from mcp_memory.recall.features import Evidence
 from mcp_memory.recall.models import Hit, SearchFilter
@@ -53,8 +53,8 @@ class Mentioned:
 async def named_in(conn: Connection, query: str) -> list[Named]:
     """The entities known to the caller that the query names, the longest names first."""
     names = _possible_names(query)
-    found = await store.known(conn, names) if names else []
-    by_name: dict[str, list[KnownName]] = {}
+    found = await store.find_names(conn, names) if names else []
+    by_name: dict[str, list[NameMatch]] = {}
     for each in found:
         by_name.setdefault(each.normal, []).append(each)
     named = [_named(name, by_name[name]) for name in by_name]
@@ -66,7 +66,7 @@ def _possible_names(query: str) -> list[str]:
     """Every run of a few words, folded; a stop word alone is no name."""
     words = query.split()[:_MAX_QUERY_WORDS]
     runs = {
-        normal(_without_ending(" ".join(words[start : start + length])))
+        normalize(_without_ending(" ".join(words[start : start + length])))
         for length in range(1, _MAX_NAME_WORDS + 1)
         for start in range(len(words) - length + 1)
     }
@@ -79,14 +79,14 @@ def _without_ending(run: str) -> str:
     return bare[:-2] if bare.endswith(("'s", "\u2019s")) else run
 
 
-def _named(name: str, known: Sequence[KnownName]) -> Named:
+def _named(name: str, known: Sequence[NameMatch]) -> Named:
     others = dict.fromkeys(each for entity in known for each in entity.names)
     return Named(
         normal=name,
         lexemes=frozenset(lexemes(name)),
         entity_ids=tuple(each.entity_id for each in known),
         other_names=tuple(
-            islice((each for each in others if normal(each) != name), _MAX_OTHER_NAMES)
+            islice((each for each in others if normalize(each) != name), _MAX_OTHER_NAMES)
         ),
         mentions=max(each.mentions for each in known),
     )

@@ -10,8 +10,8 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mcp_memory.graph.models import MemoryType
-from mcp_memory.graph.reading.models import FoundMemory, Held
+from mcp_memory.graph.models import FactType
+from mcp_memory.graph.reading.models import FactMatch, FactVersion
 from mcp_memory.recall.models import Candidate
 
 HOPS = 2
@@ -25,7 +25,7 @@ _EVERYWHERE = 1000
 _IMPORTANCE = 0.04
 _FRESHNESS = 0.03
 # After how many days a memory is half as fresh; what somebody is does not age.
-_HALF_LIFE_DAYS: dict[MemoryType, float] = {
+_HALF_LIFE_DAYS: dict[FactType, float] = {
     "identity": math.inf,
     "goal": 180.0,
     "routine": 365.0,
@@ -97,17 +97,17 @@ def _either(one: float, other: float) -> float:
     return 1 - (1 - one) * (1 - other)
 
 
-def ordered(found: Sequence[FoundMemory], now: datetime) -> list[FoundMemory]:
+def ordered(found: Sequence[FactMatch], now: datetime) -> list[FactMatch]:
     """The most relevant first; what is more important or fresher goes before its equals."""
-    return sorted(found, key=lambda each: (-_rank(each, now), -each.held.memory_id))
+    return sorted(found, key=lambda each: (-_rank(each, now), -each.version.memory_id))
 
 
-def _rank(found: FoundMemory, now: datetime) -> float:
-    held = found.held
+def _rank(found: FactMatch, now: datetime) -> float:
+    held = found.version
     return found.score + _IMPORTANCE * held.importance + _FRESHNESS * freshness(held, now)
 
 
-def freshness(held: Held, now: datetime) -> float:
+def freshness(held: FactVersion, now: datetime) -> float:
     """1 for what has just happened or begun to be true, halving as its type ages."""
     since = held.occurred_at or held.valid_from or held.recorded_at
     days = max(0.0, (now - since).total_seconds() / 86_400)

@@ -11,14 +11,14 @@ from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput
 from mcp_memory.graph.reading import store
 from mcp_memory.graph.reading.models import (
-    FoundMemory,
-    GraphAnswer,
-    GraphQuery,
+    FactAnswer,
+    FactFilter,
+    FactMatch,
+    FactQuery,
     Instants,
-    MemoryFilter,
 )
-from mcp_memory.graph.reading.service import answer, found_memories, pinned
-from mcp_memory.graph.reading.store import Page
+from mcp_memory.graph.reading.service import answer, pin, to_matches
+from mcp_memory.graph.reading.store import PageRange
 from mcp_memory.graph.traversal import store as traversal
 from mcp_memory.graph.traversal.store import TraversalOptions
 from mcp_memory.paging import from_cursor, instant_in_cursor, to_cursor
@@ -56,8 +56,8 @@ class MemoryRecall:
         self._low = settings.min_score * _BESIDE_A_GOOD_ONE
 
     async def recall(
-        self, agent: str, asked: GraphQuery, *, database: str | None = None
-    ) -> GraphAnswer:
+        self, agent: str, asked: FactQuery, *, database: str | None = None
+    ) -> FactAnswer:
         """What answers, best first or in the mode's order; nothing when nothing is relevant."""
         self._check(asked)
         chosen = await self._databases.reading(database, agent)
@@ -70,54 +70,54 @@ class MemoryRecall:
         return replace(found, degraded=[vector.problem]) if vector.problem else found
 
     async def _within_budget(
-        self, conn: Connection, asked: GraphQuery, prepared: PreparedQuery | None = None
-    ) -> GraphAnswer:
+        self, conn: Connection, asked: FactQuery, prepared: PreparedQuery | None = None
+    ) -> FactAnswer:
         """The answer, of which no more is shown than there is room for."""
         found = await self._answer(conn, asked, prepared)
-        fit = fitting(found.memories, asked.max_tokens, asked.query, self._tokens)
-        if len(fit) < len(found.memories):
+        fit = fitting(found.matches, asked.max_tokens, asked.query, self._tokens)
+        if len(fit) < len(found.matches):
             # Again with the page that fits, so that the next one begins behind it.
             found = await self._answer(conn, replace(asked, limit=len(fit)), prepared)
         if not asked.include_related:
-            return replace(found, memories=fit)
-        used = sum(self._tokens.count(each.held.content) for each in fit)
+            return replace(found, matches=fit)
+        used = sum(self._tokens.count(each.version.content) for each in fit)
         left = RELATED_TOKENS if asked.max_tokens is None else asked.max_tokens - used
         instants = asked.instants
-        return replace(found, memories=await with_related(conn, fit, instants, left, self._tokens))
+        return replace(found, matches=await with_related(conn, fit, instants, left, self._tokens))
 
     async def _answer(
-        self, conn: Connection, asked: GraphQuery, prepared: PreparedQuery | None
-    ) -> GraphAnswer:
+        self, conn: Connection, asked: FactQuery, prepared: PreparedQuery | None
+    ) -> FactAnswer:
         if prepared is None:
             return await answer(conn, asked)
         return await self._searched(conn, asked, prepared)
 
-    def _check(self, asked: GraphQuery) -> None:
+    def _check(self, asked: FactQuery) -> None:
         if asked.mode == "hybrid" and not asked.query.strip():
             raise InvalidInput("query", "is empty; say what to look for, or choose another mode")
-        if asked.mode == "typed" and asked.wanted.memory_type is None:
+        if asked.mode == "typed" and asked.filter.memory_type is None:
             raise InvalidInput("memory_type", "is required for mode typed")
         if len(asked.query) > self._limits.query_chars:
             raise InvalidInput("query", f"is longer than {self._limits.query_chars} characters")
-        _check_spans(asked.wanted)
+        _check_spans(asked.filter)
         for name in ("query", "id", "entity", "related_to"):
             if not is_storable(str(getattr(asked, name))):
                 raise InvalidInput(name, "holds NUL or is not UTF-8; nothing stored is like that")
 
     async def _searched(
-        self, conn: Connection, asked: GraphQuery, prepared: PreparedQuery
-    ) -> GraphAnswer:
+        self, conn: Connection, asked: FactQuery, prepared: PreparedQuery
+    ) -> FactAnswer:
         skip, instants = _start(asked)
         wanted = skip + asked.limit + 1
         reached = await _reached(conn, asked, instants)
         limit = OF_PASSAGES.hits
         # What is found by looking deeper comes after, so that it moves nothing that was shown.
-        found: dict[int, FoundMemory] = {}
+        found: dict[int, FactMatch] = {}
         while True:
             search_filter = _search_filter(asked, instants)
             candidates = await best_candidates(conn, prepared, search_filter, wanted=limit)
             for each in await self._relevant(conn, asked, instants, candidates, reached):
-                found.setdefault(each.held.memory_id, each)
+                found.setdefault(each.version.memory_id, each)
             # What lies deeper is no more relevant: only where all of a route is may more be.
             more = sum(each.score >= self._low for each in candidates) >= limit
             if len(found) >= wanted or not more or limit >= _MAX_CANDIDATES:
@@ -125,18 +125,18 @@ class MemoryRecall:
             limit *= 4
         page = [*found.values()][skip : skip + asked.limit]
         cursor = await _next(conn, instants, skip + len(page)) if len(found) >= wanted else ""
-        return GraphAnswer(memories=page, next_cursor=cursor)
+        return FactAnswer(matches=page, next_cursor=cursor)
 
     async def _relevant(
         self,
         conn: Connection,
-        asked: GraphQuery,
+        asked: FactQuery,
         instants: Instants,
         candidates: Sequence[Candidate],
         reached: Mapping[int, Reached],
-    ) -> list[FoundMemory]:
+    ) -> list[FactMatch]:
         """All that is relevant, in the order that is asked for."""
-        of_chunks = await store.of_chunks(conn, [each.chunk_id for each in candidates])
+        of_chunks = await store.get_facts_of_chunks(conn, [each.chunk_id for each in candidates])
         scored = graph_proximity.combined(candidates, of_chunks, reached)
         floor = self._settings.min_score
         best = max((each.score for each in scored.values()), default=0.0)
@@ -144,19 +144,21 @@ class MemoryRecall:
             return []
         ranks = {id: each.score for id, each in scored.items() if each.score >= self._low}
         sort = asked.sort_by or _SORTS.get(asked.mode, "rank")
-        page = Page(sort, len(ranks))
-        rows = await store.listed_among(conn, ranks, asked.wanted, instants, page)
+        page = PageRange(sort, len(ranks))
+        rows = await store.list_among(conn, ranks, asked.filter, instants, page)
         found = [
             replace(
-                each, score=ranks[each.held.memory_id], routes=scored[each.held.memory_id].routes
+                each,
+                score=ranks[each.version.memory_id],
+                routes=scored[each.version.memory_id].routes,
             )
-            for each in await found_memories(conn, rows)
+            for each in await to_matches(conn, rows)
         ]
         now = instants.as_of or datetime.now(UTC)
         return graph_proximity.ordered(found, now) if sort == "rank" else found
 
 
-def _check_spans(wanted: MemoryFilter) -> None:
+def _check_spans(wanted: FactFilter) -> None:
     if wanted.since and wanted.until and wanted.since >= wanted.until:
         raise InvalidInput("since", "is not before until")
     after, before = wanted.happens_after, wanted.happens_before
@@ -164,11 +166,11 @@ def _check_spans(wanted: MemoryFilter) -> None:
         raise InvalidInput("happens_after", "is not before happens_before")
 
 
-def _is_searched(asked: GraphQuery) -> bool:
+def _is_searched(asked: FactQuery) -> bool:
     return asked.mode in _SEARCHED and bool(asked.query.strip())
 
 
-async def _reached(conn: Connection, asked: GraphQuery, instants: Instants) -> dict[int, Reached]:
+async def _reached(conn: Connection, asked: FactQuery, instants: Instants) -> dict[int, Reached]:
     """The memories near to the entities that the query names."""
     reached: dict[int, Reached] = {}
     named = await entities.named_in(conn, asked.query)
@@ -182,13 +184,15 @@ async def _reached(conn: Connection, asked: GraphQuery, instants: Instants) -> d
         most_memories=graph_proximity.MAX_REACHED,
     )
     for entity in named:
-        hops = await traversal.mentioning(conn, entity.entity_ids, graph_proximity.HOPS, options)
+        hops = await traversal.find_mentioning(
+            conn, entity.entity_ids, graph_proximity.HOPS, options
+        )
         graph_proximity.add(reached, hops, entity.mentions)
     return reached
 
 
-def _search_filter(asked: GraphQuery, instants: Instants) -> SearchFilter:
-    wanted = asked.wanted
+def _search_filter(asked: FactQuery, instants: Instants) -> SearchFilter:
+    wanted = asked.filter
     return SearchFilter(
         sources=["graph"],
         tags=list(wanted.tags) if wanted.tags else None,
@@ -203,7 +207,7 @@ def _search_filter(asked: GraphQuery, instants: Instants) -> SearchFilter:
     )
 
 
-def _start(asked: GraphQuery) -> tuple[int, Instants]:
+def _start(asked: FactQuery) -> tuple[int, Instants]:
     """How many were shown before, and as of when all pages are read."""
     if not asked.cursor:
         return 0, asked.instants
@@ -216,7 +220,7 @@ def _start(asked: GraphQuery) -> tuple[int, Instants]:
 
 async def _next(conn: Connection, instants: Instants, skip: int) -> str:
     now = await store.transaction_time(conn)
-    first = pinned(instants, now)
+    first = pin(instants, now)
     assert first.as_of is not None
     assert first.known_at is not None
     return to_cursor(_CURSOR, skip, first.as_of.isoformat(), first.known_at.isoformat())

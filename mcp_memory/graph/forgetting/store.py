@@ -12,7 +12,7 @@ WHERE id = ANY (%(ids)s)
 """
 
 
-async def forget(conn: Connection, numbers: Sequence[int], reason: str) -> None:
+async def mark_forgotten(conn: Connection, numbers: Sequence[int], reason: str) -> None:
     """Mark these memories forgotten, and take them out of every search."""
     await conn.execute(_FORGET, {"ids": list(numbers), "reason": reason})
     await conn.execute("DELETE FROM chunks WHERE memory_id = ANY (%(ids)s)", {"ids": list(numbers)})
@@ -25,7 +25,7 @@ WHERE id = %(id)s
 """
 
 
-async def forgotten_at(
+async def get_forgotten_at(
     conn: Connection, number: int, recovery_days: int
 ) -> tuple[datetime | None, bool]:
     """When the memory was forgotten, and whether it can still be brought back."""
@@ -49,7 +49,7 @@ WHERE m.id = %(id)s
 """
 
 
-async def restore(conn: Connection, number: int) -> None:
+async def unmark_forgotten(conn: Connection, number: int) -> None:
     """Take the mark away."""
     await conn.execute(_RESTORE, {"id": number})
 
@@ -61,7 +61,7 @@ WHERE memory_id = ANY (%(ids)s)
 """
 
 
-async def entities_of(conn: Connection, numbers: Sequence[int]) -> list[int]:
+async def get_entity_ids(conn: Connection, numbers: Sequence[int]) -> list[int]:
     """The entities that these memories speak of, in any version."""
     rows = await (await conn.execute(_ENTITIES, {"ids": list(numbers)})).fetchall()
     return [int(row[0]) for row in rows]
@@ -81,13 +81,13 @@ WHERE supersedes = %(id)s
 """
 
 
-async def unchain(conn: Connection, number: int, older: int | None) -> None:
+async def remove_from_chain(conn: Connection, number: int, older: int | None) -> None:
     """Take the memory out of its chain."""
     await conn.execute(_UNCHAIN, {"id": number})
     await conn.execute(_RECHAIN, {"id": number, "older": older})
 
 
-async def remove(conn: Connection, number: int) -> None:
+async def remove_fact(conn: Connection, number: int) -> None:
     """Remove the memory with all its versions and everything derived of them."""
     await conn.execute("DELETE FROM memories WHERE id = %(id)s", {"id": number})
 
@@ -103,7 +103,7 @@ FOR NO KEY UPDATE OF m
 """
 
 
-async def of_source(conn: Connection, source: str) -> list[int]:
+async def lock_of_source(conn: Connection, source: str) -> list[int]:
     """The caller's memories whose newest version comes from exactly this source, held."""
     return [
         int(row[0]) for row in await (await conn.execute(_OF_SOURCE, {"source": source})).fetchall()
@@ -119,7 +119,9 @@ ORDER BY m.agent_id, m.id
 """
 
 
-async def outdated(conn: Connection, age: timedelta, owner: str | None) -> list[tuple[int, str]]:
+async def find_outdated(
+    conn: Connection, age: timedelta, owner: str | None
+) -> list[tuple[int, str]]:
     """What was forgotten or has expired longer ago, of one owner or of all: number and owner."""
     rows = await (await conn.execute(_OUTDATED, {"age": age, "owner": owner})).fetchall()
     return [(int(row[0]), str(row[1])) for row in rows]

@@ -10,7 +10,7 @@ _KIND = "memories"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Position:
     """The row listed last (what it is sorted by, memory, version), and the first page's instants.
 
     All pages show what was known at the first: nothing moves while others write.
@@ -21,13 +21,13 @@ class Place:
     known_at: datetime
 
 
-def to_place(mode: str, place: Place) -> str:
+def write_position(mode: str, place: Position) -> str:
     """The cursor of a place in a list of this mode."""
     instants = place.as_of.isoformat(), place.known_at.isoformat()
     return to_cursor(_KIND, mode, *place.after, *instants)
 
 
-def from_place(mode: str, cursor: str) -> Place:
+def read_position(mode: str, cursor: str) -> Position:
     """The place; `InvalidInput` for what `to_place` did not make for this mode."""
     match from_cursor(_KIND, cursor):
         case [
@@ -39,14 +39,14 @@ def from_place(mode: str, cursor: str) -> Place:
             str() as known_at,
         ] if of_mode == mode and _are_small(memory, version):
             instants = instant_in_cursor(as_of), instant_in_cursor(known_at)
-            return Place((float(place), memory, version), *instants)
+            return Position((float(place), memory, version), *instants)
         case _:
-            raise _not_ours()
+            raise _foreign_cursor()
 
 
 def _are_small(memory: int, version: int) -> bool:
     return 0 <= memory < 2**63 and 0 <= version < 2**31
 
 
-def _not_ours() -> InvalidInput:
+def _foreign_cursor() -> InvalidInput:
     return InvalidInput("cursor", "pass the next_cursor of the page before, with the same filters")

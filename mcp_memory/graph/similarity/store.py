@@ -12,7 +12,7 @@ from mcp_memory.spaces.models import QueryVector
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class NearFact:
     """A memory of the caller's; `cosine` when it was found by meaning."""
 
     memory_id: int
@@ -42,7 +42,9 @@ GROUP BY c.memory_id, v.content
 """
 
 
-async def near(conn: Connection, lexemes: Sequence[str], query: QueryVector) -> list[Near]:
+async def query_near(
+    conn: Connection, lexemes: Sequence[str], query: QueryVector
+) -> list[NearFact]:
     """The caller's present memories nearest to a text, by words and by meaning."""
     if not lexemes and query.vector is None:
         return []
@@ -51,12 +53,12 @@ async def near(conn: Connection, lexemes: Sequence[str], query: QueryVector) -> 
         "space_id": query.space_id,
         "vector": query.vector,
     }
-    async with conn.cursor(row_factory=class_row(Near)) as cursor:
+    async with conn.cursor(row_factory=class_row(NearFact)) as cursor:
         return await (await cursor.execute(_NEAR, parameters)).fetchall()
 
 
 @dataclass(frozen=True, slots=True)
-class Opposed:
+class Contradiction:
     """A memory that states another object of a relation that has only one at a time."""
 
     memory_id: int
@@ -79,13 +81,13 @@ LIMIT 20
 """
 
 
-async def opposed(
+async def query_contradictions(
     conn: Connection,
     memory: int,
     relation: Relation,
     valid_from: datetime | None,
     valid_until: datetime | None,
-) -> list[Opposed]:
+) -> list[Contradiction]:
     """The caller's other memories that contradict the relation while both are true."""
     parameters = {
         "memory_id": memory,
@@ -97,5 +99,5 @@ async def opposed(
         "valid_from": valid_from,
         "valid_until": valid_until,
     }
-    async with conn.cursor(row_factory=class_row(Opposed)) as cursor:
+    async with conn.cursor(row_factory=class_row(Contradiction)) as cursor:
         return await (await cursor.execute(_OPPOSED, parameters)).fetchall()

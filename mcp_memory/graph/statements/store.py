@@ -7,7 +7,7 @@ from typing import LiteralString
 from psycopg.rows import class_row
 
 from mcp_memory.db.connection import Connection
-from mcp_memory.graph.models import Link, Mention, Relation, Statements, Version
+from mcp_memory.graph.models import Link, Mention, Relation, Statements, VersionContent
 
 # The rows come when their version's span is there, and so know at once what it amounts to.
 _ADD_MENTION = """
@@ -43,7 +43,7 @@ ON CONFLICT DO NOTHING
 """
 
 
-async def add(conn: Connection, version: Version, statements: Statements) -> None:
+async def add_statements(conn: Connection, version: VersionContent, statements: Statements) -> None:
     """Keep what the version states; a link to what has become invisible is left out."""
     await _add_all(conn, _ADD_MENTION, version, statements.mentions)
     await _add_all(conn, _ADD_RELATION, version, statements.relations)
@@ -53,7 +53,7 @@ async def add(conn: Connection, version: Version, statements: Statements) -> Non
 async def _add_all(
     conn: Connection,
     statement: LiteralString,
-    version: Version,
+    version: VersionContent,
     rows: Sequence[Mention | Relation | Link],
 ) -> None:
     place = {"memory_id": version.memory_id, "version": version.version}
@@ -84,7 +84,7 @@ ORDER BY id
 """
 
 
-async def of_version(conn: Connection, version: Version) -> Statements:
+async def get_statements(conn: Connection, version: VersionContent) -> Statements:
     """What the version states."""
     place = {"memory_id": version.memory_id, "version": version.version}
     async with conn.cursor(row_factory=class_row(Mention)) as cursor:
@@ -104,7 +104,7 @@ WHERE m.id = ANY (%(ids)s) AND visible(m.agent_id, m.shared) AND m.forgotten_at 
 """
 
 
-async def visible(conn: Connection, numbers: Sequence[int]) -> set[int]:
+async def find_visible(conn: Connection, numbers: Sequence[int]) -> set[int]:
     """Which of these memories the caller can see."""
     rows = await (await conn.execute(_VISIBLE, {"ids": list(numbers)})).fetchall()
     return {int(row[0]) for row in rows}

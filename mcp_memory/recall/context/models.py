@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mcp_memory.documents.models import Excerpt
-from mcp_memory.graph.models import MemoryType, Trust
+from mcp_memory.graph.models import FactType, Trust
 from mcp_memory.graph.reading.models import EntityName
 
 
@@ -16,7 +16,7 @@ class MemoryExcerpt(Excerpt):
     """
 
     memory_id: str
-    memory_type: MemoryType
+    memory_type: FactType
     entities: list[EntityName]
     valid_from: datetime | None
     valid_until: datetime | None

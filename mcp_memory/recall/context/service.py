@@ -8,9 +8,9 @@ from mcp_memory.db.databases import Databases
 from mcp_memory.documents import excerpts
 from mcp_memory.documents.models import Excerpt
 from mcp_memory.errors import ChunkNotFound
-from mcp_memory.graph.names import memory_id
+from mcp_memory.graph.names import fact_id
 from mcp_memory.graph.provenance import caution
-from mcp_memory.graph.reading.store import entities_of
+from mcp_memory.graph.reading.store import get_entity_names
 from mcp_memory.recall.context import store
 from mcp_memory.recall.context.models import MemoryExcerpt
 from mcp_memory.recall.context.store import MessageLines
@@ -47,7 +47,7 @@ async def _of_memory(conn: Connection, chunk_id: int) -> MemoryExcerpt | None:
     text = "\n".join(lines[found.start_line - 1 : found.end_line])
     version = found.memory_id, found.version
     return MemoryExcerpt(
-        path=f"graph/{memory_id(found.memory_id)}",
+        path=f"graph/{fact_id(found.memory_id)}",
         text=text,
         start_line=found.start_line,
         end_line=found.end_line,
@@ -55,9 +55,9 @@ async def _of_memory(conn: Connection, chunk_id: int) -> MemoryExcerpt | None:
         version=found.version,
         updated_at=found.recorded_at,
         owner=found.agent_id,
-        memory_id=memory_id(found.memory_id),
+        memory_id=fact_id(found.memory_id),
         memory_type=found.memory_type,
-        entities=(await entities_of(conn, [version])).get(version, []),
+        entities=(await get_entity_names(conn, [version])).get(version, []),
         valid_from=found.valid_from,
         valid_until=found.valid_until,
         trust=found.trust,

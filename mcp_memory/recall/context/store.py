@@ -6,7 +6,7 @@ from datetime import datetime
 from psycopg.rows import class_row
 
 from mcp_memory.db.connection import Connection
-from mcp_memory.graph.models import MemoryType, Trust
+from mcp_memory.graph.models import FactType, Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class MemoryLines:
     memory_id: int
     version: int
     agent_id: str
-    memory_type: MemoryType
+    memory_type: FactType
     content: str
     source: str
     trust: Trust

@@ -140,8 +140,9 @@ class DatabaseTools:
 
     async def _counts(self, caller: Caller, database: str) -> dict[str, int]:
         counts = await self._documents.count(caller.agent, database=database)
-        counts |= await self._transcripts.count(self._session(caller.agent, database))
-        return counts | await self._graph.count(caller.agent, database=database)
+        session = self._session(caller.agent, database)
+        counts |= await self._transcripts.count(session)
+        return counts | await self._graph.count(session)
 
     async def _unread(self, caller: Caller) -> int:
         """Mail lies in the configured default database, wherever else the caller works."""

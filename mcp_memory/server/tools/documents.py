@@ -12,7 +12,7 @@ from mcp_memory.errors import InvalidInput
 from mcp_memory.server.caller import Caller, caller_of
 from mcp_memory.server.instants import instant
 from mcp_memory.server.parameters import Count, Cursor, DatabaseName, IdempotencyKey, Tags
-from mcp_memory.server.tools.graph_answers import NamedEntity
+from mcp_memory.server.tools.graph_answers import EntityAnswer
 from mcp_memory.server.toolset import ADDS, READS, REMOVES, Answer, MemoryTool
 
 Path = Annotated[str, Field(description="Relative path, such as MEMORY.md or notes/today.md")]
@@ -55,7 +55,7 @@ class Excerpt(Answer):
     owner: str
     memory_id: str | None = None
     memory_type: str | None = None
-    entities: list[NamedEntity] | None = None
+    entities: list[EntityAnswer] | None = None
     valid_from: AwareDatetime | None = None
     valid_until: AwareDatetime | None = None
     trust: str | None = None

@@ -5,9 +5,9 @@ from typing import Literal
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from mcp_memory.graph.names import memory_id
+from mcp_memory.graph.names import fact_id
 from mcp_memory.graph.provenance import caution
-from mcp_memory.graph.reading.models import EntityName, FoundMemory, GraphAnswer, LinkedMemory, Step
+from mcp_memory.graph.reading.models import EntityName, FactAnswer, FactMatch, Neighbour, Step
 from mcp_memory.server.toolset import Answer
 
 Detail = Literal["summary", "full"]
@@ -15,7 +15,7 @@ Detail = Literal["summary", "full"]
 _SUMMARY_CHARS = 400
 
 
-class NamedEntity(Answer):
+class EntityAnswer(Answer):
     """An entity as a memory calls it."""
 
     id: str
@@ -23,7 +23,7 @@ class NamedEntity(Answer):
     type: str
 
 
-class RelatedMemory(Answer):
+class NeighbourAnswer(Answer):
     """A memory that is linked; `direction` says which of the two the relation starts at."""
 
     id: str
@@ -32,7 +32,7 @@ class RelatedMemory(Answer):
     direction: str | None
 
     @classmethod
-    def linked(cls, linked: LinkedMemory) -> "RelatedMemory":
+    def linked(cls, linked: Neighbour) -> "NeighbourAnswer":
         """A linked memory."""
         return cls(
             id=linked.id,
@@ -42,7 +42,7 @@ class RelatedMemory(Answer):
         )
 
 
-class ShownMemory(Answer):
+class FactAnswerRow(Answer):
     """A memory; `score` is absolute, 0 to 1, and `caution` warns of what it reads like."""
 
     id: str
@@ -51,10 +51,10 @@ class ShownMemory(Answer):
     importance: float
     confidence: float
     score: float
-    entities: list[NamedEntity]
+    entities: list[EntityAnswer]
     valid_from: AwareDatetime | None
     valid_until: AwareDatetime | None
-    related: list[RelatedMemory] | None
+    related: list[NeighbourAnswer] | None
     caution: str | None
     occurred_at: AwareDatetime | None
     recorded_at: AwareDatetime
@@ -72,7 +72,7 @@ class ShownMemory(Answer):
     routes: list[str] | None
 
 
-class ShownStep(Answer):
+class StepAnswer(Answer):
     """That one thing stands in a relation to another, by the memory `id`."""
 
     model_config = ConfigDict(serialize_by_alias=True)
@@ -83,19 +83,19 @@ class ShownStep(Answer):
     id: str
 
 
-class Recalled(Answer):
+class RecallAnswer(Answer):
     """Memories in the order of the mode."""
 
-    memories: list[ShownMemory]
+    memories: list[FactAnswerRow]
     degraded: list[str] | None
     next_cursor: str | None
 
 
-class Queried(Recalled):
+class QueryAnswer(RecallAnswer):
     """Memories, and what else the mode tells."""
 
-    path: list[ShownStep] | None
-    relations: list[ShownStep] | None
+    path: list[StepAnswer] | None
+    relations: list[StepAnswer] | None
     types: list["TypeCount"] | None
 
 
@@ -106,20 +106,20 @@ class TypeCount(Answer):
     memories: int
 
 
-def recalled(answer: GraphAnswer, *, with_related: bool) -> Recalled:
+def to_recall_answer(answer: FactAnswer, *, with_related: bool) -> RecallAnswer:
     """The answer of a recall."""
-    return Recalled(
-        memories=shown(answer.memories, "full", with_related=with_related),
+    return RecallAnswer(
+        memories=to_rows(answer.matches, "full", with_related=with_related),
         degraded=answer.degraded or None,
         next_cursor=answer.next_cursor or None,
     )
 
 
-def queried(answer: GraphAnswer, detail: Detail, *, with_related: bool) -> Queried:
+def to_query_answer(answer: FactAnswer, detail: Detail, *, with_related: bool) -> QueryAnswer:
     """The answer to a query."""
     counts = None if answer.types is None else answer.types.items()
-    return Queried(
-        memories=shown(answer.memories, detail, with_related=with_related),
+    return QueryAnswer(
+        memories=to_rows(answer.matches, detail, with_related=with_related),
         degraded=answer.degraded or None,
         next_cursor=answer.next_cursor or None,
         path=_steps(answer.path),
@@ -130,24 +130,26 @@ def queried(answer: GraphAnswer, detail: Detail, *, with_related: bool) -> Queri
     )
 
 
-def _steps(steps: Sequence[Step] | None) -> list[ShownStep] | None:
+def _steps(steps: Sequence[Step] | None) -> list[StepAnswer] | None:
     if steps is None:
         return None
     return [
-        ShownStep(from_=s.source, relation=s.relation, to=s.target, id=memory_id(s.memory_id))
+        StepAnswer(from_=s.source, relation=s.relation, to=s.target, id=fact_id(s.memory_id))
         for s in steps
     ]
 
 
-def shown(found: Sequence[FoundMemory], detail: Detail, *, with_related: bool) -> list[ShownMemory]:
+def to_rows(
+    found: Sequence[FactMatch], detail: Detail, *, with_related: bool
+) -> list[FactAnswerRow]:
     """The memories; in a summary long ones are cut short, and only what they say is told."""
     return [_memory(each, detail, with_related=with_related) for each in found]
 
 
-def _memory(found: FoundMemory, detail: Detail, *, with_related: bool) -> ShownMemory:
-    held, is_full = found.held, detail == "full"
-    return ShownMemory(
-        id=memory_id(held.memory_id),
+def _memory(found: FactMatch, detail: Detail, *, with_related: bool) -> FactAnswerRow:
+    held, is_full = found.version, detail == "full"
+    return FactAnswerRow(
+        id=fact_id(held.memory_id),
         memory_type=held.memory_type,
         content=held.content if is_full else _short(held.content),
         importance=held.importance,
@@ -156,7 +158,7 @@ def _memory(found: FoundMemory, detail: Detail, *, with_related: bool) -> ShownM
         entities=[_entity(each) for each in found.entities],
         valid_from=held.valid_from,
         valid_until=held.valid_until,
-        related=[RelatedMemory.linked(each) for each in found.related] if with_related else None,
+        related=[NeighbourAnswer.linked(each) for each in found.related] if with_related else None,
         caution=caution(held.trust, held.source, held.content) or None,
         occurred_at=held.occurred_at,
         recorded_at=held.recorded_at,
@@ -175,8 +177,8 @@ def _memory(found: FoundMemory, detail: Detail, *, with_related: bool) -> ShownM
     )
 
 
-def _entity(entity: EntityName) -> NamedEntity:
-    return NamedEntity(id=entity.id, name=entity.name, type=entity.type)
+def _entity(entity: EntityName) -> EntityAnswer:
+    return EntityAnswer(id=entity.id, name=entity.name, type=entity.type)
 
 
 def _short(text: str) -> str:

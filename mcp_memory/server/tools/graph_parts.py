@@ -7,7 +7,13 @@ from pydantic import JsonValue
 
 from mcp_memory.config import Config
 from mcp_memory.errors import InvalidInput, nearest
-from mcp_memory.graph.models import LINK_TYPES, Association, LinkType, NamedEntity, NamedRelation
+from mcp_memory.graph.models import (
+    LINK_TYPES,
+    Association,
+    EntityReference,
+    LinkType,
+    RelationReference,
+)
 from mcp_memory.server.instants import instant
 
 _TEXT: JsonValue = {"type": "string"}
@@ -38,9 +44,9 @@ ASSOCIATIONS_SCHEMA = _list_of(
 LIKE_STORE_SCHEMA: dict[str, JsonValue] = {"type": "array", "items": {"type": "object"}}
 
 
-def named_entities(given: Sequence[JsonValue]) -> tuple[NamedEntity, ...]:
+def read_entities(given: Sequence[JsonValue]) -> tuple[EntityReference, ...]:
     """The entities; a bare text is a name."""
-    found: list[NamedEntity] = []
+    found: list[EntityReference] = []
     for place, entity in enumerate(given):
         fields = _fields(
             f"entities[{place}]",
@@ -49,20 +55,20 @@ def named_entities(given: Sequence[JsonValue]) -> tuple[NamedEntity, ...]:
         )
         name = _required(f"entities[{place}]", fields, "name")
         kind = _text(f"entities[{place}]", fields, "type")
-        found.append(NamedEntity(name, kind, _aliases(f"entities[{place}]", fields)))
+        found.append(EntityReference(name, kind, _aliases(f"entities[{place}]", fields)))
     return tuple(found)
 
 
-def named_relations(config: Config, given: Sequence[JsonValue]) -> tuple[NamedRelation, ...]:
+def read_relations(config: Config, given: Sequence[JsonValue]) -> tuple[RelationReference, ...]:
     """The relations between entities."""
     known = ("subject", "relation", "object", "valid_from", "valid_until")
-    found: list[NamedRelation] = []
+    found: list[RelationReference] = []
     for number, relation in enumerate(given):
         place = f"relations[{number}]"
         fields = _fields(place, relation, known)
         start, end = (_text(place, fields, name) for name in ("valid_from", "valid_until"))
         found.append(
-            NamedRelation(
+            RelationReference(
                 *(_required(place, fields, name) for name in known[:3]),
                 valid_from=instant(config, f"{place}.valid_from", start),
                 valid_until=instant(config, f"{place}.valid_until", end),
@@ -71,7 +77,7 @@ def named_relations(config: Config, given: Sequence[JsonValue]) -> tuple[NamedRe
     return tuple(found)
 
 
-def associations_of(given: Sequence[JsonValue]) -> tuple[Association, ...]:
+def read_associations(given: Sequence[JsonValue]) -> tuple[Association, ...]:
     """The relations to other memories; related_to when it is not said which."""
     found: list[Association] = []
     for number, association in enumerate(given):

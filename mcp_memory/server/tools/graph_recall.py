@@ -10,26 +10,32 @@ from pydantic import Field, WithJsonSchema
 
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
-from mcp_memory.graph.models import MemoryType
+from mcp_memory.graph.models import FactType
 from mcp_memory.graph.reading.models import (
-    GraphQuery,
+    FactFilter,
+    FactQuery,
     Instants,
-    MemoryFilter,
-    Mode,
+    QueryMode,
     RecallMode,
     SortBy,
 )
 from mcp_memory.server.caller import Caller, caller_of
 from mcp_memory.server.instants import instant
 from mcp_memory.server.parameters import Count, Cursor, DatabaseName, Tags
-from mcp_memory.server.tools.graph_answers import Detail, Queried, Recalled, queried, recalled
+from mcp_memory.server.tools.graph_answers import (
+    Detail,
+    QueryAnswer,
+    RecallAnswer,
+    to_query_answer,
+    to_recall_answer,
+)
 from mcp_memory.server.toolset import READS, MemoryTool
 
 Question = Annotated[str, Field(description="What to recall; hybrid needs it")]
 RecallModeName = Annotated[RecallMode, Field(description="Best match, or this order")]
 # The choices stand in the tool that stores; here they would cost every client their length again.
 TypeName = Annotated[
-    Annotated[MemoryType, WithJsonSchema({"type": "string"})] | None,
+    Annotated[FactType, WithJsonSchema({"type": "string"})] | None,
     Field(description="Only this type"),
 ]
 AsOf = Annotated[str, Field(description="True then: 2026-03-01, 7d")]
@@ -39,7 +45,7 @@ MaxTokens = Annotated[Count | None, Field(description="Budget for all texts")]
 IncludeRelated = Annotated[bool, Field(description="Add linked memories")]
 
 QueryText = Annotated[str, Field(description="To search, or narrow a list")]
-ModeName = Annotated[Mode, Field(description="What to list")]
+ModeName = Annotated[QueryMode, Field(description="What to list")]
 MemoryId = Annotated[str, Field(description="related, history")]
 EntityName = Annotated[str, Field(description="Name or id")]
 RelatedTo = Annotated[str, Field(description="path: where to")]
@@ -72,15 +78,15 @@ class GraphReadingTools:
         include_related: IncludeRelated = True,
         cursor: Cursor = "",
         database: DatabaseName = "",
-    ) -> Recalled:
+    ) -> RecallAnswer:
         """Recall facts, preferences, decisions… that answer a question, true now or as_of then.
 
         Nothing relevant gives an empty list.
         """
-        asked = GraphQuery(
+        asked = FactQuery(
             mode=mode,
             query=query,
-            wanted=MemoryFilter(memory_type=memory_type),
+            filter=FactFilter(memory_type=memory_type),
             instants=Instants(as_of=self._instant("as_of", as_of)),
             limit=max_results,
             max_tokens=max_tokens,
@@ -88,7 +94,7 @@ class GraphReadingTools:
             cursor=cursor,
         )
         answer = await self._recall.recall(caller.agent, asked, database=database or None)
-        return recalled(answer, with_related=include_related)
+        return to_recall_answer(answer, with_related=include_related)
 
     async def memory_graph_query(
         self,
@@ -119,19 +125,19 @@ class GraphReadingTools:
         limit: MaxResults = 20,
         cursor: Cursor = "",
         database: DatabaseName = "",
-    ) -> Queried:
+    ) -> QueryAnswer:
         """Look memories up. entity: what is known of one; related: what id or entity is linked
         with; path: from entity to related_to; timeline: past facts too; history: all versions of
         id; types: counts.
         """
-        wanted = MemoryFilter(
+        wanted = FactFilter(
             memory_type=memory_type,
             min_importance=min_importance,
             min_confidence=min_confidence,
             source=source or None,
             tags=tuple(tags) if tags else None,
         )
-        asked = GraphQuery(
+        asked = FactQuery(
             mode=mode,
             query=query,
             id=id,
@@ -140,7 +146,7 @@ class GraphReadingTools:
             depth=depth,
             relation_types=_selected(relation_types),
             instants=self._instants(as_of, known_at),
-            wanted=self._within(wanted, since, until, happens_after, happens_before),
+            filter=self._within(wanted, since, until, happens_after, happens_before),
             sort_by=sort_by,
             limit=max_results or limit,
             max_tokens=max_tokens,
@@ -148,14 +154,14 @@ class GraphReadingTools:
             cursor=cursor,
         )
         answer = await self._recall.recall(caller.agent, asked, database=database or None)
-        return queried(answer, detail, with_related=include_related)
+        return to_query_answer(answer, detail, with_related=include_related)
 
     def _instants(self, as_of: str, known_at: str) -> Instants:
         return Instants(self._instant("as_of", as_of), self._instant("known_at", known_at))
 
     def _within(
-        self, wanted: MemoryFilter, since: str, until: str, after: str, before: str
-    ) -> MemoryFilter:
+        self, wanted: FactFilter, since: str, until: str, after: str, before: str
+    ) -> FactFilter:
         """The filter, bounded by instants."""
         return replace(
             wanted,

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field, JsonValue, WithJsonSchema
 
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
-from mcp_memory.graph.models import MemoryType, Never, StoreMemory, UpdateMemory
+from mcp_memory.graph.models import FactChange, FactType, Never, NewFact
 from mcp_memory.server.caller import Caller, caller_of
 from mcp_memory.server.instants import instant
 from mcp_memory.server.parameters import DatabaseName, IdempotencyKey
@@ -19,9 +19,9 @@ _JsonList = list[JsonValue]
 
 # The choices stand in the tool that stores; here they would cost every client their length again.
 AnyType = Annotated[
-    Annotated[MemoryType, WithJsonSchema({"type": "string"})] | None, Field(description="Kind")
+    Annotated[FactType, WithJsonSchema({"type": "string"})] | None, Field(description="Kind")
 ]
-Kind = Annotated[MemoryType, Field(description="Kind")]
+Kind = Annotated[FactType, Field(description="Kind")]
 Content = Annotated[str, Field(description="One fact, in words that stand alone")]
 Share = Annotated[float | None, Field(ge=0, le=1, description="0 to 1")]
 Reasoning = Annotated[str | None, Field(description="Why it holds")]
@@ -151,16 +151,16 @@ class GraphWritingTools:
         similar lists older memories: if one says the same or is contradicted, update or supersede
         it.
         """
-        memory = StoreMemory(
+        memory = NewFact(
             content=content,
             memory_type=memory_type,
             reasoning=reasoning or "",
             importance=importance,
             confidence=1.0 if confidence is None else confidence,
             source=source or "",
-            entities=parts.named_entities(entities or []),
-            relations=parts.named_relations(self._app.config, relations or []),
-            associations=parts.associations_of(associations or []),
+            entities=parts.read_entities(entities or []),
+            relations=parts.read_relations(self._app.config, relations or []),
+            associations=parts.read_associations(associations or []),
             occurred_at=instant(self._app.config, "occurred_at", occurred_at),
             valid_from=instant(self._app.config, "valid_from", valid_from),
             valid_until=instant(self._app.config, "valid_until", valid_until),
@@ -171,7 +171,7 @@ class GraphWritingTools:
             shared=shared,
             idempotency_key=idempotency_key,
         )
-        stored = await self._app.graph.store(caller.agent, memory, database=database or None)
+        stored = await self._app.graph.store(self._app.session(caller.agent, database), memory)
         return _stored(StoredAnswer.of(stored))
 
     async def memory_graph_update(
@@ -204,7 +204,7 @@ class GraphWritingTools:
         The older version stays readable by as_of and history.
         """
         config = self._app.config
-        request = UpdateMemory(
+        request = FactChange(
             id=id,
             content=content,
             memory_type=memory_type,
@@ -212,9 +212,9 @@ class GraphWritingTools:
             importance=importance,
             confidence=confidence,
             source=source,
-            entities=None if entities is None else parts.named_entities(entities),
-            relations=None if relations is None else parts.named_relations(config, relations),
-            associations=None if associations is None else parts.associations_of(associations),
+            entities=None if entities is None else parts.read_entities(entities),
+            relations=None if relations is None else parts.read_relations(config, relations),
+            associations=None if associations is None else parts.read_associations(associations),
             occurred_at=instant(config, "occurred_at", occurred_at),
             valid_from=instant(config, "valid_from", valid_from),
             valid_until=self._end("valid_until", valid_until),
@@ -226,7 +226,8 @@ class GraphWritingTools:
             reason=reason,
             idempotency_key=idempotency_key,
         )
-        updated = await self._app.graph.update(caller.agent, request, database=database or None)
+        session = self._app.session(caller.agent, database)
+        updated = await self._app.graph.update(session, request)
         return UpdatedAnswer.of(updated)
 
     async def memory_graph_forget(
@@ -244,15 +245,13 @@ class GraphWritingTools:
         """
         if undo and purge:
             raise InvalidInput("undo", "cannot go with purge; choose one")
-        forgetting = self._app.forgetting
+        forgetting, session = self._app.forgetting, self._app.session(caller.agent, database)
         if undo:
-            done = await forgetting.restore(caller.agent, id, database=database or None)
+            done = await forgetting.restore(session, id)
         elif purge:
-            done = await forgetting.purge(caller.agent, id, database=database or None)
+            done = await forgetting.purge(session, id)
         else:
-            done = await forgetting.forget(
-                caller.agent, id, reason=reason, database=database or None
-            )
+            done = await forgetting.forget(session, id, reason=reason)
         answer = ForgottenAnswer.of(done)
         only = {"restored": answer.restored or None, "purged": answer.purged or None}
         return answer.model_copy(update=only)

@@ -7,14 +7,14 @@ import pytest
 from mcp_memory.app import App
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.errors import InvalidInput
-from mcp_memory.graph.models import Association, NamedEntity
+from mcp_memory.graph.models import Association, EntityReference
 from mcp_memory.recall import graph_proximity
-from mcp_memory.server.tools.graph_answers import recalled
+from mcp_memory.server.tools.graph_answers import to_recall_answer
 from mcp_memory.text.tokens import estimate_tokens
 from mcp_memory.transcripts.models import AppendMessages, NewMessage
 from tests.graph.reading.telling import ask, change, contents, day, search, tell, texts
 
-ROBERT = NamedEntity("Robert Miller", "person", ("Bob",))
+ROBERT = EntityReference("Robert Miller", "person", ("Bob",))
 
 
 async def test_a_memory_is_recalled_as_soon_as_it_is_stored(app: App) -> None:
@@ -24,8 +24,8 @@ async def test_a_memory_is_recalled_as_soon_as_it_is_stored(app: App) -> None:
     found = await ask(app, query="what about the kestrel?")
 
     assert contents(found) == ["The kestrel hovers."]
-    assert [each.name for each in found.memories[0].entities] == ["Ben"]
-    assert found.memories[0].score > 0.5
+    assert [each.name for each in found.matches[0].entities] == ["Ben"]
+    assert found.matches[0].score > 0.5
     assert found.degraded == []
 
 
@@ -45,7 +45,7 @@ async def test_a_name_leads_to_what_is_told_under_another_name(app: App) -> None
     found = await ask(app, query="Where does Bob live?")
 
     assert contents(found)[:1] == ["Moved to Oslo in spring."]
-    assert "entity" in found.memories[0].routes
+    assert "entity" in found.matches[0].routes
 
 
 async def test_another_name_finds_documents_and_transcripts_too(app: App) -> None:
@@ -77,7 +77,7 @@ async def test_neighbours_come_behind_what_is_named_and_two_relations_away_is_fa
 
     assert contents(found)[:2] == ["Signed in March.", "Made of glass."]
     assert "Rivers are long." not in contents(found)
-    scores = [each.score for each in found.memories]
+    scores = [each.score for each in found.matches]
     assert scores == sorted(scores, reverse=True)
 
 
@@ -88,8 +88,8 @@ async def test_importance_orders_equals_and_no_more(app: App) -> None:
 
     found = await ask(app, query="kestrel voles")
 
-    assert [each.held.importance for each in found.memories] == [1.0, 0.1]
-    assert len({each.score for each in found.memories}) == 1
+    assert [each.version.importance for each in found.matches] == [1.0, 0.1]
+    assert len({each.score for each in found.matches}) == 1
 
 
 async def test_identity_never_decays_and_nothing_is_rewritten_by_reading(app: App) -> None:
@@ -99,8 +99,8 @@ async def test_identity_never_decays_and_nothing_is_rewritten_by_reading(app: Ap
 
     found = await ask(app, query="kestrel")
     fresh = {
-        each.held.memory_type: graph_proximity.freshness(each.held, datetime.now(UTC))
-        for each in found.memories
+        each.version.memory_type: graph_proximity.freshness(each.version, datetime.now(UTC))
+        for each in found.matches
     }
     again = await ask(app, query="kestrel")
 
@@ -120,11 +120,11 @@ async def test_linked_memories_come_along_within_the_budget(app: App) -> None:
     alone = await ask(app, query="kestrel nest")
     narrow = await ask(app, query="kestrel nest", include_related=True, max_tokens=size + 2)
 
-    assert [
-        (each.relation, each.content, each.direction) for each in whole.memories[0].related
-    ] == [("caused_by", "A dam broke in the north valley.", "out")]
-    assert alone.memories[0].related == []
-    assert narrow.memories[0].related == []
+    assert [(each.relation, each.content, each.direction) for each in whole.matches[0].related] == [
+        ("caused_by", "A dam broke in the north valley.", "out")
+    ]
+    assert alone.matches[0].related == []
+    assert narrow.matches[0].related == []
 
 
 async def test_links_between_memories_of_one_answer_are_told_too(app: App) -> None:
@@ -137,12 +137,12 @@ async def test_links_between_memories_of_one_answer_are_told_too(app: App) -> No
     listed = await ask(app, mode="recent", include_related=True)
 
     assert {
-        each.held.memory_id: [(r.id, r.relation) for r in each.related] for each in found.memories
+        each.version.memory_id: [(r.id, r.relation) for r in each.related] for each in found.matches
     } == {
         int(leak[1:]): [(repair, "caused_by")],
         int(repair[1:]): [(leak, "caused_by"), (far, "related_to")],
     }
-    assert [[r.id for r in each.related] for each in listed.memories] == [
+    assert [[r.id for r in each.related] for each in listed.matches] == [
         [repair],
         [leak, far],
         [repair],
@@ -160,7 +160,7 @@ async def test_a_budget_bounds_the_memories_and_the_rest_is_on_the_next_page(app
         second = await ask(
             app, query="kestrel", mode=mode, max_tokens=budget, cursor=first.next_cursor
         )
-        assert 0 < len(first.memories) <= 3
+        assert 0 < len(first.matches) <= 3
         assert not set(contents(first)) & set(contents(second))
 
 
@@ -186,7 +186,7 @@ async def test_text_of_low_trust_that_reads_like_instructions_is_marked(app: App
     await tell(app, order, source="web:evil.example")
     await tell(app, f"{order} Please.", source="user")
 
-    found = recalled(await ask(app, query="kestrel instructions"), with_related=True)
+    found = to_recall_answer(await ask(app, query="kestrel instructions"), with_related=True)
     by_trust = {each.trust: each for each in found.memories}
     searched = {each.trust: each for each in (await search(app, "kestrel instructions")).results}
 
