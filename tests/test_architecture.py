@@ -52,7 +52,7 @@ def _package() -> list[Source]:
 
 @cache
 def _everything() -> list[Source]:
-    return [*_package(), *sources(ROOT, "tests", "benchmarks")]
+    return [*_package(), *sources(ROOT, "tests", "benchmarks", "lab")]
 
 
 @pytest.mark.parametrize("rule", EVERYWHERE, ids=lambda rule: rule.__name__)

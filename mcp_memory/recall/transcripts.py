@@ -123,7 +123,7 @@ async def _search_filter(conn: Connection, wanted: MessageFilter) -> SearchFilte
     """The filters as the routes know them; an unknown session is an error."""
     session = None
     if wanted.session_id is not None:
-        session = await store.session(conn, wanted.session_id)
+        session = await store.conversation(conn, wanted.session_id)
         if session is None:
             raise SessionNotFound(wanted.session_id)
     roles = wanted.roles

@@ -38,7 +38,7 @@ async def write_all(app: App) -> None:
         NewMessage("user", f"Boat {number} came in yesterday.", created_at=TOLD)
         for number in range(3)
     ]
-    await app.transcripts.append("alice", AppendMessages("s", said))
+    await app.transcripts.append(app.session("alice"), AppendMessages("s", said))
     memory = NewFact("Ben left yesterday.", tags=("crew",), occurred_at=TOLD)
     await app.graph.store(app.session("alice"), memory)
     await until_embedded(app)

@@ -82,9 +82,10 @@ class DatabaseTools:
     """The functions behind the tools; each docstring is what a model reads."""
 
     def __init__(self, app: App) -> None:
+        self._session = app.session
         self._databases, self._spaces = app.databases, app.spaces
         self._documents, self._transcripts = app.documents, app.transcripts
-        self._graph, self._session = app.graph, app.session
+        self._graph = app.graph
         self._messages = app.messages
 
     async def memory_list_databases(self, caller: Caller) -> DatabaseList:
@@ -138,10 +139,10 @@ class DatabaseTools:
         )
 
     async def _counts(self, caller: Caller, database: str) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for service in (self._documents, self._transcripts):
-            counts |= await service.count(caller.agent, database=database)
-        return counts | await self._graph.count(self._session(caller.agent, database))
+        counts = await self._documents.count(caller.agent, database=database)
+        session = self._session(caller.agent, database)
+        counts |= await self._transcripts.count(session)
+        return counts | await self._graph.count(session)
 
     async def _unread(self, caller: Caller) -> int:
         """Mail lies in the configured default database, wherever else the caller works."""

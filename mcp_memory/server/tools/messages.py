@@ -19,7 +19,7 @@ from mcp_memory.server.parameters import Cursor, IdempotencyKey
 from mcp_memory.server.progress import report_progress
 from mcp_memory.server.tools import message_answers as answers
 from mcp_memory.server.toolset import ADDS, Answer, MemoryTool
-from mcp_memory.text.dates import parse_span
+from mcp_memory.text.times.arguments import parse_span
 
 _DESCRIPTION = """Mail between agents. wait gives you messages as soon as there are any; ack each
 once you have dealt with it, or it comes again. inbox only looks at what is unread.
