@@ -40,15 +40,21 @@ def entities(invocation: Invocation, prefix: str, database: str | None, as_json:
     Example:
       mcp-memory graph entities ada
     """
-    found = run(configured(invocation), partial(_entities, prefix=prefix, database=database))
+    rows = run(configured(invocation), partial(_entities, prefix=prefix, database=database))
     if as_json:
-        print_json({"entities": [_as_json(each) for each in found]})
+        print_json({"entities": [_as_json(entity) for entity in rows]})
         return
     print_table(
         ("id", "name", "type", "memories", "also"),
         [
-            (entity_id(each.id), each.name, each.type, str(each.memories), ", ".join(each.aliases))
-            for each in found
+            (
+                entity_id(entity.id),
+                entity.name,
+                entity.type,
+                str(entity.memories),
+                ", ".join(entity.aliases),
+            )
+            for entity in rows
         ],
     )
 
@@ -94,11 +100,11 @@ def merge(
     async def work(app: App) -> str:
         return await app.identity.merge(app.session(app.config.agent, database), gone, kept)
 
-    left = run(config, work)
+    id = run(config, work)
     if as_json:
-        print_json({"id": left})
+        print_json({"id": id})
     else:
-        click.echo(f"{gone} is now another name of {kept} ({left}).")
+        click.echo(f"{gone} is now another name of {kept} ({id}).")
 
 
 @graph.command()
@@ -127,11 +133,11 @@ def split(
     async def work(app: App) -> str:
         return await app.identity.split(app.session(app.config.agent, database), entity, names)
 
-    parted = run(config, work)
+    id = run(config, work)
     if as_json:
-        print_json({"id": parted})
+        print_json({"id": id})
     else:
-        click.echo(f"{', '.join(names)} is now {parted}.")
+        click.echo(f"{', '.join(names)} is now {id}.")
 
 
 @graph.command()

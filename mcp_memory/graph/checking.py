@@ -1,4 +1,4 @@
-"""What may not be stored as a memory: refused before anything is written."""
+"""What may not be stored as a fact: refused before anything is written."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What memories are, what is asked of them, and what comes back."""
+"""What facts are, what is asked of them, and what comes back."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -61,7 +61,7 @@ UNKNOWN_TYPE = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class EntityReference:
-    """An entity as a memory names it; without a type it is the known one of that name."""
+    """An entity as a fact names it; without a type it is the known one of that name."""
 
     name: str
     type: str = ""
@@ -72,7 +72,7 @@ class EntityReference:
 class RelationReference:
     """That `subject` stands in `relation` to `object`, both entities by name.
 
-    Times of its own narrow those of the memory; None leaves them.
+    Times of its own narrow those of the fact; None leaves them.
     """
 
     subject: str
@@ -84,7 +84,7 @@ class RelationReference:
 
 @dataclass(frozen=True, slots=True)
 class Association:
-    """That the memory stands in this relation to the one with this id."""
+    """That the fact stands in this relation to the one with this id."""
 
     target_id: str
     relation_type: LinkType = "related_to"
@@ -92,7 +92,7 @@ class Association:
 
 @dataclass(frozen=True, slots=True)
 class NewFact:
-    """A new memory. None is the usual: importance of its type, true always, never expiring."""
+    """A new fact. None is the usual: importance of its type, true always, never expiring."""
 
     content: str
     memory_type: FactType = "fact"
@@ -116,7 +116,7 @@ class NewFact:
 
 @dataclass(frozen=True, slots=True)
 class FactChange:
-    """A change of a memory; None keeps what it has, a list takes the place of the one before.
+    """A change of a fact; None keeps what it has, a list takes the place of the one before.
 
     `never` takes an end away. Without `valid_from` the change is true from now on.
     """
@@ -145,7 +145,7 @@ class FactChange:
 
 @dataclass(frozen=True, slots=True)
 class FactHead:
-    """What is the same for all versions of a memory; `version` is the newest."""
+    """What is the same for all versions of a fact; `version` is the newest."""
 
     id: int
     agent_id: str
@@ -158,7 +158,7 @@ class FactHead:
 
 @dataclass(frozen=True, slots=True)
 class VersionContent:
-    """What one version of a memory says."""
+    """What one version of a fact says."""
 
     memory_id: int
     version: int
@@ -215,7 +215,7 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A relation of a version's memory to another memory."""
+    """A relation of a version's fact to another fact."""
 
     target_id: int
     relation_type: LinkType
@@ -241,7 +241,7 @@ class EntityCandidate:
 
 @dataclass(frozen=True, slots=True)
 class EntityResolution:
-    """An entity that a stored memory speaks of; candidates only for one that is new."""
+    """An entity that a stored fact speaks of; candidates only for one that is new."""
 
     id: str
     name: str
@@ -251,7 +251,7 @@ class EntityResolution:
 
 @dataclass(frozen=True, slots=True)
 class SimilarFact:
-    """An older memory that says much the same (`score` 0 to 1), or contradicts a relation."""
+    """An older fact that says much the same (`score` 0 to 1), or contradicts a relation."""
 
     id: str
     content: str
@@ -261,7 +261,7 @@ class SimilarFact:
 
 @dataclass(frozen=True, slots=True)
 class StoreResult:
-    """A memory that is stored; `repeated` when exactly the same was there already."""
+    """A fact that is stored; `repeated` when exactly the same was there already."""
 
     id: str
     memory_type: FactType
@@ -282,7 +282,7 @@ class UpdateResult:
 
 @dataclass(frozen=True, slots=True)
 class ForgetResult:
-    """What became of a memory: forgotten at an instant, restored, or purged."""
+    """What became of a fact: forgotten at an instant, restored, or purged."""
 
     id: str
     forgotten_at: datetime | None = None

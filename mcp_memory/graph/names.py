@@ -1,4 +1,4 @@
-"""How memories and entities are named: ids as users see them, names as they are compared."""
+"""How facts and entities are named: ids as users see them, names as they are compared."""
 
 import re
 import unicodedata
@@ -14,7 +14,7 @@ _QUOTES = "\"'`\u2018\u2019\u201c\u201d.,;:!?"
 
 
 def fact_id(number: int) -> str:
-    """A memory's id as it is shown; no chunk and no entity has one like it."""
+    """A fact's id as it is shown; no chunk and no entity has one like it."""
     return f"m{number}"
 
 
@@ -24,7 +24,7 @@ def entity_id(number: int) -> str:
 
 
 def fact_number(text: str) -> int | None:
-    """The number of a memory's id; None for what is no such id."""
+    """The number of a fact's id; None for what is no such id."""
     return _number("m", text)
 
 

@@ -41,25 +41,25 @@ async def to_result(conn: Connection, response: dict[str, object]) -> StoreResul
 
 
 async def _to_resolutions(conn: Connection, typed: _Response) -> list[EntityResolution]:
-    listed = (
+    rows = (
         typed["entities"]
         if not typed["repeated"]
         else await _mention_entities(conn, typed["number"])
     )
-    proposed = [entity_number(each) or 0 for _, _, found in listed for each, _ in found]
-    names = await entities.get_entities(conn, [*(number for number, _, _ in listed), *proposed])
+    others = [entity_number(id) or 0 for _, _, candidates in rows for id, _ in candidates]
+    names = await entities.get_entities(conn, [*(number for number, _, _ in rows), *others])
     return [
         EntityResolution(
             entity_id(number),
             names[number].name,
             is_new,
             [
-                EntityCandidate(each, names[other].name, score)
-                for each, score in found
-                if (other := entity_number(each) or 0) in names
+                EntityCandidate(id, names[other].name, score)
+                for id, score in candidates
+                if (other := entity_number(id) or 0) in names
             ],
         )
-        for number, is_new, found in listed
+        for number, is_new, candidates in rows
         if number in names
     ]
 
@@ -67,19 +67,19 @@ async def _to_resolutions(conn: Connection, typed: _Response) -> list[EntityReso
 async def _mention_entities(
     conn: Connection, number: int
 ) -> list[tuple[int, bool, list[tuple[str, float]]]]:
-    """The entities of a memory that is there already."""
+    """The entities of a fact that is there already."""
     statements = await statements_store.get_statements(conn, await store.get_newest(conn, number))
     return [
         (number, False, [])
-        for number in dict.fromkeys(each.entity_id for each in statements.mentions)
+        for number in dict.fromkeys(mention.entity_id for mention in statements.mentions)
     ]
 
 
 async def _to_similar(conn: Connection, typed: _Response) -> list[SimilarFact]:
-    numbers = {each: fact_number(each) or 0 for each, _, _ in typed["similar"]}
+    numbers = {id: fact_number(id) or 0 for id, _, _ in typed["similar"]}
     contents = await store.get_contents(conn, list(numbers.values()))
     return [
-        SimilarFact(each, contents[numbers[each]][:_SHOWN_CHARS], score, contradicts)
-        for each, score, contradicts in typed["similar"]
-        if numbers[each] in contents
+        SimilarFact(id, contents[numbers[id]][:_SHOWN_CHARS], score, contradicts)
+        for id, score, contradicts in typed["similar"]
+        if numbers[id] in contents
     ]

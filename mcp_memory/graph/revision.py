@@ -1,4 +1,4 @@
-"""A revision of a memory: what it is like after a change, and how long that is true; pure."""
+"""A revision of a fact: what it is like after a change, and how long that is true; pure."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -32,26 +32,26 @@ _FIELDS = (
 )
 
 
-def make_first_version(number: int, agent: str, memory: NewFact) -> VersionContent:
-    """The version that a stored memory begins with; whom to trust for it is not said yet."""
-    importance = memory.importance
+def make_first_version(number: int, agent: str, fact: NewFact) -> VersionContent:
+    """The version that a stored fact begins with; whom to trust for it is not said yet."""
+    importance = fact.importance
     return VersionContent(
         memory_id=number,
         version=1,
         agent_id=agent,
-        shared=memory.shared,
-        memory_type=memory.memory_type,
-        content=memory.content,
-        tokens=estimate_tokens(memory.content),
-        reasoning=memory.reasoning,
-        importance=DEFAULT_IMPORTANCE[memory.memory_type] if importance is None else importance,
-        confidence=memory.confidence,
-        source=memory.source,
+        shared=fact.shared,
+        memory_type=fact.memory_type,
+        content=fact.content,
+        tokens=estimate_tokens(fact.content),
+        reasoning=fact.reasoning,
+        importance=DEFAULT_IMPORTANCE[fact.memory_type] if importance is None else importance,
+        confidence=fact.confidence,
+        source=fact.source,
         trust="agent",
         session_id="",
-        message_ids=list(memory.message_ids),
-        tags=sorted(set(memory.tags)),
-        occurred_at=memory.occurred_at,
+        message_ids=list(fact.message_ids),
+        tags=sorted(set(fact.tags)),
+        occurred_at=fact.occurred_at,
         reason="",
     )
 
@@ -83,7 +83,7 @@ def revise_version(before: VersionContent, request: FactChange) -> VersionConten
 
 
 def revise_expiry(before: FactHead, request: FactChange) -> datetime | None:
-    """When the memory expires after the change."""
+    """When the fact expires after the change."""
     if request.expires_at is None:
         return before.expires_at
     return None if request.expires_at == "never" else request.expires_at
@@ -157,4 +157,7 @@ def list_changes(
 
 
 def _entities(statements: Statements) -> set[tuple[int, str, tuple[str, ...]]]:
-    return {(each.entity_id, each.normal, tuple(each.known_as)) for each in statements.mentions}
+    return {
+        (mention.entity_id, mention.normal, tuple(mention.known_as))
+        for mention in statements.mentions
+    }

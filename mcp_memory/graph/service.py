@@ -1,4 +1,4 @@
-"""The rules of memories; each public method is one transaction."""
+"""The rules of facts; each public method is one transaction."""
 
 from dataclasses import asdict
 from datetime import tzinfo
@@ -19,7 +19,7 @@ _COMPARED_CHARS = 2000
 
 
 class Facts:
-    """The memories of every named database, as each agent writes them."""
+    """The facts of every named database, as each agent writes them."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Facts:
         self._functional = frozenset(settings.functional_relations)
 
     async def store(self, session: Session, memory: NewFact) -> StoreResult:
-        """Keep the memory; exactly the same again is the one that is there.
+        """Keep the fact; exactly the same again is the one that is there.
 
         What is only like it, or contradicts it, is proposed: nothing else changes.
         """
@@ -53,7 +53,7 @@ class Facts:
         return stored
 
     async def update(self, session: Session, request: FactChange) -> UpdateResult:
-        """Add a version to one's own memory; the one before stays true until this one begins."""
+        """Add a version to one's own fact; the one before stays true until this one begins."""
         check_change(request, content_bytes=self._limits.content_bytes)
         key = idempotency.checked_key(request.idempotency_key)
         fingerprint = idempotency.request_hash({"update": asdict(request)})
@@ -65,7 +65,7 @@ class Facts:
         return UpdateResult(**response)  # pyright: ignore[reportArgumentType]  # our own JSON
 
     async def count(self, session: Session) -> dict[str, int]:
-        """How many memories and entities the agent can see."""
+        """How many facts and entities the agent can see."""
         async with session.reading() as conn:
             memories, entities = await store.count_facts(conn)
         return {"memories": memories, "entities": entities}

@@ -1,4 +1,4 @@
-"""The steps of storing a memory, inside the transaction of whoever asks for it."""
+"""The steps of storing a fact, inside the transaction of whoever asks for it."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -27,40 +27,40 @@ from mcp_memory.spaces.models import QueryVector
 
 @dataclass(frozen=True, slots=True)
 class SimilarityContext:
-    """What a new memory is compared by: its vector, and the relations with one object at a time."""
+    """What a new fact is compared by: its vector, and the relations with one object at a time."""
 
     query: QueryVector
     functional: Collection[str]
 
 
 async def store_fact(
-    conn: Connection, agent: str, memory: NewFact, similarity: SimilarityContext, zone: tzinfo
+    conn: Connection, agent: str, fact: NewFact, similarity: SimilarityContext, zone: tzinfo
 ) -> dict[str, object]:
-    """The memory's response: ids and numbers. Exactly the same again is what is there."""
-    fingerprint = writing.make_fingerprint(memory)
-    if (known := await store.find_repeat(conn, fingerprint)) is not None:
-        return await _repeat_response(conn, known)
-    if memory.expires_at is not None and memory.expires_at <= datetime.now(UTC):
+    """The fact's response: ids and numbers. Exactly the same again is what is there."""
+    fingerprint = writing.make_fingerprint(fact)
+    if (number := await store.find_repeat(conn, fingerprint)) is not None:
+        return await _repeat_response(conn, number)
+    if fact.expires_at is not None and fact.expires_at <= datetime.now(UTC):
         raise InvalidInput("expires_at", "lies in the past; use a date to come, such as 2030-01-31")
     await store.release_expired(conn, fingerprint)
-    links = await writing.to_links(conn, memory.associations)
-    ended = await writing.lock_chain(conn, agent, memory.supersedes)
-    number = await store.add_fact(conn, memory, fingerprint, ended[-1] if ended else None)
+    links = await writing.to_links(conn, fact.associations)
+    ended = await writing.lock_chain(conn, agent, fact.supersedes)
+    number = await store.add_fact(conn, fact, fingerprint, ended[-1] if ended else None)
     if number is None:
-        known = await store.find_repeat(conn, fingerprint)
-        assert known is not None
-        return await _repeat_response(conn, known)
-    version = await with_trust(conn, revision.make_first_version(number, agent, memory))
-    found = await resolving.resolve(conn, memory.entities, memory.relations)
-    statements = Statements(found.mentions, found.relations, links)
-    response = await _put_first(conn, memory, version, statements, similarity, ended, zone)
+        number = await store.find_repeat(conn, fingerprint)
+        assert number is not None
+        return await _repeat_response(conn, number)
+    version = await with_trust(conn, revision.make_first_version(number, agent, fact))
+    resolution = await resolving.resolve(conn, fact.entities, fact.relations)
+    statements = Statements(resolution.mentions, resolution.relations, links)
+    response = await _put_first(conn, fact, version, statements, similarity, ended, zone)
     await audit.record(conn, Event(agent, "store", "memory", fact_id(number)))
-    return response | {"entities": await _entity_rows(conn, found)}
+    return response | {"entities": await _entity_rows(conn, resolution)}
 
 
 async def _put_first(
     conn: Connection,
-    memory: NewFact,
+    fact: NewFact,
     version: VersionContent,
     statements: Statements,
     similarity: SimilarityContext,
@@ -69,10 +69,10 @@ async def _put_first(
 ) -> dict[str, object]:
     """Keep the version from its beginning on; without one, what supersedes is true from now."""
     at = await store.next_instant(conn, [version.memory_id, *ended])
-    start = memory.valid_from or (at if ended else None)
-    if start is not None and memory.valid_until is not None and start >= memory.valid_until:
+    start = fact.valid_from or (at if ended else None)
+    if start is not None and fact.valid_until is not None and start >= fact.valid_until:
         raise InvalidInput("valid_until", "is past already; give valid_from too")
-    span = Span(version.memory_id, 1, start, memory.valid_until)
+    span = Span(version.memory_id, 1, start, fact.valid_until)
     similar = await _propose(conn, version, span, statements, similarity)
     await writing.put_version(conn, version, statements, span, ends=ended, at=at, zone=zone)
     await store.set_fingerprint(conn, ended, None)
@@ -83,7 +83,9 @@ async def _put_first(
         "memory_type": version.memory_type,
         "repeated": False,
         "similar": [
-            [each.id, each.score, each.contradicts] for each in similar if each.id not in superseded
+            [other.id, other.score, other.contradicts]
+            for other in similar
+            if other.id not in superseded
         ],
     }
 
@@ -113,27 +115,29 @@ async def _propose(
     statements: Statements,
     similarity: SimilarityContext,
 ) -> list[SimilarFact]:
-    """What contradicts the memory, then what else is like it."""
-    opposed = await proposing.find_contradictions(
+    """What contradicts the fact, then what else is like it."""
+    contradictions = await proposing.find_contradictions(
         conn, version.content, span, statements.relations, similarity.functional
     )
-    alike = await proposing.find_similar(conn, version.memory_id, version.content, similarity.query)
-    known = {each.id for each in opposed}
-    return [*opposed, *(each for each in alike if each.id not in known)]
+    similar = await proposing.find_similar(
+        conn, version.memory_id, version.content, similarity.query
+    )
+    numbers = {other.id for other in contradictions}
+    return [*contradictions, *(other for other in similar if other.id not in numbers)]
 
 
-async def _entity_rows(conn: Connection, found: Resolution) -> list[object]:
+async def _entity_rows(conn: Connection, resolution: Resolution) -> list[object]:
     """The entities by number, whether each is new, and what a new one may be another name of."""
-    named: dict[int, object] = {}
-    for mention in found.mentions:
-        if mention.entity_id not in named:
-            is_new = mention.entity_id in found.created
-            proposed: list[EntityCandidate] = (
+    rows: dict[int, object] = {}
+    for mention in resolution.mentions:
+        if mention.entity_id not in rows:
+            is_new = mention.entity_id in resolution.created
+            candidates: list[EntityCandidate] = (
                 await resolving.find_candidates(conn, mention) if is_new else []
             )
-            named[mention.entity_id] = [
+            rows[mention.entity_id] = [
                 mention.entity_id,
                 is_new,
-                [[each.id, each.score] for each in proposed],
+                [[candidate.id, candidate.score] for candidate in candidates],
             ]
-    return list(named.values())
+    return list(rows.values())

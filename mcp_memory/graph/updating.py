@@ -1,4 +1,4 @@
-"""The steps of changing a memory, inside the transaction of whoever asks for it."""
+"""The steps of changing a fact, inside the transaction of whoever asks for it."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -27,7 +27,7 @@ from mcp_memory.graph.storing import with_trust
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """All that can change of a memory: what is the same for all versions, and one of them."""
+    """All that can change of a fact: what is the same for all versions, and one of them."""
 
     head: FactHead
     version: VersionContent
@@ -75,7 +75,7 @@ async def _version_to_revise(
 async def _lock_newly_ended(
     conn: Connection, agent: str, request: FactChange, head: FactHead
 ) -> list[int]:
-    """What the memory supersedes from now on, as far as it did not before."""
+    """What the fact supersedes from now on, as far as it did not before."""
     ended = await writing.lock_chain(conn, agent, request.supersedes)
     if not ended or head.supersedes in ended:
         return []
@@ -90,7 +90,7 @@ async def _lock_newly_ended(
 async def _revise(
     conn: Connection, before: _State, request: FactChange, ended: Sequence[int]
 ) -> _State:
-    """The memory after the change, not yet written."""
+    """The fact after the change, not yet written."""
     changed = revision.revise_version(before.version, request)
     version = await with_trust(conn, replace(changed, version=before.head.version + 1))
     statements = await _revise_statements(conn, before.statements, request)
@@ -108,24 +108,24 @@ async def _revise(
 async def _revise_statements(
     conn: Connection, before: Statements, request: FactChange
 ) -> Statements:
-    """What the memory says after the change; the ends of relations that stay are still named."""
+    """What the fact says after the change; the ends of relations that stay are still named."""
     links = before.links
     if request.associations is not None:
         links = await writing.to_links(conn, request.associations)
     if request.entities is None and request.relations is None:
         return replace(before, links=links)
-    found = await resolving.resolve(
+    resolution = await resolving.resolve(
         conn, request.entities or (), _relation_references(before, request)
     )
-    mentions = list(found.mentions)
+    mentions = list(resolution.mentions)
     if request.entities is None:
-        named = {(each.entity_id, each.normal) for each in mentions}
+        names = {(mention.entity_id, mention.normal) for mention in mentions}
         mentions += [
-            each
-            for each in _remaining_mentions(before)
-            if (each.entity_id, each.normal) not in named
+            mention
+            for mention in _remaining_mentions(before)
+            if (mention.entity_id, mention.normal) not in names
         ]
-    return Statements(mentions, found.relations, links)
+    return Statements(mentions, resolution.relations, links)
 
 
 def _relation_references(before: Statements, request: FactChange) -> Sequence[RelationReference]:
@@ -134,16 +134,26 @@ def _relation_references(before: Statements, request: FactChange) -> Sequence[Re
         return request.relations
     return [
         RelationReference(
-            each.subject, each.relation, each.object, each.valid_from, each.valid_until
+            relation.subject,
+            relation.relation,
+            relation.object,
+            relation.valid_from,
+            relation.valid_until,
         )
-        for each in before.relations
+        for relation in before.relations
     ]
 
 
 def _remaining_mentions(before: Statements) -> list[Mention]:
     """The entities that were named, but for those that only the replaced relations did."""
-    ends = {number for each in before.relations for number in (each.subject_id, each.object_id)}
-    return [each for each in before.mentions if each.entity_id not in ends or each.known_as]
+    ends = {
+        number
+        for relation in before.relations
+        for number in (relation.subject_id, relation.object_id)
+    }
+    return [
+        mention for mention in before.mentions if mention.entity_id not in ends or mention.known_as
+    ]
 
 
 async def _put_change(
@@ -160,7 +170,7 @@ async def _put_change(
     ends = [*chain[: chain.index(number) + 1], *ended]
     await store.lock(conn, ends)
     at = await store.next_instant(conn, ends)
-    spans = {(each.memory_id, each.version): each for each in await store.get_spans(conn, [number])}
+    spans = {(span.memory_id, span.version): span for span in await store.get_spans(conn, [number])}
     before = spans.get((number, changed.version))
     span = revision.revise_span(
         before,

@@ -17,7 +17,7 @@ from mcp_memory.graph.reading.models import (
     FactQuery,
     Instants,
 )
-from mcp_memory.graph.reading.service import answer, pin, to_matches
+from mcp_memory.graph.reading.service import answer_query, pin, to_matches
 from mcp_memory.graph.reading.store import PageRange
 from mcp_memory.graph.traversal import store as traversal
 from mcp_memory.graph.traversal.store import TraversalOptions
@@ -89,7 +89,7 @@ class MemoryRecall:
         self, conn: Connection, asked: FactQuery, prepared: PreparedQuery | None
     ) -> FactAnswer:
         if prepared is None:
-            return await answer(conn, asked)
+            return await answer_query(conn, asked)
         return await self._searched(conn, asked, prepared)
 
     def _check(self, asked: FactQuery) -> None:
@@ -181,7 +181,7 @@ async def _reached(conn: Connection, asked: FactQuery, instants: Instants) -> di
         instants,
         others,
         most_edges=graph_proximity.MAX_EDGES,
-        most_memories=graph_proximity.MAX_REACHED,
+        most_facts=graph_proximity.MAX_REACHED,
     )
     for entity in named:
         hops = await traversal.find_mentioning(

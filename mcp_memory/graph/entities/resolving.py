@@ -24,7 +24,7 @@ _MAX_CANDIDATES = 3
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What the names of a memory lead to; `created` are the entities that are new."""
+    """What the names of a fact lead to; `created` are the entities that are new."""
 
     mentions: list[Mention]
     relations: list[Relation]
@@ -35,20 +35,24 @@ async def resolve(
     conn: Connection, entities: Sequence[EntityReference], relations: Sequence[RelationReference]
 ) -> Resolution:
     """The entities that are named; an end of a relation that is no entity yet becomes one."""
-    named = _unique_references(entities, relations)
-    if not named:
+    references = _unique_references(entities, relations)
+    if not references:
         return Resolution([], [], frozenset())
     await store.lock_shared(conn)
-    known = await store.find_matches(conn, sorted({normalize(each.name) for each in named}))
+    matches = await store.find_matches(
+        conn, sorted({normalize(reference.name) for reference in references})
+    )
     mentions: list[Mention] = []
     created: set[int] = set()
     # In one order everywhere, so that two writers of the same names never wait for each other.
-    for entity in sorted(named, key=lambda each: (each.type, normalize(each.name))):
-        mention, is_new = await _resolve_reference(conn, entity, known)
+    for entity in sorted(
+        references, key=lambda reference: (reference.type, normalize(reference.name))
+    ):
+        mention, is_new = await _resolve_reference(conn, entity, matches)
         mentions.append(mention)
         if is_new:
             created.add(mention.entity_id)
-    order = {normalize(each.name): place for place, each in enumerate(named)}
+    order = {normalize(reference.name): index for index, reference in enumerate(references)}
     mentions.sort(key=lambda mention: order[mention.normal])
     return Resolution(mentions, _to_relations(mentions, relations), frozenset(created))
 
@@ -57,18 +61,18 @@ def _unique_references(
     entities: Sequence[EntityReference], relations: Sequence[RelationReference]
 ) -> list[EntityReference]:
     """Each name once with its type; the ends of relations that are not among the entities too."""
-    named: dict[tuple[str, str], EntityReference] = {}
+    references: dict[tuple[str, str], EntityReference] = {}
     for entity in entities:
         key = (normalize(entity.name), entity.type.strip().lower())
-        earlier = named.get(key)
+        earlier = references.get(key)
         aliases = dict.fromkeys((*(earlier.aliases if earlier else ()), *entity.aliases))
-        named[key] = replace(entity, type=key[1], aliases=tuple(aliases))
-    said = {name for entity in named.values() for name in _normals(entity)}
+        references[key] = replace(entity, type=key[1], aliases=tuple(aliases))
+    names = {name for entity in references.values() for name in _normals(entity)}
     for end in (name for relation in relations for name in (relation.subject, relation.object)):
-        if normalize(end) not in said:
-            said.add(normalize(end))
-            named[(normalize(end), "")] = EntityReference(end.strip())
-    return list(named.values())
+        if normalize(end) not in names:
+            names.add(normalize(end))
+            references[(normalize(end), "")] = EntityReference(end.strip())
+    return list(references.values())
 
 
 def _normals(entity: EntityReference) -> set[str]:
@@ -76,17 +80,17 @@ def _normals(entity: EntityReference) -> set[str]:
 
 
 async def _resolve_reference(
-    conn: Connection, entity: EntityReference, known: Iterable[EntityMatch]
+    conn: Connection, entity: EntityReference, matches: Iterable[EntityMatch]
 ) -> tuple[Mention, bool]:
-    """How the memory speaks of the entity, which is made when nothing goes by its name."""
+    """How the fact speaks of the entity, which is made when nothing goes by its name."""
     name, folded = " ".join(entity.name.split()), normalize(entity.name)
-    found = _best_match(entity, folded, known)
-    kind = entity.type or (found.type if found else UNKNOWN_TYPE)
-    if found is None:
+    match = _best_match(entity, folded, matches)
+    kind = entity.type or (match.type if match else UNKNOWN_TYPE)
+    if match is None:
         number, is_new = await store.add(conn, name, kind, folded, words_of(name))
     else:
-        number, is_new = found.id, False
-        if found.type == UNKNOWN_TYPE != kind:
+        number, is_new = match.id, False
+        if match.type == UNKNOWN_TYPE != kind:
             await store.set_type(conn, number, kind)
     others = {normalize(alias): alias for alias in entity.aliases if normalize(alias) != folded}
     for other, alias in sorted(others.items()):
@@ -98,13 +102,13 @@ async def _resolve_reference(
 
 
 def _best_match(
-    entity: EntityReference, folded: str, known: Iterable[EntityMatch]
+    entity: EntityReference, folded: str, matches: Iterable[EntityMatch]
 ) -> EntityMatch | None:
     """The first that fits: its own name before another's, the same type before an unknown one.
 
     An entity without a type is any of that name; one with a type never is one of another type.
     """
-    fitting = [match for match in known if match.matched == folded]
+    fitting = [match for match in matches if match.matched == folded]
     if not entity.type:
         return next(iter(fitting), None)
     for kind in (entity.type, UNKNOWN_TYPE):
@@ -123,7 +127,7 @@ def _to_relations(
     for mention in mentions:
         for alias in mention.known_as:
             by_name.setdefault(alias, mention.entity_id)
-    found = (
+    resolved_relations = (
         Relation(
             subject_id=by_name[normalize(relation.subject)],
             relation=relation_name(relation.relation),
@@ -135,7 +139,7 @@ def _to_relations(
         )
         for relation in relations
     )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(resolved_relations))
 
 
 async def find_candidates(conn: Connection, mention: Mention) -> list[EntityCandidate]:
@@ -147,13 +151,15 @@ async def find_candidates(conn: Connection, mention: Mention) -> list[EntityCand
     near = await store.find_near_entities(conn, mention.entity_id, mention.name)
     scored = [
         EntityCandidate(
-            entity_id(each.id), each.name, round(likeness(mention.normal, each.normal), 2)
+            entity_id(candidate.id),
+            candidate.name,
+            round(likeness(mention.normal, candidate.normal), 2),
         )
-        for each in near
-        if UNKNOWN_TYPE in (each.type, mention.type) or each.type == mention.type
+        for candidate in near
+        if UNKNOWN_TYPE in (candidate.type, mention.type) or candidate.type == mention.type
     ]
-    alike = [each for each in scored if each.score >= _LIKE]
-    return sorted(alike, key=lambda each: -each.score)[:_MAX_CANDIDATES]
+    alike = [candidate for candidate in scored if candidate.score >= _LIKE]
+    return sorted(alike, key=lambda candidate: -candidate.score)[:_MAX_CANDIDATES]
 
 
 def likeness(one: str, other: str) -> float:

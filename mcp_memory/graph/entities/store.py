@@ -164,7 +164,7 @@ async def get_entities(conn: Connection, numbers: Sequence[int]) -> dict[int, En
     return {entity.id: entity for entity in rows}
 
 
-# What a purge leaves behind of names that only the purged memories used.
+# What a purge leaves behind of names that only the purged facts used.
 _REMOVE_ALIASES = """
 DELETE FROM entity_aliases a
 WHERE a.entity_id = ANY (%(ids)s)

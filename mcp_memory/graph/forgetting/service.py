@@ -8,7 +8,7 @@ from mcp_memory.config import LimitsConfig
 from mcp_memory.db.connection import Connection
 from mcp_memory.db.session import Session
 from mcp_memory.errors import FactConflict, FactNotFound, InvalidInput
-from mcp_memory.graph import store as memories
+from mcp_memory.graph import store as facts
 from mcp_memory.graph import writing
 from mcp_memory.graph.entities import store as entities
 from mcp_memory.graph.forgetting import store
@@ -20,7 +20,7 @@ from mcp_memory.spaces.service import Spaces
 
 
 class Forgetting:
-    """Takes memories out of everything at once, and out of the tables when they are purged."""
+    """Takes facts out of everything at once, and out of the tables when they are purged."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Forgetting:
         self._limits, self._zone = limits, zone
 
     async def forget(self, session: Session, id: str, *, reason: str = "") -> ForgetResult:
-        """Take one's own memory out of every search; undo brings it back for a while."""
+        """Take one's own fact out of every search; undo brings it back for a while."""
         async with session.writing(create=False) as conn:
             head = await writing.lock_own(conn, session.agent, id, forgotten=True)
             if head.forgotten_at is None:
@@ -42,7 +42,7 @@ class Forgetting:
         return ForgetResult(fact_id(head.id), forgotten_at=when)
 
     async def restore(self, session: Session, id: str) -> ForgetResult:
-        """Bring a forgotten memory back, with every version as it was."""
+        """Bring a forgotten fact back, with every version as it was."""
         async with session.writing(create=False) as conn:
             head = await writing.lock_own(conn, session.agent, id, forgotten=True)
             when, is_kept = await store.get_forgotten_at(conn, head.id, self._limits.recovery_days)
@@ -56,9 +56,9 @@ class Forgetting:
         return ForgetResult(fact_id(head.id), restored=True)
 
     async def purge(self, session: Session, id: str) -> ForgetResult:
-        """Remove one's own memory, forgotten or not, with everything that only it said."""
+        """Remove one's own fact, forgotten or not, with everything that only it said."""
         async with session.writing(create=False) as conn:
-            await memories.lock_chains(conn)
+            await facts.lock_chains(conn)
             head = await writing.lock_own(conn, session.agent, id, forgotten=True)
             await _purge(conn, head)
             # Without its id: no trace is to be left.
@@ -67,7 +67,7 @@ class Forgetting:
         return ForgetResult(fact_id(head.id), purged=True)
 
     async def revoke(self, session: Session, source: str, *, dry_run: bool = False) -> list[str]:
-        """Forget all of one's own memories that come from this source; their ids.
+        """Forget all of one's own facts that come from this source; their ids.
 
         A dry run does it and takes it back. Nothing that has no source is ever meant.
         """
@@ -108,9 +108,9 @@ class Forgetting:
 
 
 async def _purge_outdated(conn: Connection, number: int, age: timedelta) -> int:
-    """Purge the caller's memory unless it was brought back since it was found; how many went."""
-    await memories.lock_chains(conn)
-    heads = await memories.lock(conn, [number])
+    """Purge the caller's fact unless it was brought back since it was found; how many went."""
+    await facts.lock_chains(conn)
+    heads = await facts.lock(conn, [number])
     if not heads or not await store.is_outdated(conn, number, age):
         return 0
     await _purge(conn, heads[0])
@@ -119,7 +119,7 @@ async def _purge_outdated(conn: Connection, number: int, age: timedelta) -> int:
 
 async def _forget(conn: Connection, agent: str, numbers: list[int], reason: str) -> None:
     await store.mark_forgotten(conn, numbers, reason)
-    await memories.settle(conn, numbers)
+    await facts.settle(conn, numbers)
     for number in numbers:
         await _record(conn, agent, "forget", number)
 
@@ -130,16 +130,16 @@ async def _record(conn: Connection, agent: str, act: str, number: int) -> None:
 
 async def _restore(conn: Connection, head: FactHead, zone: tzinfo) -> None:
     await store.unmark_forgotten(conn, head.id)
-    for version in await memories.get_versions(conn, head.id):
+    for version in await facts.get_versions(conn, head.id):
         statements = await statements_store.get_statements(conn, version)
         await writing.index_version(conn, version, statements, zone)
-    await memories.settle(conn, [head.id])
+    await facts.settle(conn, [head.id])
 
 
 async def _purge(conn: Connection, head: FactHead) -> None:
-    """The memory and whatever name nobody else uses; its neighbours in the chain join hands."""
+    """The fact and whatever name nobody else uses; its neighbours in the chain join hands."""
     await entities.lock_alone(conn)
-    named = await store.get_entity_ids(conn, [head.id])
+    entity_ids = await store.get_entity_ids(conn, [head.id])
     await store.remove_from_chain(conn, head.id, head.supersedes)
     await store.remove_fact(conn, head.id)
-    await entities.remove_unused_names(conn, named)
+    await entities.remove_unused_names(conn, entity_ids)

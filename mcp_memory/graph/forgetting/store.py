@@ -13,7 +13,7 @@ WHERE id = ANY (%(ids)s)
 
 
 async def mark_forgotten(conn: Connection, numbers: Sequence[int], reason: str) -> None:
-    """Mark these memories forgotten, and take them out of every search."""
+    """Mark these facts forgotten, and take them out of every search."""
     await conn.execute(_FORGET, {"ids": list(numbers), "reason": reason})
     await conn.execute("DELETE FROM chunks WHERE memory_id = ANY (%(ids)s)", {"ids": list(numbers)})
 
@@ -28,7 +28,7 @@ WHERE id = %(id)s
 async def get_forgotten_at(
     conn: Connection, number: int, recovery_days: int
 ) -> tuple[datetime | None, bool]:
-    """When the memory was forgotten, and whether it can still be brought back."""
+    """When the fact was forgotten, and whether it can still be brought back."""
     row = await (
         await conn.execute(_FORGOTTEN_AT, {"id": number, "recovery_days": recovery_days})
     ).fetchone()
@@ -62,12 +62,12 @@ WHERE memory_id = ANY (%(ids)s)
 
 
 async def get_entity_ids(conn: Connection, numbers: Sequence[int]) -> list[int]:
-    """The entities that these memories speak of, in any version."""
+    """The entities that these facts speak of, in any version."""
     rows = await (await conn.execute(_ENTITIES, {"ids": list(numbers)})).fetchall()
     return [int(row[0]) for row in rows]
 
 
-# What stood before and after a purged memory stays one chain.
+# What stood before and after a purged fact stays one chain.
 _UNCHAIN = """
 UPDATE memories
 SET supersedes = NULL
@@ -82,13 +82,13 @@ WHERE supersedes = %(id)s
 
 
 async def remove_from_chain(conn: Connection, number: int, older: int | None) -> None:
-    """Take the memory out of its chain."""
+    """Take the fact out of its chain."""
     await conn.execute(_UNCHAIN, {"id": number})
     await conn.execute(_RECHAIN, {"id": number, "older": older})
 
 
 async def remove_fact(conn: Connection, number: int) -> None:
-    """Remove the memory with all its versions and everything derived of them."""
+    """Remove the fact with all its versions and everything derived of them."""
     await conn.execute("DELETE FROM memories WHERE id = %(id)s", {"id": number})
 
 
@@ -104,7 +104,7 @@ FOR NO KEY UPDATE OF m
 
 
 async def lock_of_source(conn: Connection, source: str) -> list[int]:
-    """The caller's memories whose newest version comes from exactly this source, held."""
+    """The caller's facts whose newest version comes from exactly this source, held."""
     return [
         int(row[0]) for row in await (await conn.execute(_OF_SOURCE, {"source": source})).fetchall()
     ]
@@ -135,6 +135,6 @@ WHERE id = %(id)s
 
 
 async def is_outdated(conn: Connection, number: int, age: timedelta) -> bool:
-    """Whether the memory, which the caller holds, was not brought back meanwhile."""
+    """Whether the fact, which the caller holds, was not brought back meanwhile."""
     row = await (await conn.execute(_IS_OUTDATED, {"id": number, "age": age})).fetchone()
     return row is not None and bool(row[0])

@@ -34,12 +34,14 @@ class Entities:
         """Let `gone` (a name or an id) be another name of `kept`; the id of what is left."""
         async with session.writing(create=False) as conn:
             await entities.lock_alone(conn)
-            one, other = await _get_entity(conn, gone), await _get_entity(conn, kept)
-            if one.id == other.id:
+            gone_entity, kept_entity = await _get_entity(conn, gone), await _get_entity(conn, kept)
+            if gone_entity.id == kept_entity.id:
                 raise InvalidInput("entity", f"{gone!r} and {kept!r} are one already")
-            await _merge(conn, one, other)
-            await audit.record(conn, Event(session.agent, "merge", "entity", entity_id(other.id)))
-        return entity_id(other.id)
+            await _merge(conn, gone_entity, kept_entity)
+            await audit.record(
+                conn, Event(session.agent, "merge", "entity", entity_id(kept_entity.id))
+            )
+        return entity_id(kept_entity.id)
 
     async def split(self, session: Session, entity: str, names: Sequence[str]) -> str:
         """Let what goes by these names of the entity be one of its own; the new entity's id."""
@@ -55,19 +57,19 @@ class Entities:
 async def _get_entity(conn: Connection, reference: str) -> Entity:
     """The caller's entity of that id, or the only one that goes by that name."""
     number = entity_number(reference)
-    if number is not None and (found := (await entities.get_entities(conn, [number])).get(number)):
-        return found
+    if number is not None and (entity := (await entities.get_entities(conn, [number])).get(number)):
+        return entity
     matches = await entities.find_matches(conn, [normalize(reference)])
     exact = [match for match in matches if match.exact] or matches
-    named = {match.id: match for match in exact}
-    if not named:
+    by_id = {match.id: match for match in exact}
+    if not by_id:
         near = await find_near_names(conn, reference)
-        known = near or [each.name for each in await store.list_entities(conn, "", 0, _SHOWN)]
-        raise EntityNotFound(reference, near=known, advice=_WHERE_LISTED)
-    if len(named) > 1:
-        which = ", ".join(f"{entity_id(each.id)} ({each.type})" for each in named.values())
+        names = near or [row.name for row in await store.list_entities(conn, "", 0, _SHOWN)]
+        raise EntityNotFound(reference, near=names, advice=_WHERE_LISTED)
+    if len(by_id) > 1:
+        which = ", ".join(f"{entity_id(match.id)} ({match.type})" for match in by_id.values())
         raise FactConflict(f"{reference!r} names {which}. Use the id.")
-    (match,) = named.values()
+    (match,) = by_id.values()
     return Entity(match.id, match.name, match.type, match.normal)
 
 
@@ -88,23 +90,23 @@ async def _merge(conn: Connection, gone: Entity, kept: Entity) -> None:
 
 
 async def _split(conn: Connection, entity: Entity, names: Sequence[str]) -> int:
-    wanted = list(dict.fromkeys(normalize(name) for name in names))
-    if entity.normal in wanted:
+    normals = list(dict.fromkeys(normalize(name) for name in names))
+    if entity.normal in normals:
         raise InvalidInput("names", f"{entity.name!r} is the entity's own name; split the others")
     used = await store.get_used_names(conn, entity.id)
-    known = {normalize(name): (name, kind) for name, kind in reversed(used)}
+    kinds = {normalize(name): (name, kind) for name, kind in reversed(used)}
     for name in names:
-        if normalize(name) not in known:
+        if normalize(name) not in kinds:
             raise InvalidInput("names", f"{name[:60]!r} is no name of {entity.name!r}")
-    shown, kind = known[wanted[0]]
+    shown, kind = kinds[normals[0]]
     number, is_new = await entities.add(
-        conn, shown, kind or UNKNOWN_TYPE, wanted[0], words_of(shown)
+        conn, shown, kind or UNKNOWN_TYPE, normals[0], words_of(shown)
     )
     if not is_new:
         raise FactConflict(f"{shown!r} is an entity of its own already: {entity_id(number)}.")
-    spoken = [name for name, _ in used if normalize(name) in wanted]
-    await store.move_mentions(conn, entity.id, number, normals=wanted, names=spoken)
-    await store.remove_alias(conn, number, wanted[0])
+    parted_names = [name for name, _ in used if normalize(name) in normals]
+    await store.move_mentions(conn, entity.id, number, normals=normals, names=parted_names)
+    await store.remove_alias(conn, number, normals[0])
     await entities.refresh_words(conn, [entity.id, number])
     await store.expire_answers(conn)
     return number

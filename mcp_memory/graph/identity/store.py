@@ -10,7 +10,7 @@ from mcp_memory.db.connection import Connection
 
 @dataclass(frozen=True, slots=True)
 class EntitySummary:
-    """An entity of the caller's with its other names and the number of memories that name it."""
+    """An entity of the caller's with its other names and the number of facts that name it."""
 
     id: int
     name: str
@@ -37,7 +37,7 @@ LIMIT %(limit)s
 async def list_entities(
     conn: Connection, prefix: str, after: int, limit: int
 ) -> list[EntitySummary]:
-    """The caller's entities that memories speak of, in the order they were first named."""
+    """The caller's entities that facts speak of, in the order they were first named."""
     parameters = {"prefix": prefix, "after": after, "limit": limit}
     async with conn.cursor(row_factory=class_row(EntitySummary)) as cursor:
         return await (await cursor.execute(_LISTED, parameters)).fetchall()
@@ -86,7 +86,7 @@ async def move_mentions(
 ) -> None:
     """Let what is said of one entity be said of the other; None is all of it.
 
-    `normals` are the folded names under which memories speak of it, `names` the same as relations
+    `normals` are the folded names under which facts speak of it, `names` the same as relations
     have them.
     """
     parameters = {
@@ -143,5 +143,5 @@ async def get_used_names(conn: Connection, number: int) -> list[tuple[str, str]]
 
 
 async def expire_answers(conn: Connection) -> None:
-    """Answers that were kept may be others now: memories that others see can name the entity."""
+    """Answers that were kept may be others now: facts that others see can name the entity."""
     await conn.execute("SELECT tell_owners(ARRAY['*'])")

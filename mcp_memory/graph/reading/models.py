@@ -1,4 +1,4 @@
-"""What is asked of the memories, and what is read of them."""
+"""What is asked of the facts, and what is read of them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,7 +24,7 @@ SortBy = Literal["importance", "confidence", "recorded_at", "occurred_at"]
 
 @dataclass(frozen=True, slots=True)
 class Instants:
-    """When a memory must be true, and when we must have held it to be so; None is now.
+    """When a fact must be true, and when we must have held it to be so; None is now.
 
     `always` asks for whatever was ever true, as far as is known.
     """
@@ -36,7 +36,7 @@ class Instants:
 
 @dataclass(frozen=True, slots=True)
 class FactFilter:
-    """What memories must be like; None narrows nothing, ends are exclusive.
+    """What facts must be like; None narrows nothing, ends are exclusive.
 
     `since` and `until` ask when a thing happened or else was stored; `happens_…` only when it
     happened, or began to be true.
@@ -78,7 +78,7 @@ class FactQuery:
 
 @dataclass(frozen=True, slots=True)
 class FactVersion:
-    """A version of a memory that is held to be true, from when until when; None has no bound.
+    """A version of a fact that is held to be true, from when until when; None has no bound.
 
     `position` is what it is sorted by, the highest first. `retired_at` is only told in a history:
     since when something else has been held to be so.
@@ -110,7 +110,7 @@ class FactVersion:
 
 @dataclass(frozen=True, slots=True)
 class EntityName:
-    """An entity as a memory calls it."""
+    """An entity as a fact calls it."""
 
     id: str
     name: str
@@ -119,9 +119,9 @@ class EntityName:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A memory that another one is linked with; `direction` is empty where there is none.
+    """A fact that another one is linked with; `direction` is empty where there is none.
 
-    `out`: the memory it is listed under says so of it; `in`: it says so itself.
+    `out`: the fact it is listed under says so of it; `in`: it says so itself.
     """
 
     id: str
@@ -132,7 +132,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class FactMatch:
-    """A memory that answers; `score` is absolute, 0 to 1."""
+    """A fact that answers; `score` is absolute, 0 to 1."""
 
     version: FactVersion
     score: float
@@ -143,7 +143,7 @@ class FactMatch:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """That one thing stands in a relation to another, by the memory that says so."""
+    """That one thing stands in a relation to another, by the fact that says so."""
 
     source: str
     relation: str
@@ -153,7 +153,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class FactAnswer:
-    """Memories in the order of the mode; for some modes a path, relations or counts too."""
+    """Facts in the order of the mode; for some modes a path, relations or counts too."""
 
     matches: list[FactMatch] = field(default_factory=list[FactMatch])
     path: list[Step] | None = None

@@ -1,4 +1,4 @@
-"""The SQL that reads memories; row-level security decides which ones there are."""
+"""The SQL that reads facts; row-level security decides which ones there are."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from mcp_memory.graph.models import UNDIRECTED, LinkType
 from mcp_memory.graph.names import entity_id
 from mcp_memory.graph.reading.models import EntityName, FactFilter, FactVersion, Instants
 
-# What is held of the memories (their spans), with what each version says.
+# What is held of the facts (their spans), with what each version says.
 _HELD: LiteralString = """
 FROM memory_spans s
 JOIN memories m ON m.id = s.memory_id
@@ -94,7 +94,7 @@ _LISTED: LiteralString = _COLUMNS + _HELD + _ORDERED + _ADMITTED + _PAGE
 async def list_facts(
     conn: Connection, filter: FactFilter, instants: Instants, page: PageRange
 ) -> list[FactVersion]:
-    """A page of all memories that are as wanted."""
+    """A page of all facts that are as wanted."""
     return await _fetch(conn, _LISTED, asdict(filter) | asdict(instants) | page.parameters())
 
 
@@ -125,7 +125,7 @@ async def list_among(
     instants: Instants,
     page: PageRange,
 ) -> list[FactVersion]:
-    """A page of those of these memories that are as wanted; the sort `rank` is by their ranks."""
+    """A page of those of these facts that are as wanted; the sort `rank` is by their ranks."""
     if not ranks:
         return []
     among: dict[str, object] = {"ids": list(ranks), "ranks": list(ranks.values())}
@@ -159,7 +159,7 @@ _COUNTED: LiteralString = _TYPES + _HELD + _ADMITTED + _BY_COUNT
 
 
 async def count_types(conn: Connection, filter: FactFilter, instants: Instants) -> dict[str, int]:
-    """How many memories of each type are as wanted, the most first."""
+    """How many facts of each type are as wanted, the most first."""
     parameters = _lists(asdict(filter) | asdict(instants))
     rows = await (await conn.execute(_COUNTED, parameters, prepare=False)).fetchall()
     return {str(row[0]): int(row[1]) for row in rows}
@@ -208,7 +208,7 @@ _HISTORY_PAGE: LiteralString = _HISTORY + _PAGE
 async def get_history(
     conn: Connection, number: int, known_at: datetime | None, page: PageRange
 ) -> list[FactVersion]:
-    """The versions of a memory, of what it superseded and of what superseded it, newest first."""
+    """The versions of a fact, of what it superseded and of what superseded it, newest first."""
     return await _fetch(
         conn, _HISTORY_PAGE, {"id": number, "known_at": known_at} | page.parameters()
     )
@@ -222,7 +222,7 @@ WHERE id = ANY (%(ids)s) AND memory_id IS NOT NULL
 
 
 async def get_facts_of_chunks(conn: Connection, chunk_ids: Sequence[int]) -> dict[int, int]:
-    """The memories of these chunks, by chunk."""
+    """The facts of these chunks, by chunk."""
     rows = await (await conn.execute(_OF_CHUNKS, {"ids": [*chunk_ids]})).fetchall()
     return {int(row[0]): int(row[1]) for row in rows}
 
@@ -235,7 +235,7 @@ WHERE id = %(id)s AND forgotten_at IS NULL AND (expires_at IS NULL OR expires_at
 
 
 async def is_visible(conn: Connection, number: int) -> bool:
-    """Whether the caller can see a memory of this number that is neither forgotten nor expired."""
+    """Whether the caller can see a fact of this number that is neither forgotten nor expired."""
     row = await (await conn.execute(_IS_VISIBLE, {"id": number})).fetchone()
     return row is not None and bool(row[0])
 
@@ -251,7 +251,7 @@ ORDER BY n.memory_id, n.version, n.name, n.entity_id
 async def get_entity_names(
     conn: Connection, versions: Sequence[tuple[int, int]]
 ) -> dict[tuple[int, int], list[EntityName]]:
-    """The entities of each version, by memory and version."""
+    """The entities of each version, by fact and version."""
     names: dict[tuple[int, int], list[EntityName]] = defaultdict(list)
     parameters = {
         "ids": [version[0] for version in versions],
@@ -265,7 +265,7 @@ async def get_entity_names(
 
 @dataclass(frozen=True, slots=True)
 class FactLink:
-    """That a memory is linked with another; forward when it says so itself."""
+    """That a fact is linked with another; forward when it says so itself."""
 
     memory_id: int
     other_id: int

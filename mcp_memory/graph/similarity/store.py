@@ -1,4 +1,4 @@
-"""The SQL that finds what a new memory is similar to or contradicts."""
+"""The SQL that finds what a new fact is similar to or contradicts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from mcp_memory.spaces.models import QueryVector
 
 @dataclass(frozen=True, slots=True)
 class NearFact:
-    """A memory of the caller's; `cosine` when it was found by meaning."""
+    """A fact of the caller's; `cosine` when it was found by meaning."""
 
     memory_id: int
     content: str
@@ -45,7 +45,7 @@ GROUP BY c.memory_id, v.content
 async def query_near(
     conn: Connection, lexemes: Sequence[str], query: QueryVector
 ) -> list[NearFact]:
-    """The caller's present memories nearest to a text, by words and by meaning."""
+    """The caller's present facts nearest to a text, by words and by meaning."""
     if not lexemes and query.vector is None:
         return []
     parameters = {
@@ -59,7 +59,7 @@ async def query_near(
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """A memory that states another object of a relation that has only one at a time."""
+    """A fact that states another object of a relation that has only one at a time."""
 
     memory_id: int
     content: str
@@ -88,7 +88,7 @@ async def query_contradictions(
     valid_from: datetime | None,
     valid_until: datetime | None,
 ) -> list[Contradiction]:
-    """The caller's other memories that contradict the relation while both are true."""
+    """The caller's other facts that contradict the relation while both are true."""
     parameters = {
         "memory_id": memory,
         "subject_id": relation.subject_id,

@@ -30,7 +30,7 @@ FROM truths_of(ARRAY[%(memory_id)s::bigint]) t
 WHERE t.version = %(version)s
 """
 
-# The policy of memories decides whether the target is there.
+# The policy of facts decides whether the target is there.
 _ADD_LINK = """
 INSERT INTO memory_links (memory_id, version, agent_id, shared, target_id, relation_type, truth,
                           expires_at)
@@ -56,10 +56,10 @@ async def _add_all(
     version: VersionContent,
     rows: Sequence[Mention | Relation | Link],
 ) -> None:
-    place = {"memory_id": version.memory_id, "version": version.version}
+    version_key = {"memory_id": version.memory_id, "version": version.version}
     if rows:
         async with conn.cursor() as cursor:
-            await cursor.executemany(statement, [place | asdict(row) for row in rows])
+            await cursor.executemany(statement, [version_key | asdict(row) for row in rows])
 
 
 _MENTIONS = """
@@ -86,13 +86,13 @@ ORDER BY id
 
 async def get_statements(conn: Connection, version: VersionContent) -> Statements:
     """What the version states."""
-    place = {"memory_id": version.memory_id, "version": version.version}
+    version_key = {"memory_id": version.memory_id, "version": version.version}
     async with conn.cursor(row_factory=class_row(Mention)) as cursor:
-        mentions = await (await cursor.execute(_MENTIONS, place)).fetchall()
+        mentions = await (await cursor.execute(_MENTIONS, version_key)).fetchall()
     async with conn.cursor(row_factory=class_row(Relation)) as cursor:
-        relations = await (await cursor.execute(_RELATIONS, place)).fetchall()
+        relations = await (await cursor.execute(_RELATIONS, version_key)).fetchall()
     async with conn.cursor(row_factory=class_row(Link)) as cursor:
-        links = await (await cursor.execute(_LINKS, place)).fetchall()
+        links = await (await cursor.execute(_LINKS, version_key)).fetchall()
     return Statements(mentions, relations, links)
 
 
@@ -105,6 +105,6 @@ WHERE m.id = ANY (%(ids)s) AND visible(m.agent_id, m.shared) AND m.forgotten_at 
 
 
 async def find_visible(conn: Connection, numbers: Sequence[int]) -> set[int]:
-    """Which of these memories the caller can see."""
+    """Which of these facts the caller can see."""
     rows = await (await conn.execute(_VISIBLE, {"ids": list(numbers)})).fetchall()
     return {int(row[0]) for row in rows}

@@ -38,7 +38,7 @@ async def find_shortest(
 def _meeting(near: Mapping[int, int], far: Mapping[int, int]) -> int | None:
     """The entity that both sides reached, with the shortest path over it."""
     both = near.keys() & far.keys()
-    return min(both, key=lambda each: (near[each] + far[each], each)) if both else None
+    return min(both, key=lambda entity: (near[entity] + far[entity], entity)) if both else None
 
 
 async def _walk_back(
@@ -48,7 +48,7 @@ async def _walk_back(
     steps: list[Step] = []
     for hop in range(hops[entity], 0, -1):
         same = await store.reach(conn, [entity], 0, options)
-        before = [each for each, distance in hops.items() if distance == hop - 1]
+        before = [entity for entity, distance in hops.items() if distance == hop - 1]
         relation = (await store.find_between(conn, before, same.keys(), options))[0]
         steps.append(to_step(relation))
         entity = relation.object_id if relation.subject_id in same else relation.subject_id

@@ -94,7 +94,7 @@ SELECT EXISTS (SELECT FROM memory_mentions n WHERE n.shared AND n.agent_id <> cu
 
 
 async def others_share(conn: Connection) -> bool:
-    """Whether any other agent shares a memory that names an entity."""
+    """Whether any other agent shares a fact that names an entity."""
     row = await (await conn.execute(_OTHERS_SHARE)).fetchone()
     return row is not None and bool(row[0])
 
@@ -104,14 +104,14 @@ class TraversalOptions:
     """How to traverse: as of when, over which relations, and whether others' entities count.
 
     Of each node the newest `most_edges` are followed; what is found ends with the
-    `most_memories` nearest.
+    `most_facts` nearest.
     """
 
     instants: Instants
     with_others: bool
     relation_types: list[str] | None = None
     most_edges: int = 20_000
-    most_memories: int = 20_000
+    most_facts: int = 20_000
 
     def parameters(self) -> dict[str, object]:
         """The values of every statement here that traverses."""
@@ -119,7 +119,7 @@ class TraversalOptions:
             "relation_types": self.relation_types,
             "with_others": self.with_others,
             "most": self.most_edges,
-            "most_memories": self.most_memories,
+            "most_facts": self.most_facts,
             **asdict(self.instants),
         }
 
@@ -196,7 +196,7 @@ CROSS JOIN LATERAL (
 ) e
 GROUP BY e.memory_id
 ORDER BY hop, e.memory_id DESC
-LIMIT %(most_memories)s
+LIMIT %(most_facts)s
 """
 _MENTIONING: LiteralString = _EDGES_AS_OF + _REACHED + _THEIR_MEMORIES
 
@@ -204,7 +204,7 @@ _MENTIONING: LiteralString = _EDGES_AS_OF + _REACHED + _THEIR_MEMORIES
 async def find_mentioning(
     conn: Connection, entities: Collection[int], hops: int, options: TraversalOptions
 ) -> dict[int, int]:
-    """Memories that name an entity at most so many relations away, with how many it is."""
+    """Facts that name an entity at most so many relations away, with how many it is."""
     return await _traverse(conn, _MENTIONING, entities, hops, options)
 
 
@@ -226,7 +226,7 @@ CROSS JOIN LATERAL (
 ) e
 GROUP BY e.memory_id
 ORDER BY hop, e.memory_id DESC
-LIMIT %(most_memories)s
+LIMIT %(most_facts)s
 """
 _RELATING: LiteralString = _EDGES_AS_OF + _REACHED + _THEIR_RELATIONS
 
@@ -234,7 +234,7 @@ _RELATING: LiteralString = _EDGES_AS_OF + _REACHED + _THEIR_RELATIONS
 async def find_relating(
     conn: Connection, entities: Collection[int], depth: int, options: TraversalOptions
 ) -> dict[int, int]:
-    """Memories that state a relation at most so many steps away, with how many it is."""
+    """Facts that state a relation at most so many steps away, with how many it is."""
     return await _traverse(conn, _RELATING, entities, depth - 1, options)
 
 
@@ -289,20 +289,20 @@ FROM reached
 GROUP BY memory_id
 HAVING min(hop) > 0
 ORDER BY hop, memory_id DESC
-LIMIT %(most_memories)s
+LIMIT %(most_facts)s
 """
 
 
 async def find_linked(
-    conn: Connection, memories: Collection[int], depth: int, options: TraversalOptions
+    conn: Connection, facts: Collection[int], depth: int, options: TraversalOptions
 ) -> dict[int, int]:
-    """Memories at most so many links away, in either direction, with how many it is."""
-    return await _traverse(conn, _LINKED, memories, depth, options)
+    """Facts at most so many links away, in either direction, with how many it is."""
+    return await _traverse(conn, _LINKED, facts, depth, options)
 
 
 @dataclass(frozen=True, slots=True)
 class RelationRow:
-    """A relation as a memory states it."""
+    """A relation as a fact states it."""
 
     subject_id: int
     object_id: int

@@ -9,10 +9,10 @@ from pydantic import AwareDatetime, Field
 from mcp_memory.app import App
 from mcp_memory.documents.models import WriteDocument, WriteMode
 from mcp_memory.errors import InvalidInput
+from mcp_memory.graph.reading.models import EntityName
 from mcp_memory.server.caller import Caller, caller_of
 from mcp_memory.server.instants import instant
 from mcp_memory.server.parameters import Count, Cursor, DatabaseName, IdempotencyKey, Tags
-from mcp_memory.server.tools.graph_answers import EntityAnswer
 from mcp_memory.server.toolset import ADDS, READS, REMOVES, Answer, MemoryTool
 
 Path = Annotated[str, Field(description="Relative path, such as MEMORY.md or notes/today.md")]
@@ -55,7 +55,7 @@ class Excerpt(Answer):
     owner: str
     memory_id: str | None = None
     memory_type: str | None = None
-    entities: list[EntityAnswer] | None = None
+    entities: list[EntityName] | None = None
     valid_from: AwareDatetime | None = None
     valid_until: AwareDatetime | None = None
     trust: str | None = None

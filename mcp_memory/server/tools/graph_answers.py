@@ -1,4 +1,4 @@
-"""Memories as the graph's tools show them."""
+"""Facts as the graph's tools show them."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -15,16 +15,8 @@ Detail = Literal["summary", "full"]
 _SUMMARY_CHARS = 400
 
 
-class EntityAnswer(Answer):
-    """An entity as a memory calls it."""
-
-    id: str
-    name: str
-    type: str
-
-
 class NeighbourAnswer(Answer):
-    """A memory that is linked; `direction` says which of the two the relation starts at."""
+    """A fact that is linked; `direction` says which of the two the relation starts at."""
 
     id: str
     relation: str
@@ -32,18 +24,18 @@ class NeighbourAnswer(Answer):
     direction: str | None
 
     @classmethod
-    def linked(cls, linked: Neighbour) -> "NeighbourAnswer":
-        """A linked memory."""
+    def of_neighbour(cls, neighbour: Neighbour) -> "NeighbourAnswer":
+        """A linked fact."""
         return cls(
-            id=linked.id,
-            relation=linked.relation,
-            content=linked.content,
-            direction=linked.direction or None,
+            id=neighbour.id,
+            relation=neighbour.relation,
+            content=neighbour.content,
+            direction=neighbour.direction or None,
         )
 
 
-class FactAnswerRow(Answer):
-    """A memory; `score` is absolute, 0 to 1, and `caution` warns of what it reads like."""
+class FactRow(Answer):
+    """A fact; `score` is absolute, 0 to 1, and `caution` warns of what it reads like."""
 
     id: str
     memory_type: str
@@ -51,7 +43,7 @@ class FactAnswerRow(Answer):
     importance: float
     confidence: float
     score: float
-    entities: list[EntityAnswer]
+    entities: list[EntityName]
     valid_from: AwareDatetime | None
     valid_until: AwareDatetime | None
     related: list[NeighbourAnswer] | None
@@ -73,7 +65,7 @@ class FactAnswerRow(Answer):
 
 
 class StepAnswer(Answer):
-    """That one thing stands in a relation to another, by the memory `id`."""
+    """That one thing stands in a relation to another, by the fact `id`."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -84,15 +76,15 @@ class StepAnswer(Answer):
 
 
 class RecallAnswer(Answer):
-    """Memories in the order of the mode."""
+    """Facts in the order of the mode."""
 
-    memories: list[FactAnswerRow]
+    memories: list[FactRow]
     degraded: list[str] | None
     next_cursor: str | None
 
 
 class QueryAnswer(RecallAnswer):
-    """Memories, and what else the mode tells."""
+    """Facts, and what else the mode answers."""
 
     path: list[StepAnswer] | None
     relations: list[StepAnswer] | None
@@ -100,7 +92,7 @@ class QueryAnswer(RecallAnswer):
 
 
 class TypeCount(Answer):
-    """How many memories of a type there are."""
+    """How many facts of a type there are."""
 
     memory_type: str
     memories: int
@@ -139,46 +131,42 @@ def _steps(steps: Sequence[Step] | None) -> list[StepAnswer] | None:
     ]
 
 
-def to_rows(
-    found: Sequence[FactMatch], detail: Detail, *, with_related: bool
-) -> list[FactAnswerRow]:
-    """The memories; in a summary long ones are cut short, and only what they say is told."""
-    return [_memory(each, detail, with_related=with_related) for each in found]
+def to_rows(matches: Sequence[FactMatch], detail: Detail, *, with_related: bool) -> list[FactRow]:
+    """The facts; in a summary long ones are cut short, and only what they say is shown."""
+    return [_to_row(match, detail, with_related=with_related) for match in matches]
 
 
-def _memory(found: FactMatch, detail: Detail, *, with_related: bool) -> FactAnswerRow:
-    held, is_full = found.version, detail == "full"
-    return FactAnswerRow(
-        id=fact_id(held.memory_id),
-        memory_type=held.memory_type,
-        content=held.content if is_full else _short(held.content),
-        importance=held.importance,
-        confidence=held.confidence,
-        score=round(found.score, 4),
-        entities=[_entity(each) for each in found.entities],
-        valid_from=held.valid_from,
-        valid_until=held.valid_until,
-        related=[NeighbourAnswer.linked(each) for each in found.related] if with_related else None,
-        caution=caution(held.trust, held.source, held.content) or None,
-        occurred_at=held.occurred_at,
-        recorded_at=held.recorded_at,
-        retired_at=held.retired_at,
-        version=held.version,
-        source=held.source or None,
-        trust=held.trust,
-        session_id=held.session_id or None,
-        message_ids=held.message_ids or None,
-        tags=held.tags or None,
-        reasoning=(held.reasoning or None) if is_full else None,
-        reason=(held.reason or None) if is_full else None,
-        owner=held.agent_id,
-        shared=held.shared,
-        routes=list(found.routes) or None if is_full else None,
+def _to_row(match: FactMatch, detail: Detail, *, with_related: bool) -> FactRow:
+    version, is_full = match.version, detail == "full"
+    return FactRow(
+        id=fact_id(version.memory_id),
+        memory_type=version.memory_type,
+        content=version.content if is_full else _short(version.content),
+        importance=version.importance,
+        confidence=version.confidence,
+        score=round(match.score, 4),
+        entities=match.entities,
+        valid_from=version.valid_from,
+        valid_until=version.valid_until,
+        related=[NeighbourAnswer.of_neighbour(fact) for fact in match.related]
+        if with_related
+        else None,
+        caution=caution(version.trust, version.source, version.content) or None,
+        occurred_at=version.occurred_at,
+        recorded_at=version.recorded_at,
+        retired_at=version.retired_at,
+        version=version.version,
+        source=version.source or None,
+        trust=version.trust,
+        session_id=version.session_id or None,
+        message_ids=version.message_ids or None,
+        tags=version.tags or None,
+        reasoning=(version.reasoning or None) if is_full else None,
+        reason=(version.reason or None) if is_full else None,
+        owner=version.agent_id,
+        shared=version.shared,
+        routes=list(match.routes) or None if is_full else None,
     )
-
-
-def _entity(entity: EntityName) -> EntityAnswer:
-    return EntityAnswer(id=entity.id, name=entity.name, type=entity.type)
 
 
 def _short(text: str) -> str:
