@@ -21,7 +21,7 @@ async def add_leaf(
     span = Span(request.seq_from, request.seq_to)
     await _check_span(conn, conversation, span)
     text, tokens, lexemes = analyse(request.summary)
-    covering = await store.overlapping(conn, conversation, span.seq_from, span.seq_to)
+    covering = await store.overlaps(conn, conversation, span.seq_from, span.seq_to)
     if not covering:
         return await store.add_leaf(conn, conversation, span, text, tokens, lexemes), 1
     first = covering[0]
@@ -49,7 +49,7 @@ async def _check_span(conn: Connection, conversation: Conversation, span: Span) 
 
 async def cover_rest(conn: Connection, conversation: Conversation, summary: str) -> None:
     """Keep a summary of what none covers yet; the conversation must be locked."""
-    span = Span(await store.uncovered_from(conn, conversation), conversation.last_seq)
+    span = Span(await store.first_uncovered(conn, conversation), conversation.last_seq)
     is_whole = await store.first_missing(conn, conversation, span.seq_from, span.seq_to) is None
     if span.seq_from <= span.seq_to and is_whole:
         await store.add_leaf(conn, conversation, span, *analyse(summary))

@@ -36,7 +36,7 @@ ORDER BY u.seq_from
 """
 
 
-async def overlapping(
+async def overlaps(
     conn: Connection, conversation: Conversation, seq_from: int, seq_to: int
 ) -> list[Summary]:
     """The summaries of messages that cover some of this span."""
@@ -296,7 +296,7 @@ WHERE session = %(session)s
 """
 
 
-async def uncovered_from(conn: Connection, conversation: Conversation) -> int:
+async def first_uncovered(conn: Connection, conversation: Conversation) -> int:
     """The number after the last one that a summary covers."""
     row = await (await conn.execute(_UNCOVERED_FROM, {"session": conversation.id})).fetchone()
     assert row is not None
