@@ -31,7 +31,7 @@ async def check_context(
     if level < conversation.flushed:
         return level, None
     last = conversation.last_seq + added
-    first = await summaries.uncovered_from(conn, conversation)
+    first = await summaries.first_uncovered(conn, conversation)
     return level, Flush(level, save_prompt(percent, conversation.session_id, first, last))
 
 

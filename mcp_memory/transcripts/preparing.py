@@ -105,14 +105,14 @@ async def prepare_batch(messages: Sequence[NewMessage], zone: tzinfo) -> Prepare
 
 def _prepare(messages: Sequence[NewMessage], zone: tzinfo) -> PreparedBatch:
     now = datetime.now(UTC)
-    kept = [clean for message in messages if (clean := _clean(message)).content]
+    spoken = [clean for message in messages if (clean := _clean(message)).content]
     distinct: dict[str, NewMessage] = {}
-    for message in _in_order(kept):
+    for message in _in_order(spoken):
         distinct.setdefault(message.id, message)
     return PreparedBatch(
         messages=[_prepare_message(message, now, zone) for message in distinct.values()],
-        repeated=len(kept) - len(distinct),
-        ignored=len(messages) - len(kept),
+        repeated=len(spoken) - len(distinct),
+        ignored=len(messages) - len(spoken),
     )
 
 

@@ -24,7 +24,7 @@ from mcp_memory.transcripts.models import (
 )
 from mcp_memory.transcripts.preparing import check, prepare_batch
 
-_RECENT, _SESSIONS = "recent", "sessions"
+_RECENT_CURSOR, _SESSIONS_CURSOR = "recent", "sessions"
 # One answer must stay small enough to be read whole.
 _MAX_MESSAGES_READ = 1000
 
@@ -77,19 +77,19 @@ class Transcripts:
         self, session: Session, filter: MessageFilter, *, limit: int = 20, cursor: str = ""
     ) -> Page[Message]:
         """Messages, newest first."""
-        before = _position(_RECENT, cursor)
+        before = _position(_RECENT_CURSOR, cursor)
         async with session.reading() as conn:
             rows = await history.recent(conn, filter, limit + 1, before)
-        return Page[Message].of(rows, limit, _RECENT, _message_position)
+        return Page[Message].of(rows, limit, _RECENT_CURSOR, _message_position)
 
     async def sessions(
         self, session: Session, filter: MessageFilter, *, limit: int = 20, cursor: str = ""
     ) -> Page[ConversationInfo]:
         """Conversations, the last active first."""
-        before = _position(_SESSIONS, cursor)
+        before = _position(_SESSIONS_CURSOR, cursor)
         async with session.reading() as conn:
             rows = await history.conversations(conn, filter, limit + 1, before)
-        return Page[ConversationInfo].of(rows, limit, _SESSIONS, _conversation_position)
+        return Page[ConversationInfo].of(rows, limit, _SESSIONS_CURSOR, _conversation_position)
 
     async def gaps(
         self,

@@ -82,10 +82,10 @@ class Filter(SourceFilter):
 
     session_id: SessionId = ""
     role: Annotated[
-        Role | None, Field(description="Filter; search finds what tools said only by role tool")
+        Role | None, Field(description="search finds what tools said only by role tool")
     ] = None
-    speaker: Annotated[str, Field(description="Filter: who spoke")] = ""
-    human_only: Annotated[bool, Field(description="Filter: only what people said")] = False
+    speaker: Annotated[str, Field(description="who spoke")] = ""
+    human_only: Annotated[bool, Field(description="only what people said")] = False
 
     def message_filter(self, config: Config) -> MessageFilter:
         """The same with who spoke, and in which conversation."""
@@ -103,7 +103,7 @@ class Append(ActionArguments):
 
     session_id: SessionId
     messages: Messages = None
-    source: Annotated[str, Field(description="where it comes from")] = ""
+    source: str = ""
     context_tokens_used: Annotated[
         int | None, Field(ge=0, description="your context's tokens; flush says when to save")
     ] = None
@@ -115,7 +115,7 @@ class Search(Filter):
 
     query: str = ""
     match: Annotated[Match, Field(description="exact is the phrase itself")] = "hybrid"
-    max_results: Annotated[int | None, Field(ge=1, le=100, description="default: 5")] = None
+    max_results: Annotated[int | None, Field(ge=1, le=100, description="default 5")] = None
     context: Annotated[int, Field(ge=0, le=20, description="neighbours on each side")] = 0
 
 

@@ -16,40 +16,41 @@ from mcp_memory.transcripts.importing.documents import (
     text_at,
     text_of,
 )
-from mcp_memory.transcripts.importing.reading import Entry, Reading
+from mcp_memory.transcripts.importing.reading import Entry, FileState, ToolUse
 from mcp_memory.transcripts.models import NewMessage, Role
 
 SOURCE = "claude-code"
 
 
-def entries(document: Document, reading: Reading) -> Iterator[Entry]:
+def entries(document: Document, state: FileState) -> Iterator[Entry]:
     """What was said in the event, what was asked of tools, and what they answered."""
     role = document.get("type")
     is_speech = role in ("user", "assistant") and not document.get("isMeta")
     if not is_speech or document.get("isCompactSummary"):
         return
-    session_id = text_at(document, "sessionId") or reading.session_id
+    session_id = text_at(document, "sessionId") or state.session_id
     content = object_at(document, "message").get("content")
     if words := text_of(content):
         speaker: Role = "user" if role == "user" else "assistant"
-        yield Entry(session_id, SOURCE, _speech(document, speaker, words, reading))
+        yield Entry(session_id, SOURCE, _speech(document, speaker, words, state))
     for index, block in enumerate(blocks_of(content)):
         match block.get("type"):
             case "tool_use":
-                message = _call(document, block, index, reading)
+                use = _call(block, state)
             case "tool_result":
-                message = _result(document, block, index, reading)
+                use = _result(block, state)
             case _:
                 continue
-        yield Entry(session_id, SOURCE, message)
+        message_id = f"{text_at(document, 'uuid') or state.line_id}:{index}"
+        yield Entry(session_id, SOURCE, use.message(message_id, instant_at(document, "timestamp")))
 
 
-def _speech(document: Document, role: Role, words: str, reading: Reading) -> NewMessage:
+def _speech(document: Document, role: Role, words: str, state: FileState) -> NewMessage:
     is_aside = bool(document.get("isSidechain"))
     return NewMessage(
         role="tool" if is_aside else role,
         content=words,
-        id=text_at(document, "uuid") or reading.line_id,
+        id=text_at(document, "uuid") or state.line_id,
         speaker="subagent" if is_aside else "",
         created_at=instant_at(document, "timestamp"),
         metadata=_workplace(document),
@@ -62,35 +63,14 @@ def _workplace(document: Document) -> dict[str, object]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _call(document: Document, block: Document, index: int, reading: Reading) -> NewMessage:
+def _call(block: Document, state: FileState) -> ToolUse:
     tool, call_id = text_at(block, "name"), text_at(block, "id")
-    reading.remember_call(call_id, tool)
+    state.remember_call(call_id, tool)
     arguments = json.dumps(block.get("input"), ensure_ascii=False)
-    return _tool_message(document, index, reading, f"{tool} {arguments}", tool, call_id, "call")
+    return ToolUse(tool, call_id, "call", f"{tool} {arguments}")
 
 
-def _result(document: Document, block: Document, index: int, reading: Reading) -> NewMessage:
+def _result(block: Document, state: FileState) -> ToolUse:
     call_id = text_at(block, "tool_use_id")
-    tool = reading.take_call(call_id)
-    words = text_of(block.get("content"))
-    return _tool_message(document, index, reading, words, tool, call_id, "result")
-
-
-def _tool_message(
-    document: Document,
-    index: int,
-    reading: Reading,
-    words: str,
-    tool: str,
-    call_id: str,
-    kind: str,
-) -> NewMessage:
-    event_id = text_at(document, "uuid") or reading.line_id
-    return NewMessage(
-        role="tool",
-        content=words,
-        id=f"{event_id}:{index}",
-        speaker=tool,
-        created_at=instant_at(document, "timestamp"),
-        metadata={"tool": tool, "call_id": call_id, "kind": kind},
-    )
+    tool = state.take_call(call_id)
+    return ToolUse(tool, call_id, "result", text_of(block.get("content")))

@@ -18,7 +18,7 @@ from mcp_memory.transcripts.importing import formats, store
 from mcp_memory.transcripts.importing.documents import Document
 from mcp_memory.transcripts.importing.files import Batch, Line, fingerprint, read_batch
 from mcp_memory.transcripts.importing.formats import FormatName
-from mcp_memory.transcripts.importing.reading import Entry, Reading
+from mcp_memory.transcripts.importing.reading import Entry, FileState
 from mcp_memory.transcripts.importing.storable import fit_message
 from mcp_memory.transcripts.importing.store import FileProgress
 from mcp_memory.transcripts.models import AppendMessages, AppendResult, NewMessage
@@ -95,18 +95,18 @@ class FileImport:
         duplicate.
         """
         result = ImportResult(str(path))
-        first, reading = await self._resume(path, format_name)
+        first, state = await self._resume(path, format_name)
         start = first
         while True:
             batch = await anyio.to_thread.run_sync(read_batch, path, start)
-            parsed = await anyio.to_thread.run_sync(_parse, batch, reading, self.limits)
+            parsed = await anyio.to_thread.run_sync(_parse, batch, state, self.limits)
             if parsed.end == start:
-                result.format = reading.format
+                result.format = state.format
                 if first == 0 and result.is_fruitless:
                     await self._give_up(path, result)
                 return result
             start = parsed.end
-            progress = await anyio.to_thread.run_sync(_progress, path, start, reading)
+            progress = await anyio.to_thread.run_sync(_progress, path, start, state)
             await self._keep(parsed, progress, result)
             if is_time_up():
                 return result
@@ -114,23 +114,23 @@ class FileImport:
     async def _give_up(self, path: Path, result: ImportResult) -> None:
         """Have the file read from its start the next time: as another format, or corrected."""
         result.understood = False
-        unread = await anyio.to_thread.run_sync(_progress, path, 0, Reading("", path.stem))
+        unread = await anyio.to_thread.run_sync(_progress, path, 0, FileState("", path.stem))
         async with self.session.writing() as conn:
             await store.set_progress(conn, unread)
 
-    async def _resume(self, path: Path, format_name: FormatName | None) -> tuple[int, Reading]:
+    async def _resume(self, path: Path, format_name: FormatName | None) -> tuple[int, FileState]:
         """Where to go on, and with what; the start for a file that is another one now."""
         async with self.session.reading() as conn:
             progress = await store.read_progress(conn, str(path))
-        fresh = Reading(format_name or "", path.stem, self.zone)
+        fresh = FileState(format_name or "", path.stem, self.zone)
         if progress is None:
             return 0, fresh
         now = await anyio.to_thread.run_sync(fingerprint, path, progress.read_to)
         if now != progress.fingerprint:
             return 0, fresh
-        reading = Reading.of_state(progress.state, self.zone)
-        reading.format = format_name or reading.format
-        return progress.read_to, reading
+        state = FileState.of_json(progress.state, self.zone)
+        state.format = format_name or state.format
+        return progress.read_to, state
 
     async def _keep(
         self, parsed: _ParsedBatch, progress: FileProgress, result: ImportResult
@@ -148,11 +148,11 @@ class FileImport:
         result.add_problems(parsed.problems)
 
 
-def _progress(path: Path, read_to: int, reading: Reading) -> FileProgress:
-    return FileProgress(str(path), read_to, fingerprint(path, read_to) or b"", reading.as_state())
+def _progress(path: Path, read_to: int, state: FileState) -> FileProgress:
+    return FileProgress(str(path), read_to, fingerprint(path, read_to) or b"", state.as_json())
 
 
-def _parse(batch: Batch, reading: Reading, limits: LimitsConfig) -> _ParsedBatch:
+def _parse(batch: Batch, state: FileState, limits: LimitsConfig) -> _ParsedBatch:
     entries: list[Entry] = []
     problems: list[str] = []
     end = batch.end
@@ -165,7 +165,7 @@ def _parse(batch: Batch, reading: Reading, limits: LimitsConfig) -> _ParsedBatch
         if not line.is_ended:
             end = line.start + len(line.text)
         try:
-            entries += _entries(document, line, reading, limits)
+            entries += _entries(document, line, state, limits)
         except InvalidInput as exc:
             problems.append(f"at byte {line.start}: {exc}")
     return _ParsedBatch(_groups(entries), end, problems)
@@ -181,17 +181,17 @@ def _document(line: Line) -> Document | None:
 
 
 def _entries(
-    document: Document | None, line: Line, reading: Reading, limits: LimitsConfig
+    document: Document | None, line: Line, state: FileState, limits: LimitsConfig
 ) -> list[Entry]:
     if document is None:
         raise InvalidInput("line", "is no JSON object")
-    reading.format = reading.format or formats.recognize(document) or ""
-    if not reading.format:
+    state.format = state.format or formats.recognize(document) or ""
+    if not state.format:
         raise InvalidInput("line", "is of no format that is known; name one with --format")
-    reading.line_id = f"{hashlib.sha256(line.text).hexdigest()[:24]}@{line.start}"
+    state.line_id = f"{hashlib.sha256(line.text).hexdigest()[:24]}@{line.start}"
     return [
         replace(entry, message=part)
-        for entry in formats.read_entries(document, reading)
+        for entry in formats.read_entries(document, state)
         for part in fit_message(entry.message, limits.content_bytes)
         if _is_message(entry, part, limits)
     ]

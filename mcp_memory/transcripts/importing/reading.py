@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
-from typing import Self, cast
+from datetime import UTC, datetime, tzinfo
+from typing import Literal, Self, cast
 
 from mcp_memory.transcripts.models import NewMessage
 
@@ -20,8 +20,29 @@ class Entry:
     message: NewMessage
 
 
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A call of a tool, or its result, in words."""
+
+    tool: str
+    call_id: str
+    kind: Literal["call", "result"]
+    text: str
+
+    def message(self, message_id: str, created_at: datetime | None) -> NewMessage:
+        """What the tool said, as a message."""
+        return NewMessage(
+            role="tool",
+            content=self.text,
+            id=message_id,
+            speaker=self.tool,
+            created_at=created_at,
+            metadata={"tool": self.tool, "call_id": self.call_id, "kind": self.kind},
+        )
+
+
 @dataclass(slots=True)
-class Reading:
+class FileState:
     """A file being read: its format ("" while unknown), its session, and the tools just called.
 
     `line_id` names the line by its content and position, for messages that bring no id; dates that
@@ -44,12 +65,12 @@ class Reading:
         """The name of the tool whose result this is, once; empty when it was not remembered."""
         return self.calls.pop(call_id, "")
 
-    def as_state(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, object]:
         """What is kept in the database."""
         return {"format": self.format, "session_id": self.session_id, "calls": dict(self.calls)}
 
     @classmethod
-    def of_state(cls, state: Mapping[str, object], zone: tzinfo) -> Self:
-        """The reading as it was kept."""
+    def of_json(cls, state: Mapping[str, object], zone: tzinfo) -> Self:
+        """The state as it was kept."""
         calls = cast("dict[str, str]", state["calls"])
         return cls(str(state["format"]), str(state["session_id"]), zone, dict(calls))

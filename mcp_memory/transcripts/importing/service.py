@@ -2,25 +2,29 @@
 
 from datetime import tzinfo
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mcp_memory.config import LimitsConfig, TranscriptsConfig
-from mcp_memory.db.session import Session
-from mcp_memory.spaces.service import Spaces
 from mcp_memory.transcripts.importing.formats import FormatName
 from mcp_memory.transcripts.importing.lines import FileImport, ImportResult
+
+# A hook takes files without a pool or a model, and has no time to import them.
+if TYPE_CHECKING:
+    from mcp_memory.db.session import Session
+    from mcp_memory.spaces.service import Spaces
 
 
 class Importer:
     """Reads the files of agents into their conversations."""
 
     def __init__(
-        self, spaces: Spaces, limits: LimitsConfig, settings: TranscriptsConfig, zone: tzinfo
+        self, spaces: "Spaces", limits: LimitsConfig, settings: TranscriptsConfig, zone: tzinfo
     ) -> None:
         self._spaces, self._limits = spaces, limits
         self._settings, self._zone = settings, zone
 
     async def take(
-        self, session: Session, path: Path, *, format_name: FormatName | None = None
+        self, session: "Session", path: Path, *, format_name: FormatName | None = None
     ) -> ImportResult:
         """Take everything that the file holds more than the last time; vectors follow."""
         database = await session.open(create=True)

@@ -9,7 +9,7 @@ from mcp_memory.text.tokens import estimate_tokens
 from mcp_memory.transcripts.models import Conversation
 from mcp_memory.transcripts.redaction import redact
 from mcp_memory.transcripts.summaries import store
-from mcp_memory.transcripts.summaries.models import Span, Summarize, Summary
+from mcp_memory.transcripts.summaries.models import Span, Summarize, Summary, SummaryText
 
 
 async def add_leaf(
@@ -20,17 +20,17 @@ async def add_leaf(
     assert request.seq_to is not None
     span = Span(request.seq_from, request.seq_to)
     await _check_span(conn, conversation, span)
-    text, tokens, lexemes = analyse(request.summary)
-    covering = await store.overlapping(conn, conversation, span.seq_from, span.seq_to)
+    text = analyse(request.summary)
+    covering = await store.overlaps(conn, conversation, span.seq_from, span.seq_to)
     if not covering:
-        return await store.add_leaf(conn, conversation, span, text, tokens, lexemes), 1
+        return await store.add_leaf(conn, conversation, span, text), 1
     first = covering[0]
     if not (first.stale and Span(first.seq_from, first.seq_to) == span):
         raise SummaryConflict(
             f"Messages {span.seq_from} to {span.seq_to} overlap with {describe(covering)}."
             " Summarize what comes after, or pass those summary_ids to summarize them together."
         )
-    await store.renew(conn, first.id, text, tokens, lexemes)
+    await store.renew(conn, first.id, text)
     return first.id, first.depth
 
 
@@ -49,10 +49,10 @@ async def _check_span(conn: Connection, conversation: Conversation, span: Span) 
 
 async def cover_rest(conn: Connection, conversation: Conversation, summary: str) -> None:
     """Keep a summary of what none covers yet; the conversation must be locked."""
-    span = Span(await store.uncovered_from(conn, conversation), conversation.last_seq)
+    span = Span(await store.first_uncovered(conn, conversation), conversation.last_seq)
     is_whole = await store.first_missing(conn, conversation, span.seq_from, span.seq_to) is None
     if span.seq_from <= span.seq_to and is_whole:
-        await store.add_leaf(conn, conversation, span, *analyse(summary))
+        await store.add_leaf(conn, conversation, span, analyse(summary))
 
 
 def describe(summaries: Sequence[Summary]) -> str:
@@ -63,7 +63,7 @@ def describe(summaries: Sequence[Summary]) -> str:
     )
 
 
-def analyse(summary: str) -> tuple[str, int, str]:
+def analyse(summary: str) -> SummaryText:
     """The text as it is kept, its tokens and its lexemes."""
     text = redact(summary)
-    return text, estimate_tokens(text), tsvector(text)
+    return SummaryText(text, estimate_tokens(text), tsvector(text))

@@ -17,6 +17,15 @@ class Summarize:
 
 
 @dataclass(frozen=True, slots=True)
+class SummaryText:
+    """What a summary says, as it is kept, and what it is found by."""
+
+    text: str
+    tokens: int
+    lexemes: str
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """A summary as its table knows it; `parent` is the one that covers it, if any."""
 

@@ -58,7 +58,7 @@ def _tokens(parts: Iterable[Part]) -> int:
     return sum(part.tokens for part in parts)
 
 
-def omitted_spans(parts: Sequence[Part], last_seq: int) -> list[Span]:
+def missing_spans(parts: Sequence[Part], last_seq: int) -> list[Span]:
     """The spans of 1 to last_seq that no part covers; the parts are in order."""
     spans: list[Span] = []
     following = 1

@@ -8,7 +8,7 @@ from mcp_memory.text.snippets import fit
 from mcp_memory.text.tokens import estimate_tokens
 from mcp_memory.transcripts.summaries import store
 from mcp_memory.transcripts.summaries.models import ConversationThread, Part
-from mcp_memory.transcripts.summaries.packing import omitted_spans, pack
+from mcp_memory.transcripts.summaries.packing import missing_spans, pack
 
 
 async def resume(conn: Connection, session_id: str, budget: int) -> ConversationThread | None:
@@ -19,7 +19,7 @@ async def resume(conn: Connection, session_id: str, budget: int) -> Conversation
     last_seq, roots, messages = thread
     parts = pack(messages, roots, budget) or cut(messages[:1], budget)
     tokens = sum(part.tokens for part in parts)
-    return ConversationThread(session_id, parts, tokens, omitted_spans(parts, last_seq))
+    return ConversationThread(session_id, parts, tokens, missing_spans(parts, last_seq))
 
 
 def cut(parts: Sequence[Part], budget: int) -> list[Part]:

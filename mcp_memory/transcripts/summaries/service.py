@@ -114,10 +114,10 @@ async def _add_above(
     others = {summary.session_id for summary in covered} - {conversation.session_id}
     if others:
         raise InvalidInput("summary_ids", f"some belong to session {sorted(others)[0]!r}")
-    text, tokens, lexemes = analyse(request.summary)
+    text = analyse(request.summary)
     stale = await _stale_above(conn, covered)
     if stale is not None:
-        await store.renew(conn, stale.id, text, tokens, lexemes)
+        await store.renew(conn, stale.id, text)
         return stale.id, stale.depth
     if taken := [summary for summary in covered if summary.parent is not None]:
         raise SummaryConflict(
@@ -130,7 +130,7 @@ async def _add_above(
                 f" between {describe([before])} and {describe([after])}. Summarize them first."
             )
     ids = [summary.id for summary in covered]
-    return await store.add_above(conn, conversation.id, ids, text, tokens, lexemes)
+    return await store.add_above(conn, conversation.id, ids, text)
 
 
 async def _stale_above(conn: Connection, covered: Sequence[Summary]) -> Summary | None:

@@ -7,7 +7,7 @@ from psycopg.rows import class_row
 
 from mcp_memory.db.connection import Connection
 from mcp_memory.transcripts.models import Conversation
-from mcp_memory.transcripts.summaries.models import Part, Span, Summary
+from mcp_memory.transcripts.summaries.models import Part, Span, Summary, SummaryText
 
 _BY_IDS = """
 SELECT u.id, u.session, s.session_id, u.parent, u.depth, u.seq_from, u.seq_to, u.summary, u.tokens,
@@ -36,7 +36,7 @@ ORDER BY u.seq_from
 """
 
 
-async def overlapping(
+async def overlaps(
     conn: Connection, conversation: Conversation, seq_from: int, seq_to: int
 ) -> list[Summary]:
     """The summaries of messages that cover some of this span."""
@@ -95,9 +95,7 @@ async def add_leaf(
     conn: Connection,
     conversation: Conversation,
     span: Span,
-    summary: str,
-    tokens: int,
-    lexemes: str,
+    summary: SummaryText,
 ) -> int:
     """Keep a summary of messages; its id."""
     added = await conn.execute(
@@ -106,9 +104,9 @@ async def add_leaf(
             "session": conversation.id,
             "seq_from": span.seq_from,
             "seq_to": span.seq_to,
-            "summary": summary,
-            "tokens": tokens,
-            "lexemes": lexemes,
+            "summary": summary.text,
+            "tokens": summary.tokens,
+            "lexemes": summary.lexemes,
         },
     )
     row = await added.fetchone()
@@ -140,9 +138,7 @@ async def add_above(
     conn: Connection,
     conversation: int,
     covered: Sequence[int],
-    summary: str,
-    tokens: int,
-    lexemes: str,
+    summary: SummaryText,
 ) -> tuple[int, int]:
     """Keep a summary of summaries, which it covers from now on; its id and depth."""
     added = await conn.execute(
@@ -150,9 +146,9 @@ async def add_above(
         {
             "session": conversation,
             "covered": list(covered),
-            "summary": summary,
-            "tokens": tokens,
-            "lexemes": lexemes,
+            "summary": summary.text,
+            "tokens": summary.tokens,
+            "lexemes": summary.lexemes,
         },
     )
     row = await added.fetchone()
@@ -167,9 +163,14 @@ WHERE id = %(id)s
 """
 
 
-async def renew(conn: Connection, summary_id: int, summary: str, tokens: int, lexemes: str) -> None:
+async def renew(conn: Connection, summary_id: int, summary: SummaryText) -> None:
     """Put another text in the place of a stale one."""
-    parameters = {"id": summary_id, "summary": summary, "tokens": tokens, "lexemes": lexemes}
+    parameters = {
+        "id": summary_id,
+        "summary": summary.text,
+        "tokens": summary.tokens,
+        "lexemes": summary.lexemes,
+    }
     await conn.execute(_RENEW, parameters)
 
 
@@ -296,7 +297,7 @@ WHERE session = %(session)s
 """
 
 
-async def uncovered_from(conn: Connection, conversation: Conversation) -> int:
+async def first_uncovered(conn: Connection, conversation: Conversation) -> int:
     """The number after the last one that a summary covers."""
     row = await (await conn.execute(_UNCOVERED_FROM, {"session": conversation.id})).fetchone()
     assert row is not None
