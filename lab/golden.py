@@ -22,7 +22,7 @@ from lab.golden_programs import fresh_build
 from lab.golden_recording import Recording
 from lab.golden_sessions import record_commands, record_http, record_stdio
 
-# Scores are of a clock that moves a little: what is newest gets up to .03.
+# What is newest gets up to .03 for it, which halves in a month: two recordings differ a little.
 _TOLERANCE = 0.0006
 _SHOWN = 40
 

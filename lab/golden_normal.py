@@ -16,6 +16,7 @@ _DATE = re.compile(
 _VARYING = [
     (re.compile(r"mm_[0-9a-f]{12}_[\w-]{20,}"), "<key>"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<uuid>"),
+    (re.compile(r"\b[0-9a-f]{32}\b"), "<message-id>"),
     (re.compile(r"\b(?=[0-9]*[a-f])[0-9a-f]{12}\b"), "<key-id>"),
     (re.compile(r"\b\d+(?:\.\d+)? (?:bytes|[KMG]iB)"), "<size>"),
     (re.compile(r"\b\d+(?:\.\d+)? ms\b"), "<duration>"),
@@ -55,7 +56,7 @@ class Normal:
             case str():
                 return self.text(value)
             case dict():
-                return {str(k): self._of_key(str(k), v) for k, v in _items(value)}  # pyright: ignore[reportUnknownArgumentType] JSON from outside
+                return self._of_object({str(k): v for k, v in _items(value)})  # pyright: ignore[reportUnknownArgumentType] JSON from outside
             case list():
                 return [self.of(each) for each in _values(value)]  # pyright: ignore[reportUnknownArgumentType] JSON from outside
             case _:
@@ -68,6 +69,13 @@ class Normal:
         for pattern, name in _VARYING:
             text = pattern.sub(name, text)
         return _DATE.sub(self._date, text)
+
+    def _of_object(self, value: Mapping[str, object]) -> dict[str, object]:
+        normal = {key: self._of_key(key, each) for key, each in value.items()}
+        # A silence that lasts until now is as long as the clock says.
+        if "hours" in normal and str(normal.get("to")).startswith("<day"):
+            normal["hours"] = "<hours>"
+        return normal
 
     def _of_key(self, key: str, value: object) -> object:
         if key in _VARYING_KEYS and value is not None:
