@@ -7,6 +7,7 @@ do meanwhile, and what is left to a thread, is not counted.
 """
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -86,12 +87,15 @@ async def walks(client: Client, other: Client) -> dict[str, Walk]:
     def tool(name: str, **arguments: object) -> Callable[[], Awaitable[object]]:
         return lambda: _answer(client, name, arguments)
 
-    await _answer(client, "memory_message", {"action": "agents"})
-    await _answer(other, "memory_message", {"action": "agents"})
+    while len(await _known_agents(client) & await _known_agents(other)) < 2:  # noqa: ASYNC110 - no event tells
+        # Who calls is noted in so much time as there is.
+        await anyio.sleep(0.1)
     for number in range(3):
         content = f"The lighthouse keeps its backups for {number + 1} days, says Ben."
         await _answer(client, "memory_write", {"path": f"{number}.md", "content": content})
     await _answer(other, "memory_message", {"action": "send", "to": "ada", "content": "Hello."})
+    while await _is_embedding(client):  # noqa: ASYNC110 - no event tells
+        await anyio.sleep(0.1)
     counter = iter(range(1_000))
 
     async def append_message() -> None:
@@ -119,6 +123,16 @@ async def walks(client: Client, other: Client) -> dict[str, Walk]:
         "memory_graph_store": store,
     }
     return {name: await walk_of(call) for name, call in calls.items()}
+
+
+async def _known_agents(client: Client) -> set[str]:
+    result = await client.call_tool("memory_message", {"action": "agents"})
+    return set(re.findall(r'"agent":"(\w+)"', str(result.content)))
+
+
+async def _is_embedding(client: Client) -> bool:
+    result = await client.call_tool("memory_current_database", {})
+    return '"pending_embeddings":0' not in str(result.content)
 
 
 async def _answer(client: Client, tool: str, arguments: Mapping[str, object]) -> None:
