@@ -1,1 +1,1 @@
-"""Scripts that make what the package carries as data."""
+"""Tools for working on the project: what nobody needs who only runs it."""
