@@ -26,7 +26,7 @@ from benchmarks.tables import Measured, print_table
 from mcp_memory.app import App, open_app
 from mcp_memory.db.connection import Connection
 from mcp_memory.db.names import with_database
-from mcp_memory.graph.reading.models import GraphQuery, Instants
+from mcp_memory.graph.reading.models import FactQuery, Instants
 from mcp_memory.graph.traversal import store as traversal
 from mcp_memory.graph.traversal.store import TraversalOptions
 from mcp_memory.search.kinds import SearchRequest
@@ -120,7 +120,7 @@ async def recalled(app: App, asked: Sequence[str]) -> tuple[Measured, Measured]:
         await app.search.passages(app.session(AGENT), request)
         searches.append(time.perf_counter() - started)
         started = time.perf_counter()
-        await app.search.facts(app.session(AGENT), GraphQuery(query=query, include_related=True))
+        await app.search.facts(app.session(AGENT), FactQuery(query=query, include_related=True))
         recalls.append(time.perf_counter() - started)
     return Measured("memory_search", searches[-ASKED:]), Measured(
         "memory_graph_recall", recalls[-ASKED:]
@@ -135,7 +135,7 @@ async def walked(app: App, url: str) -> tuple[Measured, Measured, int]:
     ours: list[float] = []
 
     async def walk(conn: Connection) -> dict[int, int]:
-        return await traversal.reached(conn, [1], 2, options)
+        return await traversal.reach(conn, [1], 2, options)
 
     with psycopg.connect(url, autocommit=True) as conn:
         hops = await database.read(AGENT, walk)

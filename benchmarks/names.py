@@ -17,7 +17,7 @@ from rich.table import Table
 from mcp_memory.config.models import EmbeddingsConfig
 from mcp_memory.embeddings.minilm import MiniLMEmbedder
 from mcp_memory.graph.entities.resolving import likeness
-from mcp_memory.graph.names import normal, slips_of, words_of
+from mcp_memory.graph.names import normalize, typos_of, words_of
 
 Named = tuple[str, str]
 Proposer = Callable[[str, str], Sequence[str]]
@@ -91,11 +91,11 @@ def _known() -> list[Named]:
 
 def by_spelling(kind: str, name: str) -> list[str]:
     """As the store proposes them: words, slips and initials in common, and like enough."""
-    wanted = {*words_of(name), *slips_of(name)}
+    wanted = {*words_of(name), *typos_of(name)}
     scored = [
-        (likeness(normal(name), normal(other)), other)
+        (likeness(normalize(name), normalize(other)), other)
         for of_kind, other in _known()
-        if of_kind == kind and normal(other) != normal(name) and wanted & {*words_of(other)}
+        if of_kind == kind and normalize(other) != normalize(name) and wanted & {*words_of(other)}
     ]
     return [other for score, other in sorted(scored, reverse=True) if score >= _LIKE][
         :_MAX_CANDIDATES
@@ -119,7 +119,7 @@ def by_vector(vectors: dict[str, np.ndarray], least: float) -> Proposer:
         scored = [
             (float(vectors[name] @ vectors[other]), other)
             for of_kind, other in _known()
-            if of_kind == kind and normal(other) != normal(name)
+            if of_kind == kind and normalize(other) != normalize(name)
         ]
         return [other for score, other in sorted(scored, reverse=True) if score >= least][
             :_MAX_CANDIDATES

@@ -14,8 +14,8 @@ from mcp_memory.db.session import Session
 from mcp_memory.documents.service import Documents
 from mcp_memory.embeddings.base import EmbeddingSettings
 from mcp_memory.graph.forgetting.service import Forgetting
-from mcp_memory.graph.identity.service import Identity
-from mcp_memory.graph.service import Graph
+from mcp_memory.graph.identity.service import Entities
+from mcp_memory.graph.service import Facts
 from mcp_memory.keys.service import Keys
 from mcp_memory.messaging.bells import NotifiedBells
 from mcp_memory.messaging.directory.presence import Presence
@@ -53,9 +53,9 @@ class App:
     reindexer: Reindexer
     documents: Documents
     search: Search
-    graph: Graph
+    graph: Facts
     forgetting: Forgetting
-    identity: Identity
+    identity: Entities
     usage: Usage
     transcripts: Transcripts
     summaries: Summaries
@@ -139,14 +139,14 @@ def _built(base: _Base) -> App:
         reindexer=Reindexer(databases, zone),
         documents=Documents(databases, spaces, word_counts, limits, zone),
         search=_search(base, usage := Usage()),
-        graph=Graph(databases, spaces, limits, config.graph, zone),
-        forgetting=Forgetting(databases, spaces, word_counts, limits, zone),
-        identity=Identity(databases),
+        graph=Facts(spaces, limits, config.graph, zone),
+        forgetting=Forgetting(spaces, word_counts, limits, zone),
+        identity=Entities(),
         usage=usage,
-        transcripts=Transcripts(databases, spaces, limits, config.transcripts, zone),
-        summaries=Summaries(databases, limits),
-        importer=Importer(databases, spaces, limits, config.transcripts, zone),
-        retention=Retention(databases, config.transcripts),
+        transcripts=Transcripts(spaces, limits, config.transcripts, zone),
+        summaries=Summaries(limits),
+        importer=Importer(spaces, limits, config.transcripts, zone),
+        retention=Retention(config.transcripts),
         presence=presence,
         directory=Directory(databases, presence),
         messages=Messages(databases, presence, NotifiedBells(), limits, config.messages),

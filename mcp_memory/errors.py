@@ -9,7 +9,7 @@ McpMemoryError
 │   ├── SessionNotFound
 │   ├── MessageNotFound
 │   ├── SummaryNotFound
-│   ├── MemoryNotFound
+│   ├── FactNotFound
 │   ├── EntityNotFound
 │   ├── MailNotFound
 │   ├── RecipientUnknown
@@ -23,7 +23,7 @@ McpMemoryError
 │   ├── VersionConflict
 │   ├── AmbiguousMessage
 │   ├── SummaryConflict
-│   ├── MemoryConflict
+│   ├── FactConflict
 │   └── IdempotencyConflict
 ├── PermissionRefused
 │   ├── ScopeMissing
@@ -197,7 +197,7 @@ class RecipientUnknown(NotFound):
         )
 
 
-class MemoryNotFound(NotFound):
+class FactNotFound(NotFound):
     """No memory of that id is visible to the caller."""
 
     def __init__(self, memory_id: str) -> None:
@@ -298,7 +298,7 @@ class SummaryConflict(Conflict):
     """A summary would overlap with another one, or leave a hole; the text names which."""
 
 
-class MemoryConflict(Conflict):
+class FactConflict(Conflict):
     """A change does not fit what is known of a memory; the text says what and what to do."""
 
 

@@ -107,7 +107,7 @@ def _migrations(name: str, diagnosis: Diagnosis) -> Finding:
     except DatabaseTooNew as exc:
         return problem("migrations", str(exc), "upgrade mcp-memory")
     except MigrationChanged as exc:
-        return problem("migrations", str(exc), "install the released mcp-memory again")
+        return problem("migrations", str(exc), "install the released mcp-memory-postgres again")
     if have < known:
         return ok("migrations", f"{have} of {known}; the next use applies the rest")
     return ok("migrations", f"all {known}")

@@ -10,7 +10,7 @@ from mcp_memory.cli.invocation import Invocation, pass_invocation
 from mcp_memory.cli.options import database_option, json_option
 from mcp_memory.cli.output import print_json, print_table
 from mcp_memory.cli.session import configured, run
-from mcp_memory.graph.identity.store import ListedEntity
+from mcp_memory.graph.identity.store import EntitySummary
 from mcp_memory.graph.names import entity_id
 
 _PAGE = 500
@@ -40,32 +40,37 @@ def entities(invocation: Invocation, prefix: str, database: str | None, as_json:
     Example:
       mcp-memory graph entities ada
     """
-    found = run(configured(invocation), partial(_entities, prefix=prefix, database=database))
+    rows = run(configured(invocation), partial(_entities, prefix=prefix, database=database))
     if as_json:
-        print_json({"entities": [_as_json(each) for each in found]})
+        print_json({"entities": [_as_json(entity) for entity in rows]})
         return
     print_table(
         ("id", "name", "type", "memories", "also"),
         [
-            (entity_id(each.id), each.name, each.type, str(each.memories), ", ".join(each.aliases))
-            for each in found
+            (
+                entity_id(entity.id),
+                entity.name,
+                entity.type,
+                str(entity.memories),
+                ", ".join(entity.aliases),
+            )
+            for entity in rows
         ],
     )
 
 
-async def _entities(app: App, prefix: str, database: str | None) -> list[ListedEntity]:
-    found: list[ListedEntity] = []
+async def _entities(app: App, prefix: str, database: str | None) -> list[EntitySummary]:
+    session = app.session(app.config.agent, database)
+    rows: list[EntitySummary] = []
     while True:
-        after = found[-1].id if found else 0
-        page = await app.identity.list(
-            app.config.agent, prefix=prefix, after=after, limit=_PAGE, database=database
-        )
-        found += page
+        after = rows[-1].id if rows else 0
+        page = await app.identity.list(session, prefix=prefix, after=after, limit=_PAGE)
+        rows += page
         if len(page) < _PAGE:
-            return found
+            return rows
 
 
-def _as_json(entity: ListedEntity) -> dict[str, object]:
+def _as_json(entity: EntitySummary) -> dict[str, object]:
     return {
         "id": entity_id(entity.id),
         "name": entity.name,
@@ -93,13 +98,13 @@ def merge(
     config = configured(invocation)
 
     async def work(app: App) -> str:
-        return await app.identity.merge(app.config.agent, gone, kept, database=database)
+        return await app.identity.merge(app.session(app.config.agent, database), gone, kept)
 
-    left = run(config, work)
+    id = run(config, work)
     if as_json:
-        print_json({"id": left})
+        print_json({"id": id})
     else:
-        click.echo(f"{gone} is now another name of {kept} ({left}).")
+        click.echo(f"{gone} is now another name of {kept} ({id}).")
 
 
 @graph.command()
@@ -126,13 +131,13 @@ def split(
     config = configured(invocation)
 
     async def work(app: App) -> str:
-        return await app.identity.split(app.config.agent, entity, names, database=database)
+        return await app.identity.split(app.session(app.config.agent, database), entity, names)
 
-    parted = run(config, work)
+    id = run(config, work)
     if as_json:
-        print_json({"id": parted})
+        print_json({"id": id})
     else:
-        click.echo(f"{', '.join(names)} is now {parted}.")
+        click.echo(f"{', '.join(names)} is now {id}.")
 
 
 @graph.command()
@@ -155,9 +160,8 @@ def revoke(
     config = configured(invocation)
 
     async def work(app: App) -> list[str]:
-        return await app.forgetting.revoke(
-            app.config.agent, source, dry_run=dry_run, database=database
-        )
+        session = app.session(app.config.agent, database)
+        return await app.forgetting.revoke(session, source, dry_run=dry_run)
 
     ids = run(config, work)
     if as_json:

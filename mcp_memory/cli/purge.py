@@ -13,7 +13,7 @@ from mcp_memory.cli.session import configured, run
 from mcp_memory.documents.models import Expired
 from mcp_memory.errors import InvalidInput
 from mcp_memory.messaging.models import PurgedMail
-from mcp_memory.text.dates import parse_instant
+from mcp_memory.text.times.arguments import parse_instant
 
 
 @click.command()
@@ -73,7 +73,7 @@ async def _purge(
 ) -> tuple[Expired, int, PurgedMail]:
     """What went of the documents, how many memories, and what went of the mail."""
     memories = await app.forgetting.purge_outdated(
-        app.config.agent, owner=owner, age=age, dry_run=dry_run, database=database
+        app.session(app.config.agent, database), owner=owner, age=age, dry_run=dry_run
     )
     expired = await app.documents.purge_expired(
         app.config.agent, owner=owner, age=age, dry_run=dry_run, database=database

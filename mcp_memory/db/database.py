@@ -9,6 +9,7 @@ import anyio
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from mcp_memory.db import vectors
+from mcp_memory.db.addresses import Address
 from mcp_memory.db.connection import Connection, Result, claim
 from mcp_memory.db.listener import ListenerThread
 from mcp_memory.db.notifications import Notifications
@@ -18,28 +19,11 @@ from mcp_memory.db.transaction import ConnectionLost, Identity, begin, working
 from mcp_memory.db.translate import translated
 from mcp_memory.errors import DatabaseBusy, DatabaseUnavailable
 
-__all__ = ["Address", "Database", "Patience", "Work"]
+__all__ = ["Database", "Patience", "Work"]
 
 _SOON_SECONDS = 1.0
 
 Work = Callable[[Connection], Awaitable[Result]]
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a named database is and how many connections it may have."""
-
-    name: str
-    url: str
-    listen_url: str = ""
-    read_url: str = ""
-    pool_min: int = 0
-    pool_max: int = 8
-
-    @property
-    def direct_url(self) -> str:
-        """The address past any pooler, for LISTEN and for migrations."""
-        return self.listen_url or self.url
 
 
 @dataclass(frozen=True, slots=True)

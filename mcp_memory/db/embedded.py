@@ -19,11 +19,13 @@ from mcp_memory.db.embedded_folder import (
     ClusterFolder,
     default_data_dir,
     make_cluster_folder,
+    open_lock,
+    open_lock_file,
 )
-from mcp_memory.db.embedded_keeper import PORT, is_answering, try_lock
+from mcp_memory.db.embedded_keeper import PORT, is_answering
 from mcp_memory.db.embedded_launch import START_SECONDS, launch_keeper
-from mcp_memory.db.embedded_locks import lock_within, open_lock, open_lock_file
 from mcp_memory.errors import EmbeddedPostgresFailed
+from mcp_memory.file_lock import lock_within, try_lock
 
 logger = logging.getLogger(__name__)
 

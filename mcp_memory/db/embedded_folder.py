@@ -3,6 +3,8 @@
 import hashlib
 import os
 import stat
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,3 +141,40 @@ def write_owned(path: Path, text: str, owner: Account) -> None:
             os.fchown(descriptor, owner.uid, owner.gid)
         draft_file.write(text)
     draft.replace(path)
+
+
+@contextmanager
+def open_lock(folder: Path, name: str) -> Generator[int]:
+    """That lock file, open but not locked, until the block ends."""
+    descriptor = open_lock_file(folder, name)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def open_lock_file(folder: Path, name: str) -> int:
+    """A descriptor of its own for that lock file, made when missing, given to the folder's owner.
+
+    Root may work in a folder of another user: nothing is followed out of it.
+    """
+    folder_descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        owner = os.fstat(folder_descriptor)
+        _refuse_foreign(owner, folder)
+        descriptor = os.open(
+            name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=folder_descriptor
+        )
+    finally:
+        os.close(folder_descriptor)
+    if os.geteuid() == 0 and os.fstat(descriptor).st_uid != owner.st_uid:
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    return descriptor
+
+
+def _refuse_foreign(folder: os.stat_result, path: Path) -> None:
+    if os.geteuid() not in (0, folder.st_uid) or stat.S_IMODE(folder.st_mode) & 0o022:
+        raise EmbeddedPostgresFailed(
+            f"{path} belongs to another user (id {folder.st_uid}) or others may write to it."
+            " Set MCP_MEMORY_DATA_DIR to a folder of your own."
+        )

@@ -65,10 +65,10 @@ def server_environment() -> dict[str, str]:
     return {"LC_ALL": "C", "PATH": os.defpath} | kept
 
 
-def try_lock(descriptor: int, operation: int = fcntl.LOCK_EX) -> bool:
-    """Whether the lock was free; it is ours now."""
+def _try_lock(descriptor: int) -> bool:
+    """Whether the lock was free; it is ours now. As in `file_lock`, which is not there."""
     try:
-        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -167,7 +167,7 @@ def _start_or_adopt(order: Order) -> int:
     """The pid of a server that runs: the one of a keeper who died, else a new one."""
     pgdata = Path(order["pgdata"])
     deadline = time.monotonic() + ORPHANS_SECONDS
-    while not try_lock(order["server_fd"]):
+    while not _try_lock(order["server_fd"]):
         pid = postmaster_pid(pgdata)
         if pid is not None and is_postmaster(pid, pgdata) and not _is_stopping(pgdata):
             os.close(order["server_fd"])

@@ -20,10 +20,10 @@ from mcp_memory.db.embedded_creation import (
     refuse_foreign_cluster,
     write_login_rules,
 )
-from mcp_memory.db.embedded_folder import ClusterFolder, make_private_folder
-from mcp_memory.db.embedded_keeper import PORT, Order, try_lock
-from mcp_memory.db.embedded_locks import open_lock
+from mcp_memory.db.embedded_folder import ClusterFolder, make_private_folder, open_lock
+from mcp_memory.db.embedded_keeper import PORT, Order
 from mcp_memory.errors import EmbeddedPostgresFailed
+from mcp_memory.file_lock import try_lock
 
 START_SECONDS = 120.0
 _SHARED_MEMORY_BYTES = 256 * 1024 * 1024

@@ -167,6 +167,56 @@ async def _create_pgvector(conn: Connection, name: str) -> None:
         raise DatabaseUnavailable(name, "the server has no pgvector; install it there") from exc
 
 
+# The policies' worker tells whether transactions take roles here; both follow from the owner.
+_EXISTING = """
+SELECT (SELECT max(number) FROM mcp_memory.migrations)::integer AS migration,
+       e.extversion::text AS pgvector_version,
+       n.nspname::text AS vector_schema,
+       current_setting('server_version') AS server_version,
+       (SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = 'mcp_memory')
+           AS owner,
+       EXISTS (SELECT FROM pg_policy p
+               JOIN pg_roles r ON r.oid = ANY (p.polroles)
+               WHERE p.polrelid = to_regclass('mcp_memory.idempotency_keys')
+                 AND p.polname = 'worked_on') AS has_roles
+FROM pg_extension e
+JOIN pg_namespace n ON n.oid = e.extnamespace
+WHERE e.extname = 'vector'
+"""
+
+_IS_MIGRATED = """
+SELECT to_regclass('mcp_memory.migrations') IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Existing:
+    migration: int
+    pgvector_version: str
+    vector_schema: str
+    server_version: str
+    owner: str
+    has_roles: bool
+
+
+async def existing_layout(conn: Connection) -> Layout | None:
+    """The layout of a database as it is, nothing made ready; None where there is no memory yet."""
+    row = await (await conn.execute(_IS_MIGRATED)).fetchone()
+    if row is None or not row[0]:
+        return None
+    async with conn.cursor(row_factory=class_row(_Existing)) as cursor:
+        existing = await (await cursor.execute(_EXISTING)).fetchone()
+    if existing is None:
+        return None
+    return Layout(
+        roles=Roles.of(existing.owner) if existing.has_roles else Roles(),
+        search_path=migrate.as_identifier_list(["mcp_memory", existing.vector_schema]),
+        server_version=existing.server_version.split()[0],
+        pgvector_version=existing.pgvector_version,
+        migration=existing.migration,
+    )
+
+
 _SECURED_FOR = """
 SELECT r.rolname::text
 FROM pg_policy p

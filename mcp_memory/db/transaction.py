@@ -1,9 +1,10 @@
 """One transaction with an identity: begun, worked in, committed, its end known or said unknown."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import psycopg
 from psycopg import sql
@@ -25,6 +26,23 @@ class Identity:
     timeout_milliseconds: int
     client_check: str
     is_audited: bool
+
+
+class AgentSession(Protocol):
+    """One agent in one database: a server's `Session`, or a hook's one connection."""
+
+    @property
+    def agent(self) -> str:
+        """Whose rows are read and written."""
+        ...
+
+    def reading(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection in a read-only transaction as the agent."""
+        ...
+
+    def writing(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection in a transaction as the agent that commits when the block ends well."""
+        ...
 
 
 class ConnectionLost(psycopg.OperationalError):

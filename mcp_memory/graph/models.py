@@ -1,10 +1,10 @@
-"""What memories are, what is asked of them, and what comes back."""
+"""What facts are, what is asked of them, and what comes back."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, get_args
 
-MemoryType = Literal[
+FactType = Literal[
     "identity",
     "goal",
     "routine",
@@ -37,10 +37,10 @@ LinkType = Literal[
 Trust = Literal["user", "agent", "tool", "web"]
 Never = Literal["never"]
 
-MEMORY_TYPES: tuple[MemoryType, ...] = get_args(MemoryType)
+FACT_TYPES: tuple[FactType, ...] = get_args(FactType)
 LINK_TYPES: tuple[LinkType, ...] = get_args(LinkType)
 UNDIRECTED: tuple[LinkType, ...] = ("related_to", "contradicts")
-DEFAULT_IMPORTANCE: dict[MemoryType, float] = {
+DEFAULT_IMPORTANCE: dict[FactType, float] = {
     "identity": 1.0,
     "goal": 0.9,
     "routine": 0.85,
@@ -60,8 +60,8 @@ UNKNOWN_TYPE = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class NamedEntity:
-    """An entity as a memory names it; without a type it is the known one of that name."""
+class EntityReference:
+    """An entity as a fact names it; without a type it is the known one of that name."""
 
     name: str
     type: str = ""
@@ -69,10 +69,10 @@ class NamedEntity:
 
 
 @dataclass(frozen=True, slots=True)
-class NamedRelation:
+class RelationReference:
     """That `subject` stands in `relation` to `object`, both entities by name.
 
-    Times of its own narrow those of the memory; None leaves them.
+    Times of its own narrow those of the fact; None leaves them.
     """
 
     subject: str
@@ -84,24 +84,24 @@ class NamedRelation:
 
 @dataclass(frozen=True, slots=True)
 class Association:
-    """That the memory stands in this relation to the one with this id."""
+    """That the fact stands in this relation to the one with this id."""
 
     target_id: str
     relation_type: LinkType = "related_to"
 
 
 @dataclass(frozen=True, slots=True)
-class StoreMemory:
-    """A new memory. None is the usual: importance of its type, true always, never expiring."""
+class NewFact:
+    """A new fact. None is the usual: importance of its type, true always, never expiring."""
 
     content: str
-    memory_type: MemoryType = "fact"
+    memory_type: FactType = "fact"
     reasoning: str = ""
     importance: float | None = None
     confidence: float = 1.0
     source: str = ""
-    entities: tuple[NamedEntity, ...] = ()
-    relations: tuple[NamedRelation, ...] = ()
+    entities: tuple[EntityReference, ...] = ()
+    relations: tuple[RelationReference, ...] = ()
     associations: tuple[Association, ...] = ()
     occurred_at: datetime | None = None
     valid_from: datetime | None = None
@@ -115,21 +115,21 @@ class StoreMemory:
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateMemory:
-    """A change of a memory; None keeps what it has, a list takes the place of the one before.
+class FactChange:
+    """A change of a fact; None keeps what it has, a list takes the place of the one before.
 
     `never` takes an end away. Without `valid_from` the change is true from now on.
     """
 
     id: str
     content: str | None = None
-    memory_type: MemoryType | None = None
+    memory_type: FactType | None = None
     reasoning: str | None = None
     importance: float | None = None
     confidence: float | None = None
     source: str | None = None
-    entities: tuple[NamedEntity, ...] | None = None
-    relations: tuple[NamedRelation, ...] | None = None
+    entities: tuple[EntityReference, ...] | None = None
+    relations: tuple[RelationReference, ...] | None = None
     associations: tuple[Association, ...] | None = None
     occurred_at: datetime | None = None
     valid_from: datetime | None = None
@@ -144,8 +144,8 @@ class UpdateMemory:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """What is the same for all versions of a memory; `version` is the newest."""
+class FactHead:
+    """What is the same for all versions of a fact; `version` is the newest."""
 
     id: int
     agent_id: str
@@ -157,14 +157,14 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
-    """What one version of a memory says."""
+class VersionContent:
+    """What one version of a fact says."""
 
     memory_id: int
     version: int
     agent_id: str
     shared: bool
-    memory_type: MemoryType
+    memory_type: FactType
     content: str
     tokens: int
     reasoning: str
@@ -215,7 +215,7 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A relation of a version's memory to another memory."""
+    """A relation of a version's fact to another fact."""
 
     target_id: int
     relation_type: LinkType
@@ -231,7 +231,7 @@ class Statements:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class EntityCandidate:
     """A known entity that may be the one that was named; `score` is how like the names are."""
 
     id: str
@@ -240,18 +240,18 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredEntity:
-    """An entity that a stored memory speaks of; candidates only for one that is new."""
+class EntityResolution:
+    """An entity that a stored fact speaks of; candidates only for one that is new."""
 
     id: str
     name: str
     created: bool
-    candidates: list[Candidate] = field(default_factory=list[Candidate])
+    candidates: list[EntityCandidate] = field(default_factory=list[EntityCandidate])
 
 
 @dataclass(frozen=True, slots=True)
-class Similar:
-    """An older memory that says much the same (`score` 0 to 1), or contradicts a relation."""
+class SimilarFact:
+    """An older fact that says much the same (`score` 0 to 1), or contradicts a relation."""
 
     id: str
     content: str
@@ -260,19 +260,19 @@ class Similar:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A memory that is stored; `repeated` when exactly the same was there already."""
+class StoreResult:
+    """A fact that is stored; `repeated` when exactly the same was there already."""
 
     id: str
-    memory_type: MemoryType
+    memory_type: FactType
     version: int
-    entities: list[StoredEntity]
-    similar: list[Similar]
+    entities: list[EntityResolution]
+    similar: list[SimilarFact]
     repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Updated:
+class UpdateResult:
     """The version that a change made, and the fields that differ from the one before."""
 
     id: str
@@ -281,8 +281,8 @@ class Updated:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
-    """What became of a memory: forgotten at an instant, restored, or purged."""
+class ForgetResult:
+    """What became of a fact: forgotten at an instant, restored, or purged."""
 
     id: str
     forgotten_at: datetime | None = None
@@ -291,7 +291,7 @@ class Forgotten:
 
 
 @dataclass(frozen=True, slots=True)
-class NewChunk:
+class FactChunk:
     """A piece of a version on its way into the database."""
 
     position: int

@@ -1,4 +1,4 @@
-"""How memories and entities are named: ids as users see them, names as they are compared."""
+"""How facts and entities are named: ids as users see them, names as they are compared."""
 
 import re
 import unicodedata
@@ -13,8 +13,8 @@ _MAX_SPELT_WORDS = 8
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d.,;:!?"
 
 
-def memory_id(number: int) -> str:
-    """A memory's id as it is shown; no chunk and no entity has one like it."""
+def fact_id(number: int) -> str:
+    """A fact's id as it is shown; no chunk and no entity has one like it."""
     return f"m{number}"
 
 
@@ -23,8 +23,8 @@ def entity_id(number: int) -> str:
     return f"e{number}"
 
 
-def memory_number(text: str) -> int | None:
-    """The number of a memory's id; None for what is no such id."""
+def fact_number(text: str) -> int | None:
+    """The number of a fact's id; None for what is no such id."""
     return _number("m", text)
 
 
@@ -39,7 +39,7 @@ def _number(kind: str, text: str) -> int | None:
     return int(match[2]) if match and match[1] in (kind, "") else None
 
 
-def normal(name: str) -> str:
+def normalize(name: str) -> str:
     """The name as it is compared: without case, accents, outer punctuation or double spaces."""
     words = unicodedata.normalize("NFKC", name).split()
     folded = [without_accents(fold(word.strip(_QUOTES))) for word in words]
@@ -52,18 +52,18 @@ def words_of(*names: str) -> list[str]:
 
 
 def _words_of(name: str) -> set[str]:
-    words = normal(name).split()
+    words = normalize(name).split()
     return {*lexemes(name), *words, *initials(name)}
 
 
 def initials(name: str) -> set[str]:
     """`nyt` and `tnyt` of The New York Times; a name of one word has none."""
-    words = normal(name).split()
+    words = normalize(name).split()
     named = [word for word in words if word not in STOP_WORDS]
     return {"".join(word[0] for word in each) for each in (words, named) if len(each) > 1}
 
 
-def slips_of(name: str) -> list[str]:
+def typos_of(name: str) -> list[str]:
     """Every word that is a slip away from one of the name's first."""
-    words = normal(name).split()[:_MAX_SPELT_WORDS]
+    words = normalize(name).split()[:_MAX_SPELT_WORDS]
     return sorted({slip for word in words for slip in spellings(word)})

@@ -1,4 +1,4 @@
-"""How far a memory is to be trusted, and text that had better not be obeyed."""
+"""How far a fact is to be trusted, and text that had better not be obeyed."""
 
 import re
 from collections.abc import Iterable
@@ -54,10 +54,10 @@ def trust_of(source: str, roles: Iterable[str]) -> Trust:
     A source tells by its first word: `web:…`, `https://…`, `tool:…`, `user`; any other is the
     agent's own.
     """
-    found: list[Trust] = [_BY_ROLE[role] for role in roles if role in _BY_ROLE]
-    if source or not found:
-        found.append(_trust_of_source(source))
-    return TRUSTS[max(TRUSTS.index(trust) for trust in found)]
+    trusts: list[Trust] = [_BY_ROLE[role] for role in roles if role in _BY_ROLE]
+    if source or not trusts:
+        trusts.append(_trust_of_source(source))
+    return TRUSTS[max(TRUSTS.index(trust) for trust in trusts)]
 
 
 def _trust_of_source(source: str) -> Trust:

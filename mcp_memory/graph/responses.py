@@ -5,8 +5,14 @@ from typing import TypedDict, cast
 from mcp_memory.db.connection import Connection
 from mcp_memory.graph import store
 from mcp_memory.graph.entities import store as entities
-from mcp_memory.graph.models import Candidate, MemoryType, Similar, Stored, StoredEntity
-from mcp_memory.graph.names import entity_id, entity_number, memory_id, memory_number
+from mcp_memory.graph.models import (
+    EntityCandidate,
+    EntityResolution,
+    FactType,
+    SimilarFact,
+    StoreResult,
+)
+from mcp_memory.graph.names import entity_id, entity_number, fact_id, fact_number
 from mcp_memory.graph.statements import store as statements_store
 
 _SHOWN_CHARS = 500
@@ -15,61 +21,65 @@ _SHOWN_CHARS = 500
 class _Response(TypedDict):
     number: int
     version: int
-    memory_type: MemoryType
+    memory_type: FactType
     repeated: bool
     entities: list[tuple[int, bool, list[tuple[str, float]]]]
     similar: list[tuple[str, float, str]]
 
 
-async def stored(conn: Connection, response: dict[str, object]) -> Stored:
+async def to_result(conn: Connection, response: dict[str, object]) -> StoreResult:
     """The answer to a store. What has been forgotten since is not shown any more."""
     typed = cast("_Response", cast("object", response))
-    return Stored(
-        id=memory_id(typed["number"]),
+    return StoreResult(
+        id=fact_id(typed["number"]),
         memory_type=typed["memory_type"],
         version=typed["version"],
-        entities=await _entities(conn, typed),
-        similar=await _similar(conn, typed),
+        entities=await _to_resolutions(conn, typed),
+        similar=await _to_similar(conn, typed),
         repeated=typed["repeated"],
     )
 
 
-async def _entities(conn: Connection, typed: _Response) -> list[StoredEntity]:
-    listed = typed["entities"] if not typed["repeated"] else await _mentioned(conn, typed["number"])
-    proposed = [entity_number(each) or 0 for _, _, found in listed for each, _ in found]
-    names = await entities.by_id(conn, [*(number for number, _, _ in listed), *proposed])
+async def _to_resolutions(conn: Connection, typed: _Response) -> list[EntityResolution]:
+    rows = (
+        typed["entities"]
+        if not typed["repeated"]
+        else await _mention_entities(conn, typed["number"])
+    )
+    others = [entity_number(id) or 0 for _, _, candidates in rows for id, _ in candidates]
+    names = await entities.get_entities(conn, [*(number for number, _, _ in rows), *others])
     return [
-        StoredEntity(
+        EntityResolution(
             entity_id(number),
             names[number].name,
             is_new,
             [
-                Candidate(each, names[other].name, score)
-                for each, score in found
-                if (other := entity_number(each) or 0) in names
+                EntityCandidate(id, names[other].name, score)
+                for id, score in candidates
+                if (other := entity_number(id) or 0) in names
             ],
         )
-        for number, is_new, found in listed
+        for number, is_new, candidates in rows
         if number in names
     ]
 
 
-async def _mentioned(
+async def _mention_entities(
     conn: Connection, number: int
 ) -> list[tuple[int, bool, list[tuple[str, float]]]]:
-    """The entities of a memory that is there already."""
-    statements = await statements_store.of_version(conn, await store.newest(conn, number))
+    """The entities of a fact that is there already."""
+    statements = await statements_store.get_statements(conn, await store.get_newest(conn, number))
     return [
         (number, False, [])
-        for number in dict.fromkeys(each.entity_id for each in statements.mentions)
+        for number in dict.fromkeys(mention.entity_id for mention in statements.mentions)
     ]
 
 
-async def _similar(conn: Connection, typed: _Response) -> list[Similar]:
-    numbers = {each: memory_number(each) or 0 for each, _, _ in typed["similar"]}
-    contents = await store.contents(conn, list(numbers.values()))
+async def _to_similar(conn: Connection, typed: _Response) -> list[SimilarFact]:
+    numbers = {id: fact_number(id) or 0 for id, _, _ in typed["similar"]}
+    contents = await store.get_contents(conn, list(numbers.values()))
     return [
-        Similar(each, contents[numbers[each]][:_SHOWN_CHARS], score, contradicts)
-        for each, score, contradicts in typed["similar"]
-        if numbers[each] in contents
+        SimilarFact(id, contents[numbers[id]][:_SHOWN_CHARS], score, contradicts)
+        for id, score, contradicts in typed["similar"]
+        if numbers[id] in contents
     ]

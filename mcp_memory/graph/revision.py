@@ -1,17 +1,17 @@
-"""A revision of a memory: what it is like after a change, and how long that is true; pure."""
+"""A revision of a fact: what it is like after a change, and how long that is true; pure."""
 
 from dataclasses import replace
 from datetime import datetime
 
-from mcp_memory.errors import InvalidInput, MemoryConflict
+from mcp_memory.errors import FactConflict, InvalidInput
 from mcp_memory.graph.models import (
     DEFAULT_IMPORTANCE,
-    Head,
+    FactChange,
+    FactHead,
+    NewFact,
     Span,
     Statements,
-    StoreMemory,
-    UpdateMemory,
-    Version,
+    VersionContent,
 )
 from mcp_memory.text.tokens import estimate_tokens
 
@@ -32,31 +32,31 @@ _FIELDS = (
 )
 
 
-def first_version(number: int, agent: str, memory: StoreMemory) -> Version:
-    """The version that a stored memory begins with; whom to trust for it is not said yet."""
-    importance = memory.importance
-    return Version(
+def make_first_version(number: int, agent: str, fact: NewFact) -> VersionContent:
+    """The version that a stored fact begins with; whom to trust for it is not said yet."""
+    importance = fact.importance
+    return VersionContent(
         memory_id=number,
         version=1,
         agent_id=agent,
-        shared=memory.shared,
-        memory_type=memory.memory_type,
-        content=memory.content,
-        tokens=estimate_tokens(memory.content),
-        reasoning=memory.reasoning,
-        importance=DEFAULT_IMPORTANCE[memory.memory_type] if importance is None else importance,
-        confidence=memory.confidence,
-        source=memory.source,
+        shared=fact.shared,
+        memory_type=fact.memory_type,
+        content=fact.content,
+        tokens=estimate_tokens(fact.content),
+        reasoning=fact.reasoning,
+        importance=DEFAULT_IMPORTANCE[fact.memory_type] if importance is None else importance,
+        confidence=fact.confidence,
+        source=fact.source,
         trust="agent",
         session_id="",
-        message_ids=list(memory.message_ids),
-        tags=sorted(set(memory.tags)),
-        occurred_at=memory.occurred_at,
+        message_ids=list(fact.message_ids),
+        tags=sorted(set(fact.tags)),
+        occurred_at=fact.occurred_at,
         reason="",
     )
 
 
-def changed_version(before: Version, request: UpdateMemory) -> Version:
+def revise_version(before: VersionContent, request: FactChange) -> VersionContent:
     """The version after it; what the request leaves open is as it was.
 
     An importance that was only its type's usual one follows the type.
@@ -82,15 +82,15 @@ def changed_version(before: Version, request: UpdateMemory) -> Version:
     )
 
 
-def changed_expiry(before: Head, request: UpdateMemory) -> datetime | None:
-    """When the memory expires after the change."""
+def revise_expiry(before: FactHead, request: FactChange) -> datetime | None:
+    """When the fact expires after the change."""
     if request.expires_at is None:
         return before.expires_at
     return None if request.expires_at == "never" else request.expires_at
 
 
-def changed_span(
-    before: Span | None, request: UpdateMemory, *, version: int, superseded: bool, at: datetime
+def revise_span(
+    before: Span | None, request: FactChange, *, version: int, superseded: bool, at: datetime
 ) -> Span:
     """How long the change is true: from its own beginning, else from now on.
 
@@ -98,14 +98,14 @@ def changed_span(
     beginning: it corrects what was told, and lasts no longer than that.
     """
     if before is None:
-        raise _superseded(request)
+        raise _superseded_conflict(request)
     keeps = superseded or (request.valid_until is not None and request.content is None)
     start = request.valid_from or (before.valid_from if keeps else at)
-    end = _end(before, request, start)
+    end = _revise_end(before, request, start)
     if superseded and before.valid_until is not None:
         end = before.valid_until if end is None else min(end, before.valid_until)
         if start is not None and start >= end:
-            raise _superseded(request)
+            raise _superseded_conflict(request)
     if start is not None and end is not None and start >= end:
         raise InvalidInput(
             "valid_until" if request.valid_until else "valid_from",
@@ -115,7 +115,7 @@ def changed_span(
     return Span(before.memory_id, version, start, end)
 
 
-def _end(before: Span, request: UpdateMemory, start: datetime | None) -> datetime | None:
+def _revise_end(before: Span, request: FactChange, start: datetime | None) -> datetime | None:
     """A new end, else the one that is known, unless that is past when the change begins."""
     if request.valid_until is not None:
         return None if request.valid_until == "never" else request.valid_until
@@ -124,17 +124,17 @@ def _end(before: Span, request: UpdateMemory, start: datetime | None) -> datetim
     return before.valid_until
 
 
-def _superseded(request: UpdateMemory) -> MemoryConflict:
-    return MemoryConflict(
+def _superseded_conflict(request: FactChange) -> FactConflict:
+    return FactConflict(
         f"Memory {request.id} was superseded and is over by then: change what superseded it, or"
         " store it anew."
     )
 
 
-def changed_fields(
-    before: tuple[Version, Statements, Head],
-    after: tuple[Version, Statements, Head],
-    request: UpdateMemory,
+def list_changes(
+    before: tuple[VersionContent, Statements, FactHead],
+    after: tuple[VersionContent, Statements, FactHead],
+    request: FactChange,
 ) -> list[str]:
     """The names of the fields that differ, in the order of the tool's parameters."""
     (old, old_statements, old_head), (new, new_statements, new_head) = before, after
@@ -157,4 +157,7 @@ def changed_fields(
 
 
 def _entities(statements: Statements) -> set[tuple[int, str, tuple[str, ...]]]:
-    return {(each.entity_id, each.normal, tuple(each.known_as)) for each in statements.mentions}
+    return {
+        (mention.entity_id, mention.normal, tuple(mention.known_as))
+        for mention in statements.mentions
+    }

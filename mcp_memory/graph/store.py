@@ -1,14 +1,15 @@
-"""The SQL of memories, their versions and their spans."""
+"""The SQL of facts, their versions and their spans."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import LiteralString
 
 from psycopg.rows import class_row
 
 from mcp_memory.db.connection import Connection
-from mcp_memory.graph.models import Head, NewChunk, Span, StoreMemory, Version
-from mcp_memory.graph.names import memory_id
+from mcp_memory.graph.models import FactChunk, FactHead, NewFact, Span, VersionContent
+from mcp_memory.graph.names import fact_id
 from mcp_memory.text.findable import INDEXING
 
 _ADD = """
@@ -19,18 +20,18 @@ RETURNING id
 """
 
 
-async def add(
-    conn: Connection, memory: StoreMemory, fingerprint: bytes, supersedes: int | None
+async def add_fact(
+    conn: Connection, fact: NewFact, fingerprint: bytes, supersedes: int | None
 ) -> int | None:
-    """The number of a new memory; None when exactly the same is there.
+    """The number of a new fact; None when exactly the same is there.
 
     Waits for whoever is storing the same at this moment.
     """
     parameters = {
-        "shared": memory.shared,
+        "shared": fact.shared,
         "fingerprint": fingerprint,
         "supersedes": supersedes,
-        "expires_at": memory.expires_at,
+        "expires_at": fact.expires_at,
     }
     row = await (await conn.execute(_ADD, parameters)).fetchone()
     return None if row is None else int(row[0])
@@ -44,8 +45,8 @@ WHERE agent_id = current_agent() AND fingerprint = %(fingerprint)s AND forgotten
 """
 
 
-async def same(conn: Connection, fingerprint: bytes) -> int | None:
-    """The memory that says exactly this."""
+async def find_repeat(conn: Connection, fingerprint: bytes) -> int | None:
+    """The fact that says exactly this."""
     row = await (await conn.execute(_SAME, {"fingerprint": fingerprint})).fetchone()
     return None if row is None else int(row[0])
 
@@ -57,7 +58,7 @@ WHERE agent_id = current_agent() AND fingerprint = %(fingerprint)s AND expires_a
 """
 
 
-async def let_go_of_expired(conn: Connection, fingerprint: bytes) -> None:
+async def release_expired(conn: Connection, fingerprint: bytes) -> None:
     """What has expired is no repeat of what is stored again."""
     await conn.execute(_LET_GO, {"fingerprint": fingerprint})
 
@@ -69,9 +70,9 @@ WHERE id = %(id)s
 """
 
 
-async def head(conn: Connection, number: int) -> Head | None:
-    """The memory, if it is visible, forgotten or not."""
-    async with conn.cursor(row_factory=class_row(Head)) as cursor:
+async def get_head(conn: Connection, number: int) -> FactHead | None:
+    """The fact, if it is visible, forgotten or not."""
+    async with conn.cursor(row_factory=class_row(FactHead)) as cursor:
         return await (await cursor.execute(_HEAD, {"id": number})).fetchone()
 
 
@@ -84,9 +85,9 @@ FOR NO KEY UPDATE
 """
 
 
-async def locked(conn: Connection, numbers: Sequence[int]) -> list[Head]:
-    """The caller's own memories among these, each held until the transaction ends."""
-    async with conn.cursor(row_factory=class_row(Head)) as cursor:
+async def lock(conn: Connection, numbers: Sequence[int]) -> list[FactHead]:
+    """The caller's own facts among these, each held until the transaction ends."""
+    async with conn.cursor(row_factory=class_row(FactHead)) as cursor:
         return await (await cursor.execute(_LOCKED, {"ids": list(numbers)})).fetchall()
 
 
@@ -95,8 +96,8 @@ SELECT pg_advisory_xact_lock(hashtextextended('mcp_memory.supersedes/' || curren
 """
 
 
-async def hold_chains(conn: Connection) -> None:
-    """Nobody else chains the caller's memories until the transaction ends."""
+async def lock_chains(conn: Connection) -> None:
+    """Nobody else chains the caller's facts until the transaction ends."""
     await conn.execute(_HOLD_CHAINS)
 
 
@@ -128,8 +129,8 @@ ORDER BY step
 """
 
 
-async def chain(conn: Connection, number: int) -> list[int]:
-    """What the memory supersedes, itself, and what supersedes it: the oldest first."""
+async def get_chain(conn: Connection, number: int) -> list[int]:
+    """What the fact supersedes, itself, and what supersedes it: the oldest first."""
     return [int(row[0]) for row in await (await conn.execute(_CHAIN, {"id": number})).fetchall()]
 
 
@@ -142,8 +143,8 @@ WHERE v.memory_id = ANY (%(ids)s) AND visible(m.agent_id, m.shared) AND m.forgot
 """
 
 
-async def contents(conn: Connection, numbers: Sequence[int]) -> dict[int, str]:
-    """What the visible ones among these memories say now."""
+async def get_contents(conn: Connection, numbers: Sequence[int]) -> dict[int, str]:
+    """What the visible ones among these facts say now."""
     rows = await (await conn.execute(_CONTENTS, {"ids": list(numbers)})).fetchall()
     return {int(row[0]): str(row[1]) for row in rows}
 
@@ -158,60 +159,60 @@ VALUES (%(memory_id)s, %(version)s, %(agent_id)s, %(shared)s, %(memory_type)s, %
 """
 
 
-async def add_version(conn: Connection, version: Version) -> None:
+async def add_version(conn: Connection, version: VersionContent) -> None:
     """Keep what the version says, for good."""
     await conn.execute(_ADD_VERSION, asdict(version))
 
 
-_VERSION = """
+_CONTENT: LiteralString = """
 SELECT v.memory_id, v.version, v.agent_id, v.shared, v.memory_type, v.content, v.tokens,
        v.reasoning, v.importance, v.confidence, v.source, v.trust, v.session_id, v.message_ids,
        v.tags, v.occurred_at, v.reason
 FROM memory_versions v
+"""
+_NEWEST: LiteralString = """
 JOIN memories m ON m.id = v.memory_id AND m.version = v.version
 WHERE v.memory_id = %(id)s
 """
+_NEWEST_CONTENT: LiteralString = _CONTENT + _NEWEST
 
 
-async def newest(conn: Connection, number: int) -> Version:
-    """The version of a visible memory that was told last."""
-    async with conn.cursor(row_factory=class_row(Version)) as cursor:
-        row = await (await cursor.execute(_VERSION, {"id": number})).fetchone()
+async def get_newest(conn: Connection, number: int) -> VersionContent:
+    """The version of a visible fact that was told last."""
+    async with conn.cursor(row_factory=class_row(VersionContent)) as cursor:
+        row = await (await cursor.execute(_NEWEST_CONTENT, {"id": number})).fetchone()
     assert row is not None
     return row
 
 
-_TRUE_AT = """
-SELECT v.memory_id, v.version, v.agent_id, v.shared, v.memory_type, v.content, v.tokens,
-       v.reasoning, v.importance, v.confidence, v.source, v.trust, v.session_id, v.message_ids,
-       v.tags, v.occurred_at, v.reason
-FROM memory_spans s
-JOIN memory_versions v ON v.memory_id = s.memory_id AND v.version = s.version
+_TRUE_AT: LiteralString = """
+JOIN memory_spans s ON s.memory_id = v.memory_id AND s.version = v.version
 WHERE s.memory_id = %(id)s AND s.retired_at IS NULL
   AND tstzrange(s.valid_from, s.valid_until) @> coalesce(%(instant)s::timestamptz, now())
 """
+_CONTENT_TRUE_AT: LiteralString = _CONTENT + _TRUE_AT
 
 
-async def true_at(conn: Connection, number: int, instant: datetime | None) -> Version | None:
-    """The version of a visible memory that is true then, as far as is known; None is now."""
-    async with conn.cursor(row_factory=class_row(Version)) as cursor:
-        found = await cursor.execute(_TRUE_AT, {"id": number, "instant": instant})
-        return await found.fetchone()
+async def get_true_at(
+    conn: Connection, number: int, instant: datetime | None
+) -> VersionContent | None:
+    """The version of a visible fact that is true then, as far as is known; None is now."""
+    async with conn.cursor(row_factory=class_row(VersionContent)) as cursor:
+        result = await cursor.execute(_CONTENT_TRUE_AT, {"id": number, "instant": instant})
+        return await result.fetchone()
 
 
-_VERSIONS = """
-SELECT memory_id, version, agent_id, shared, memory_type, content, tokens, reasoning, importance,
-       confidence, source, trust, session_id, message_ids, tags, occurred_at, reason
-FROM memory_versions
-WHERE memory_id = %(id)s AND agent_id = current_agent()
-ORDER BY version
+_IN_ORDER: LiteralString = """
+WHERE v.memory_id = %(id)s AND v.agent_id = current_agent()
+ORDER BY v.version
 """
+_CONTENTS_IN_ORDER: LiteralString = _CONTENT + _IN_ORDER
 
 
-async def versions(conn: Connection, number: int) -> list[Version]:
-    """Every version of one's own memory, oldest first."""
-    async with conn.cursor(row_factory=class_row(Version)) as cursor:
-        return await (await cursor.execute(_VERSIONS, {"id": number})).fetchall()
+async def get_versions(conn: Connection, number: int) -> list[VersionContent]:
+    """Every version of one's own fact, oldest first."""
+    async with conn.cursor(row_factory=class_row(VersionContent)) as cursor:
+        return await (await cursor.execute(_CONTENTS_IN_ORDER, {"id": number})).fetchall()
 
 
 _CHANGE = """
@@ -222,18 +223,9 @@ WHERE id = %(id)s
 """
 
 
-async def change(conn: Connection, changed: Head) -> None:
-    """Put on the memory what is the same for all its versions."""
-    await conn.execute(
-        _CHANGE,
-        {
-            "id": changed.id,
-            "version": changed.version,
-            "shared": changed.shared,
-            "supersedes": changed.supersedes,
-            "expires_at": changed.expires_at,
-        },
-    )
+async def change_head(conn: Connection, changed: FactHead) -> None:
+    """Put on the fact what is the same for all its versions."""
+    await conn.execute(_CHANGE, asdict(changed))
 
 
 _SAY_DIFFERENTLY = """
@@ -262,8 +254,8 @@ WHERE s.memory_id = ANY (%(ids)s)
 """
 
 
-async def instant(conn: Connection, numbers: Sequence[int]) -> datetime:
-    """Now, and later than all that was recorded of these memories, which the caller holds."""
+async def next_instant(conn: Connection, numbers: Sequence[int]) -> datetime:
+    """Now, and later than all that was recorded of these facts, which the caller holds."""
     row = await (await conn.execute(_INSTANT, {"ids": list(numbers)})).fetchone()
     assert row is not None
     return row[0]
@@ -277,8 +269,8 @@ ORDER BY memory_id, version
 """
 
 
-async def spans(conn: Connection, numbers: Sequence[int]) -> list[Span]:
-    """When each version of these memories is true, as far as we know now."""
+async def get_spans(conn: Connection, numbers: Sequence[int]) -> list[Span]:
+    """When each version of these facts is true, as far as we know now."""
     async with conn.cursor(row_factory=class_row(Span)) as cursor:
         return await (await cursor.execute(_SPANS, {"ids": list(numbers)})).fetchall()
 
@@ -306,20 +298,11 @@ WHERE v.memory_id = %(memory_id)s AND v.version = %(version)s
 
 async def add_span(conn: Connection, span: Span, at: datetime) -> None:
     """From this instant on the version is known to be true for so long."""
-    await conn.execute(
-        _ADD_SPAN,
-        {
-            "memory_id": span.memory_id,
-            "version": span.version,
-            "valid_from": span.valid_from,
-            "valid_until": span.valid_until,
-            "at": at,
-        },
-    )
+    await conn.execute(_ADD_SPAN, asdict(span) | {"at": at})
 
 
 async def settle(conn: Connection, numbers: Sequence[int]) -> None:
-    """Bring what is derived of the spans of these memories in line with them."""
+    """Bring what is derived of the spans of these facts in line with them."""
     await conn.execute("SELECT settle(%(ids)s)", {"ids": sorted(numbers)})
 
 
@@ -330,14 +313,14 @@ JOIN truths_of(ARRAY[%(memory_id)s::bigint]) v ON v.version = %(version)s
 """
 
 
-async def times(conn: Connection, version: Version) -> tuple[datetime, datetime]:
+async def get_times(conn: Connection, version: VersionContent) -> tuple[datetime, datetime]:
     """When the version was told, and when what it says occurred or became so."""
-    place = {
+    parameters = {
         "memory_id": version.memory_id,
         "version": version.version,
         "occurred_at": version.occurred_at,
     }
-    row = await (await conn.execute(_TIMES, place)).fetchone()
+    row = await (await conn.execute(_TIMES, parameters)).fetchone()
     assert row is not None
     return row[0], row[1]
 
@@ -357,7 +340,7 @@ WHERE t.version = %(version)s
 
 
 async def add_chunks(
-    conn: Connection, version: Version, chunks: Sequence[NewChunk], occurred_at: datetime
+    conn: Connection, version: VersionContent, chunks: Sequence[FactChunk], occurred_at: datetime
 ) -> None:
     """Let the version be found by these pieces of it."""
     shared_by_all = {
@@ -368,7 +351,7 @@ async def add_chunks(
         "importance": version.importance,
         "confidence": version.confidence,
         "origin": version.source,
-        "path": f"graph/{memory_id(version.memory_id)}",
+        "path": f"graph/{fact_id(version.memory_id)}",
         "title": version.memory_type,
         "tags": version.tags,
         "occurred_at": occurred_at,
@@ -388,7 +371,7 @@ ORDER BY count(*) DESC, s.session_id
 """
 
 
-async def spoken(conn: Connection, message_ids: Sequence[str]) -> tuple[str, list[str]]:
+async def get_speakers(conn: Connection, message_ids: Sequence[str]) -> tuple[str, list[str]]:
     """The session that most of the caller's messages of these ids are of, and all their roles."""
     if not message_ids:
         return "", []
@@ -406,8 +389,8 @@ SELECT (SELECT count(*)
 """
 
 
-async def count(conn: Connection) -> tuple[int, int]:
-    """How many memories the caller can see, and how many entities are named in his own."""
+async def count_facts(conn: Connection) -> tuple[int, int]:
+    """How many facts the caller can see, and how many entities are named in his own."""
     row = await (await conn.execute(_COUNT)).fetchone()
     assert row is not None
     return int(row[0]), int(row[1])

@@ -1,4 +1,4 @@
-"""The steps of storing a memory, inside the transaction of whoever asks for it."""
+"""The steps of storing a fact, inside the transaction of whoever asks for it."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +10,16 @@ from mcp_memory.db.connection import Connection
 from mcp_memory.errors import InvalidInput
 from mcp_memory.graph import revision, store, writing
 from mcp_memory.graph.entities import resolving
-from mcp_memory.graph.entities.resolving import Resolved
-from mcp_memory.graph.models import Candidate, Similar, Span, Statements, StoreMemory, Version
-from mcp_memory.graph.names import memory_id
+from mcp_memory.graph.entities.resolving import Resolution
+from mcp_memory.graph.models import (
+    EntityCandidate,
+    NewFact,
+    SimilarFact,
+    Span,
+    Statements,
+    VersionContent,
+)
+from mcp_memory.graph.names import fact_id
 from mcp_memory.graph.provenance import trust_of
 from mcp_memory.graph.similarity import proposing
 from mcp_memory.spaces.models import QueryVector
@@ -20,69 +27,71 @@ from mcp_memory.spaces.models import QueryVector
 
 @dataclass(frozen=True, slots=True)
 class SimilarityContext:
-    """What a new memory is compared by: its vector, and the relations with one object at a time."""
+    """What a new fact is compared by: its vector, and the relations with one object at a time."""
 
     query: QueryVector
     functional: Collection[str]
 
 
-async def store_memory(
-    conn: Connection, agent: str, memory: StoreMemory, similarity: SimilarityContext, zone: tzinfo
+async def store_fact(
+    conn: Connection, agent: str, fact: NewFact, similarity: SimilarityContext, zone: tzinfo
 ) -> dict[str, object]:
-    """The memory's response: ids and numbers. Exactly the same again is what is there."""
-    fingerprint = writing.fingerprint(memory)
-    if (known := await store.same(conn, fingerprint)) is not None:
-        return await _repeated(conn, known)
-    if memory.expires_at is not None and memory.expires_at <= datetime.now(UTC):
+    """The fact's response: ids and numbers. Exactly the same again is what is there."""
+    fingerprint = writing.make_fingerprint(fact)
+    if (number := await store.find_repeat(conn, fingerprint)) is not None:
+        return await _repeat_response(conn, number)
+    if fact.expires_at is not None and fact.expires_at <= datetime.now(UTC):
         raise InvalidInput("expires_at", "lies in the past; use a date to come, such as 2030-01-31")
-    await store.let_go_of_expired(conn, fingerprint)
-    links = await writing.targets(conn, memory.associations)
-    ended = await writing.chain_of(conn, agent, memory.supersedes)
-    number = await store.add(conn, memory, fingerprint, ended[-1] if ended else None)
+    await store.release_expired(conn, fingerprint)
+    links = await writing.to_links(conn, fact.associations)
+    ended = await writing.lock_chain(conn, agent, fact.supersedes)
+    number = await store.add_fact(conn, fact, fingerprint, ended[-1] if ended else None)
     if number is None:
-        known = await store.same(conn, fingerprint)
-        assert known is not None
-        return await _repeated(conn, known)
-    version = await trusted(conn, revision.first_version(number, agent, memory))
-    found = await resolving.resolve(conn, memory.entities, memory.relations)
-    statements = Statements(found.mentions, found.relations, links)
-    response = await _put(conn, memory, version, statements, similarity, ended, zone)
-    await audit.record(conn, Event(agent, "store", "memory", memory_id(number)))
-    return response | {"entities": await _named(conn, found)}
+        number = await store.find_repeat(conn, fingerprint)
+        assert number is not None
+        return await _repeat_response(conn, number)
+    version = await with_trust(conn, revision.make_first_version(number, agent, fact))
+    resolution = await resolving.resolve(conn, fact.entities, fact.relations)
+    statements = Statements(resolution.mentions, resolution.relations, links)
+    response = await _put_first(conn, fact, version, statements, similarity, ended, zone)
+    await audit.record(conn, Event(agent, "store", "memory", fact_id(number)))
+    return response | {"entities": await _entity_rows(conn, resolution)}
 
 
-async def _put(
+async def _put_first(
     conn: Connection,
-    memory: StoreMemory,
-    version: Version,
+    fact: NewFact,
+    version: VersionContent,
     statements: Statements,
     similarity: SimilarityContext,
     ended: Sequence[int],
     zone: tzinfo,
 ) -> dict[str, object]:
     """Keep the version from its beginning on; without one, what supersedes is true from now."""
-    at = await store.instant(conn, [version.memory_id, *ended])
-    start = memory.valid_from or (at if ended else None)
-    if start is not None and memory.valid_until is not None and start >= memory.valid_until:
+    at = await store.next_instant(conn, [version.memory_id, *ended])
+    start = fact.valid_from or (at if ended else None)
+    if start is not None and fact.valid_until is not None and start >= fact.valid_until:
         raise InvalidInput("valid_until", "is past already; give valid_from too")
-    span = Span(version.memory_id, 1, start, memory.valid_until)
-    similar = await _proposed(conn, version, span, statements, similarity)
-    await writing.put(conn, version, statements, span, ends=ended, at=at, zone=zone)
+    span = Span(version.memory_id, 1, start, fact.valid_until)
+    similar = await _propose(conn, version, span, statements, similarity)
+    await writing.put_version(conn, version, statements, span, ends=ended, at=at, zone=zone)
     await store.set_fingerprint(conn, ended, None)
-    superseded = {memory_id(number) for number in ended}
+    superseded = {fact_id(number) for number in ended}
     return {
         "number": version.memory_id,
         "version": 1,
         "memory_type": version.memory_type,
         "repeated": False,
         "similar": [
-            [each.id, each.score, each.contradicts] for each in similar if each.id not in superseded
+            [other.id, other.score, other.contradicts]
+            for other in similar
+            if other.id not in superseded
         ],
     }
 
 
-async def _repeated(conn: Connection, number: int) -> dict[str, object]:
-    version = await store.newest(conn, number)
+async def _repeat_response(conn: Connection, number: int) -> dict[str, object]:
+    version = await store.get_newest(conn, number)
     return {
         "number": number,
         "version": version.version,
@@ -93,38 +102,42 @@ async def _repeated(conn: Connection, number: int) -> dict[str, object]:
     }
 
 
-async def trusted(conn: Connection, version: Version) -> Version:
+async def with_trust(conn: Connection, version: VersionContent) -> VersionContent:
     """The version with its session, and with the least trust of its source and its messages."""
-    session_id, roles = await store.spoken(conn, version.message_ids)
+    session_id, roles = await store.get_speakers(conn, version.message_ids)
     return replace(version, session_id=session_id, trust=trust_of(version.source, roles))
 
 
-async def _proposed(
+async def _propose(
     conn: Connection,
-    version: Version,
+    version: VersionContent,
     span: Span,
     statements: Statements,
     similarity: SimilarityContext,
-) -> list[Similar]:
-    """What contradicts the memory, then what else is like it."""
-    opposed = await proposing.contradicted(
+) -> list[SimilarFact]:
+    """What contradicts the fact, then what else is like it."""
+    contradictions = await proposing.find_contradictions(
         conn, version.content, span, statements.relations, similarity.functional
     )
-    alike = await proposing.similar(conn, version.memory_id, version.content, similarity.query)
-    known = {each.id for each in opposed}
-    return [*opposed, *(each for each in alike if each.id not in known)]
+    similar = await proposing.find_similar(
+        conn, version.memory_id, version.content, similarity.query
+    )
+    numbers = {other.id for other in contradictions}
+    return [*contradictions, *(other for other in similar if other.id not in numbers)]
 
 
-async def _named(conn: Connection, found: Resolved) -> list[object]:
+async def _entity_rows(conn: Connection, resolution: Resolution) -> list[object]:
     """The entities by number, whether each is new, and what a new one may be another name of."""
-    named: dict[int, object] = {}
-    for mention in found.mentions:
-        if mention.entity_id not in named:
-            is_new = mention.entity_id in found.created
-            proposed: list[Candidate] = await resolving.candidates(conn, mention) if is_new else []
-            named[mention.entity_id] = [
+    rows: dict[int, object] = {}
+    for mention in resolution.mentions:
+        if mention.entity_id not in rows:
+            is_new = mention.entity_id in resolution.created
+            candidates: list[EntityCandidate] = (
+                await resolving.find_candidates(conn, mention) if is_new else []
+            )
+            rows[mention.entity_id] = [
                 mention.entity_id,
                 is_new,
-                [[each.id, each.score] for each in proposed],
+                [[candidate.id, candidate.score] for candidate in candidates],
             ]
-    return list(named.values())
+    return list(rows.values())

@@ -12,7 +12,7 @@ from datetime import datetime
 from mcp_memory.graph.models import Span
 
 
-def cut(
+def cut_spans(
     spans: Iterable[Span],
     start: datetime | None,
     end: datetime | None,
@@ -21,12 +21,12 @@ def cut(
 ) -> Iterator[tuple[Span, Span | None]]:
     """Each span that the new one from `start` until `end` changes, with what is left of it."""
     for span in spans:
-        left = _left_of(span, start, None if span == corrects else end)
+        left = _rest_of(span, start, None if span == corrects else end)
         if left != span:
             yield span, left
 
 
-def _left_of(span: Span, start: datetime | None, end: datetime | None) -> Span | None:
+def _rest_of(span: Span, start: datetime | None, end: datetime | None) -> Span | None:
     if start is not None and (span.valid_from is None or span.valid_from < start):
         is_over = span.valid_until is not None and span.valid_until <= start
         return span if is_over else replace(span, valid_until=start)
@@ -39,7 +39,7 @@ def _left_of(span: Span, start: datetime | None, end: datetime | None) -> Span |
     return replace(span, valid_from=end)
 
 
-def holds(span: Span, instant: datetime) -> bool:
+def contains(span: Span, instant: datetime) -> bool:
     """Whether the span contains the instant; its end does not belong to it."""
     return (span.valid_from is None or span.valid_from <= instant) and (
         span.valid_until is None or instant < span.valid_until

@@ -7,71 +7,79 @@ from dataclasses import asdict
 from datetime import datetime, tzinfo
 
 from mcp_memory.db.connection import Connection
-from mcp_memory.errors import MemoryConflict, MemoryNotFound, PermissionRefused
+from mcp_memory.errors import FactConflict, FactNotFound, PermissionRefused
 from mcp_memory.graph import indexing, store
-from mcp_memory.graph.models import Association, Head, Link, Span, Statements, StoreMemory, Version
-from mcp_memory.graph.names import memory_id, memory_number
+from mcp_memory.graph.models import (
+    Association,
+    FactHead,
+    Link,
+    NewFact,
+    Span,
+    Statements,
+    VersionContent,
+)
+from mcp_memory.graph.names import fact_id, fact_number
 from mcp_memory.graph.revision import METADATA_FIELDS
 from mcp_memory.graph.statements import store as statements_store
-from mcp_memory.graph.timeline import cut
+from mcp_memory.graph.timeline import cut_spans
 from mcp_memory.text.findable import day_of
 
 
-def fingerprint(memory: StoreMemory) -> bytes:
-    """Equal for memories that say the same, whoever told them and however sure they are."""
-    said = asdict(memory) | {"content": memory.content.strip()}
+def make_fingerprint(fact: NewFact) -> bytes:
+    """Equal for facts that say the same, whoever told them and however sure they are."""
+    fields = asdict(fact) | {"content": fact.content.strip()}
     for field in (*METADATA_FIELDS, "idempotency_key"):
-        del said[field]
-    text = json.dumps(said, sort_keys=True, default=_plain, ensure_ascii=False)
+        del fields[field]
+    text = json.dumps(fields, sort_keys=True, default=_json_text, ensure_ascii=False)
     return hashlib.sha256(text.encode()).digest()
 
 
-def _plain(value: object) -> str:
+def _json_text(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-async def own(conn: Connection, agent: str, text: str, *, forgotten: bool = False) -> Head:
-    """The caller's own memory of that id, held; what is not the caller's is as if it were not."""
-    number = memory_number(text)
-    found = await store.locked(conn, [number]) if number is not None else []
-    if found and (forgotten or found[0].forgotten_at is None):
-        return found[0]
-    visible = await store.head(conn, number) if number is not None else None
+async def lock_own(conn: Connection, agent: str, text: str, *, forgotten: bool = False) -> FactHead:
+    """The caller's own fact of that id, held; what is not the caller's is as if it were not."""
+    number = fact_number(text)
+    heads = await store.lock(conn, [number]) if number is not None else []
+    if heads and (forgotten or heads[0].forgotten_at is None):
+        return heads[0]
+    visible = await store.get_head(conn, number) if number is not None else None
     if visible is not None and visible.agent_id != agent:
         raise PermissionRefused(
-            f"Memory {memory_id(visible.id)} belongs to {visible.agent_id}; only its owner may"
+            f"Memory {fact_id(visible.id)} belongs to {visible.agent_id}; only its owner may"
             " change it."
         )
-    raise MemoryNotFound(text)
+    raise FactNotFound(text)
 
 
-async def chain_of(conn: Connection, agent: str, text: str) -> list[int]:
-    """The memories that one superseding this one takes the place of, all held, newest last."""
+async def lock_chain(conn: Connection, agent: str, text: str) -> list[int]:
+    """The facts that one superseding this one takes the place of, all held, newest last."""
     if not text:
         return []
-    await store.hold_chains(conn)
-    named = await own(conn, agent, text)
-    numbers = await store.chain(conn, named.id)
-    await store.locked(conn, numbers)
+    await store.lock_chains(conn)
+    head = await lock_own(conn, agent, text)
+    numbers = await store.get_chain(conn, head.id)
+    await store.lock(conn, numbers)
     return numbers
 
 
-async def targets(conn: Connection, associations: Sequence[Association]) -> list[Link]:
-    """The links to these memories; one that the caller cannot see is an unknown one."""
-    numbered = [(each, memory_number(each.target_id)) for each in associations]
+async def to_links(conn: Connection, associations: Sequence[Association]) -> list[Link]:
+    """The links to these facts; one that the caller cannot see is an unknown one."""
+    numbered = [(association, fact_number(association.target_id)) for association in associations]
     numbers = [number for _, number in numbered if number is not None]
-    known = await statements_store.visible(conn, numbers) if numbers else set[int]()
+    visible = await statements_store.find_visible(conn, numbers) if numbers else set[int]()
     links: list[Link] = []
-    for each, number in numbered:
-        if number is None or number not in known:
-            raise MemoryNotFound(each.target_id)
-        links.append(Link(number, each.relation_type))
+    for association, number in numbered:
+        if number is None or number not in visible:
+            raise FactNotFound(association.target_id)
+        links.append(Link(number, association.relation_type))
     return list(dict.fromkeys(links))
 
 
-async def put(
+async def put_version(
     conn: Connection,
-    version: Version,
+    version: VersionContent,
     statements: Statements,
     span: Span,
     *,
@@ -84,30 +92,34 @@ async def put(
 
     `corrects` is the span that the same thing was held to be true for until now.
 
-    The caller holds the memories in `ends`, the version's own among them when it has others.
+    The caller holds the facts in `ends`, the version's own among them when it has others.
     """
-    known = await store.spans(conn, list(ends))
+    spans = await store.get_spans(conn, list(ends))
     await store.add_version(conn, version)
-    for old, left in cut(known, span.valid_from, span.valid_until, corrects=corrects):
+    for old, left in cut_spans(spans, span.valid_from, span.valid_until, corrects=corrects):
         await store.retire(conn, old, at)
         if left is not None:
             await store.add_span(conn, left, at)
     await store.add_span(conn, span, at)
-    await statements_store.add(conn, version, statements)
-    await index(conn, version, statements, zone)
+    await statements_store.add_statements(conn, version, statements)
+    await index_version(conn, version, statements, zone)
     if ends:
         await store.settle(conn, list(ends))
 
 
-async def index(conn: Connection, version: Version, statements: Statements, zone: tzinfo) -> None:
+async def index_version(
+    conn: Connection, version: VersionContent, statements: Statements, zone: tzinfo
+) -> None:
     """Let the version, whose span is known, be found; its days are counted in `zone`."""
-    told_at, occurred_at = await store.times(conn, version)
-    beside = indexing.Beside(version.tags, day_of(told_at, zone), day_of(occurred_at, zone))
-    chunks = await indexing.chunks_of(version.content, statements.mentions, beside)
+    recorded_at, occurred_at = await store.get_times(conn, version)
+    context = indexing.ChunkContext(
+        version.tags, day_of(recorded_at, zone), day_of(occurred_at, zone)
+    )
+    chunks = await indexing.chunks_of(version.content, statements.mentions, context)
     await store.add_chunks(conn, version, chunks, occurred_at)
 
 
 def refuse_own_link(number: int, links: Sequence[Link]) -> None:
-    """A memory cannot stand in a relation to itself."""
+    """A fact cannot stand in a relation to itself."""
     if any(link.target_id == number for link in links):
-        raise MemoryConflict(f"{memory_id(number)} cannot be associated with itself.")
+        raise FactConflict(f"{fact_id(number)} cannot be associated with itself.")

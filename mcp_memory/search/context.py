@@ -11,11 +11,11 @@ from mcp_memory.db.connection import Connection
 from mcp_memory.documents import excerpts
 from mcp_memory.documents.models import Excerpt
 from mcp_memory.errors import ChunkNotFound
-from mcp_memory.graph.models import MemoryType, Trust
-from mcp_memory.graph.names import memory_id
+from mcp_memory.graph.models import FactType, Trust
+from mcp_memory.graph.names import fact_id
 from mcp_memory.graph.provenance import caution
 from mcp_memory.graph.reading.models import EntityName
-from mcp_memory.graph.reading.store import entities_of
+from mcp_memory.graph.reading.store import get_entity_names
 from mcp_memory.text.chunking import split_lines
 
 _CHUNK_ID = re.compile(r"[0-9]{1,19}")
@@ -29,7 +29,7 @@ class FactExcerpt(Excerpt):
     """
 
     memory_id: str
-    memory_type: MemoryType
+    memory_type: FactType
     entities: list[EntityName]
     valid_from: datetime | None
     valid_until: datetime | None
@@ -54,7 +54,7 @@ class _FactLines:
     memory_id: int
     version: int
     agent_id: str
-    memory_type: MemoryType
+    memory_type: FactType
     content: str
     source: str
     trust: Trust
@@ -93,7 +93,7 @@ async def _around_fact(conn: Connection, chunk_id: int) -> FactExcerpt | None:
     text = "\n".join(lines[fact.start_line - 1 : fact.end_line])
     version = fact.memory_id, fact.version
     return FactExcerpt(
-        path=f"graph/{memory_id(fact.memory_id)}",
+        path=f"graph/{fact_id(fact.memory_id)}",
         text=text,
         start_line=fact.start_line,
         end_line=fact.end_line,
@@ -101,9 +101,9 @@ async def _around_fact(conn: Connection, chunk_id: int) -> FactExcerpt | None:
         version=fact.version,
         updated_at=fact.recorded_at,
         owner=fact.agent_id,
-        memory_id=memory_id(fact.memory_id),
+        memory_id=fact_id(fact.memory_id),
         memory_type=fact.memory_type,
-        entities=(await entities_of(conn, [version])).get(version, []),
+        entities=(await get_entity_names(conn, [version])).get(version, []),
         valid_from=fact.valid_from,
         valid_until=fact.valid_until,
         trust=fact.trust,

@@ -12,19 +12,19 @@ from dataclasses import dataclass, replace
 
 from mcp_memory.db.connection import Connection
 from mcp_memory.errors import InvalidInput
-from mcp_memory.graph.names import memory_id
+from mcp_memory.graph.names import fact_id
 from mcp_memory.graph.reading import store
 from mcp_memory.graph.reading.models import (
-    FoundMemory,
-    GraphAnswer,
-    GraphQuery,
-    Held,
+    FactAnswer,
+    FactFilter,
+    FactMatch,
+    FactQuery,
+    FactVersion,
     Instants,
-    LinkedMemory,
-    MemoryFilter,
+    Neighbour,
 )
-from mcp_memory.graph.reading.service import answer, found_memories, pinned
-from mcp_memory.graph.reading.store import Linked, Page
+from mcp_memory.graph.reading.service import answer_query, pin, to_matches
+from mcp_memory.graph.reading.store import FactLink, PageRange
 from mcp_memory.graph.traversal import store as traversal
 from mcp_memory.graph.traversal.store import TraversalOptions
 from mcp_memory.paging import from_cursor, instant_in_cursor, to_cursor
@@ -57,36 +57,36 @@ _RELATED_TOKENS = 1000
 _MAX_RELATED = 5
 
 
-def is_searched(asked: GraphQuery) -> bool:
+def is_searched(asked: FactQuery) -> bool:
     """Whether the question is answered by a search, and not by reading a list."""
     return asked.mode in _SEARCHED and bool(asked.query.strip())
 
 
 async def recall_facts(
     conn: Connection,
-    asked: GraphQuery,
+    asked: FactQuery,
     query: Query | None,
     floor: float,
     tokens: TokenCounter,
-) -> GraphAnswer:
+) -> FactAnswer:
     """The answer, of which no more is shown than there is room for; None searches nothing."""
     page = await _page(conn, asked, query, floor)
-    facts = _within(page.memories, asked.max_tokens, asked.query, tokens)
-    if len(facts) < len(page.memories):
+    facts = _within(page.matches, asked.max_tokens, asked.query, tokens)
+    if len(facts) < len(page.matches):
         # Again with the page that fits, so that the next one begins behind it.
         page = await _page(conn, replace(asked, limit=len(facts)), query, floor)
     if not asked.include_related:
-        return replace(page, memories=facts)
-    used = sum(tokens.count(fact.held.content) for fact in facts)
+        return replace(page, matches=facts)
+    used = sum(tokens.count(fact.version.content) for fact in facts)
     left = _RELATED_TOKENS if asked.max_tokens is None else asked.max_tokens - used
-    return replace(page, memories=await _with_related(conn, facts, asked.instants, left, tokens))
+    return replace(page, matches=await _with_related(conn, facts, asked.instants, left, tokens))
 
 
 async def _page(
-    conn: Connection, asked: GraphQuery, query: Query | None, floor: float
-) -> GraphAnswer:
+    conn: Connection, asked: FactQuery, query: Query | None, floor: float
+) -> FactAnswer:
     if query is None:
-        return await answer(conn, asked)
+        return await answer_query(conn, asked)
     return await _search(conn, asked, query, floor)
 
 
@@ -99,16 +99,16 @@ class Relevance:
     routes: tuple[str, ...]
 
 
-async def _search(conn: Connection, asked: GraphQuery, query: Query, floor: float) -> GraphAnswer:
+async def _search(conn: Connection, asked: FactQuery, query: Query, floor: float) -> FactAnswer:
     skip, instants = _start(asked)
     wanted = skip + asked.limit + 1
     nearby = await _nearby(conn, query.entities, instants)
     # What is found by looking deeper comes after, so that it moves nothing that was shown.
-    facts: dict[int, FoundMemory] = {}
+    facts: dict[int, FactMatch] = {}
     for limit in widening(FACTS.hits):
         look = await candidates(conn, query, _filter(asked, instants), at_least=limit)
         for fact in await _relevant(conn, asked, instants, look.ranked, nearby, floor):
-            facts.setdefault(fact.held.memory_id, fact)
+            facts.setdefault(fact.version.memory_id, fact)
         # What lies deeper is no more relevant: only where all of a route is may more be.
         low = floor * FACTS.beside
         has_more = sum(candidate.score >= low for candidate in look.ranked) >= limit
@@ -116,28 +116,30 @@ async def _search(conn: Connection, asked: GraphQuery, query: Query, floor: floa
             break
     page = [*facts.values()][skip : skip + asked.limit]
     cursor = await _next_cursor(conn, instants, skip + len(page)) if len(facts) >= wanted else ""
-    return GraphAnswer(memories=page, next_cursor=cursor)
+    return FactAnswer(matches=page, next_cursor=cursor)
 
 
 async def _relevant(
     conn: Connection,
-    asked: GraphQuery,
+    asked: FactQuery,
     instants: Instants,
     ranked: Sequence[Candidate],
     nearby: Mapping[int, Relevance],
     floor: float,
-) -> list[FoundMemory]:
+) -> list[FactMatch]:
     """All that is relevant, in the order that is asked for."""
-    of_chunks = await store.of_chunks(conn, [candidate.chunk_id for candidate in ranked])
+    of_chunks = await store.get_facts_of_chunks(conn, [candidate.chunk_id for candidate in ranked])
     kept = rank.relevant(combine(ranked, of_chunks, nearby), floor, FACTS)
     by_fact = {its.memory_id: its for its in kept}
     scores = {number: its.score for number, its in by_fact.items()}
     sort = asked.sort_by or _SORTS.get(asked.mode, "rank")
-    rows = await store.listed_among(conn, scores, asked.wanted, instants, Page(sort, len(scores)))
+    rows = await store.list_among(
+        conn, scores, asked.filter, instants, PageRange(sort, len(scores))
+    )
     facts = [
         replace(fact, score=its.score, routes=its.routes)
-        for fact in await found_memories(conn, rows)
-        for its in [by_fact[fact.held.memory_id]]
+        for fact in await to_matches(conn, rows)
+        for its in [by_fact[fact.version.memory_id]]
     ]
     return by_rank(facts) if sort == "rank" else facts
 
@@ -153,10 +155,10 @@ async def _nearby(
         instants,
         await traversal.others_share(conn),
         most_edges=_MAX_EDGES,
-        most_memories=_MAX_REACHED,
+        most_facts=_MAX_REACHED,
     )
     for entity in entities:
-        hops = await traversal.mentioning(conn, entity.entity_ids, _HOPS, options)
+        hops = await traversal.find_mentioning(conn, entity.entity_ids, _HOPS, options)
         nearby = _add(nearby, hops, entity.mentions)
     return nearby
 
@@ -195,30 +197,30 @@ def combine(
     return [*relevance.values()]
 
 
-def by_rank(facts: Sequence[FoundMemory]) -> list[FoundMemory]:
+def by_rank(facts: Sequence[FactMatch]) -> list[FactMatch]:
     """The most relevant first; what is more important or newer goes before its equals."""
-    newest = max((_since(fact.held) for fact in facts), default=0.0)
+    newest = max((_since(fact.version) for fact in facts), default=0.0)
 
-    def number(fact: FoundMemory) -> float:
-        days = (newest - _since(fact.held)) / 86_400
-        priors = {"recency": 0.5 ** (days / HALF_LIFE_DAYS), "importance": fact.held.importance}
+    def number(fact: FactMatch) -> float:
+        days = (newest - _since(fact.version)) / 86_400
+        priors = {"recency": 0.5 ** (days / HALF_LIFE_DAYS), "importance": fact.version.importance}
         return rank.with_priors(fact.score, priors)
 
-    return sorted(facts, key=lambda fact: (-number(fact), -fact.held.memory_id))
+    return sorted(facts, key=lambda fact: (-number(fact), -fact.version.memory_id))
 
 
-def _since(held: Held) -> float:
+def _since(version: FactVersion) -> float:
     """When it happened or began to be true; else when it was stored."""
-    return (held.occurred_at or held.valid_from or held.recorded_at).timestamp()
+    return (version.occurred_at or version.valid_from or version.recorded_at).timestamp()
 
 
-def check_facts(asked: GraphQuery) -> None:
+def check_facts(asked: FactQuery) -> None:
     """`InvalidInput` for what no fact can answer."""
     if asked.mode == "hybrid" and not asked.query.strip():
         raise InvalidInput("query", "is empty; say what to look for, or choose another mode")
-    if asked.mode == "typed" and asked.wanted.memory_type is None:
+    if asked.mode == "typed" and asked.filter.memory_type is None:
         raise InvalidInput("memory_type", "is required for mode typed")
-    filter = asked.wanted
+    filter = asked.filter
     if filter.since and filter.until and filter.since >= filter.until:
         raise InvalidInput("since", "is not before until")
     after, before = filter.happens_after, filter.happens_before
@@ -226,23 +228,23 @@ def check_facts(asked: GraphQuery) -> None:
         raise InvalidInput("happens_after", "is not before happens_before")
 
 
-def _filter(asked: GraphQuery, instants: Instants) -> Filter:
-    wanted = asked.wanted
+def _filter(asked: FactQuery, instants: Instants) -> Filter:
+    narrow = asked.filter
     return Filter(
         sources=["graph"],
-        tags=list(wanted.tags) if wanted.tags else None,
-        since=wanted.since,
-        until=wanted.until,
-        origins=[wanted.source] if wanted.source is not None else None,
+        tags=list(narrow.tags) if narrow.tags else None,
+        since=narrow.since,
+        until=narrow.until,
+        origins=[narrow.source] if narrow.source is not None else None,
         as_of=instants.as_of,
         known_at=instants.known_at,
-        memory_types=[wanted.memory_type] if wanted.memory_type else None,
-        min_importance=wanted.min_importance,
-        min_confidence=wanted.min_confidence,
+        memory_types=[narrow.memory_type] if narrow.memory_type else None,
+        min_importance=narrow.min_importance,
+        min_confidence=narrow.min_confidence,
     )
 
 
-def _start(asked: GraphQuery) -> tuple[int, Instants]:
+def _start(asked: FactQuery) -> tuple[int, Instants]:
     """How many were shown before, and as of when all pages are read."""
     if not asked.cursor:
         return 0, asked.instants
@@ -255,58 +257,58 @@ def _start(asked: GraphQuery) -> tuple[int, Instants]:
 
 async def _next_cursor(conn: Connection, instants: Instants, skip: int) -> str:
     now = await store.transaction_time(conn)
-    first = pinned(instants, now)
+    first = pin(instants, now)
     assert first.as_of is not None
     assert first.known_at is not None
     return to_cursor(_CURSOR, skip, first.as_of.isoformat(), first.known_at.isoformat())
 
 
 def _within(
-    facts: Sequence[FoundMemory], budget: int | None, query: str, tokens: TokenCounter
-) -> list[FoundMemory]:
+    facts: Sequence[FactMatch], budget: int | None, query: str, tokens: TokenCounter
+) -> list[FactMatch]:
     """As many as there is room for, in order; the first alone is cut to what there is."""
     if budget is None:
         return [*facts]
-    sizes = [tokens.count(fact.held.content) for fact in facts]
+    sizes = [tokens.count(fact.version.content) for fact in facts]
     kept = [facts[index] for index in pack(sizes, budget, len(facts))]
     if kept and sizes[0] > budget:
-        text, _, _ = fit(kept[0].held.content, budget, query_lexemes(query))
-        return [replace(kept[0], held=replace(kept[0].held, content=text))]
+        text, _, _ = fit(kept[0].version.content, budget, query_lexemes(query))
+        return [replace(kept[0], version=replace(kept[0].version, content=text))]
     return kept
 
 
 async def _with_related(
     conn: Connection,
-    facts: Sequence[FoundMemory],
+    facts: Sequence[FactMatch],
     instants: Instants,
     budget: int,
     tokens: TokenCounter,
-) -> list[FoundMemory]:
+) -> list[FactMatch]:
     """The facts with what is linked with each, while there is room.
 
     What the answer does not hold yet comes first; what it holds is repeated in the room left.
     """
-    order = {fact.held.memory_id: index for index, fact in enumerate(facts)}
-    links = await store.links_of(conn, [fact.held for fact in facts], instants)
+    order = {fact.version.memory_id: index for index, fact in enumerate(facts)}
+    links = await store.get_links(conn, [fact.version for fact in facts], instants)
     links.sort(key=lambda link: order[link.memory_id])
     others = await _others(conn, links, instants)
     fitting = _links_within(links, order, others, budget, tokens)
-    related: dict[int, list[LinkedMemory]] = {number: [] for number in order}
+    related: dict[int, list[Neighbour]] = {number: [] for number in order}
     for link in links:
         if link in fitting:
             related[link.memory_id].append(_linked(link, others[link.other_id]))
-    return [replace(fact, related=related[fact.held.memory_id]) for fact in facts]
+    return [replace(fact, related=related[fact.version.memory_id]) for fact in facts]
 
 
 def _links_within(
-    links: Sequence[Linked],
+    links: Sequence[FactLink],
     shown: Collection[int],
-    others: Mapping[int, Held],
+    others: Mapping[int, FactVersion],
     budget: int,
     tokens: TokenCounter,
-) -> set[Linked]:
+) -> set[FactLink]:
     """The links there is room for: a few of each fact, first those to what is not shown yet."""
-    visible, fitting, left = set(shown), set[Linked](), budget
+    visible, fitting, left = set(shown), set[FactLink](), budget
     counts: Counter[int] = Counter()
     for is_again in (False, True):
         for link in links:
@@ -324,14 +326,14 @@ def _links_within(
 
 
 async def _others(
-    conn: Connection, links: Sequence[Linked], instants: Instants
-) -> Mapping[int, Held]:
+    conn: Connection, links: Sequence[FactLink], instants: Instants
+) -> Mapping[int, FactVersion]:
     ranks = {link.other_id: 0.0 for link in links}
-    page = Page("rank", len(ranks))
-    rows = await store.listed_among(conn, ranks, MemoryFilter(), instants, page)
+    page = PageRange("rank", len(ranks))
+    rows = await store.list_among(conn, ranks, FactFilter(), instants, page)
     return {row.memory_id: row for row in rows}
 
 
-def _linked(link: Linked, other: Held) -> LinkedMemory:
+def _linked(link: FactLink, other: FactVersion) -> Neighbour:
     direction = "" if not link.is_directed else "out" if link.forward else "in"
-    return LinkedMemory(memory_id(other.memory_id), link.relation, other.content, direction)
+    return Neighbour(fact_id(other.memory_id), link.relation, other.content, direction)

@@ -90,17 +90,17 @@ async def search_messages(
 
 async def _filter(conn: Connection, wanted: MessageFilter) -> Filter:
     """The filters as the routes know them; an unknown conversation is an error."""
-    session = None
+    conversation = None
     if wanted.session_id is not None:
-        session = await store.session(conn, wanted.session_id)
-        if session is None:
+        conversation = await store.conversation(conn, wanted.session_id)
+        if conversation is None:
             raise SessionNotFound(wanted.session_id)
     roles = wanted.roles
     return Filter(
         sources=["transcripts"],
         since=wanted.since,
         until=wanted.until,
-        session=session.id if session else None,
+        session=conversation.id if conversation else None,
         roles=None if roles is None else list(roles),
         speaker=wanted.speaker,
         origins=None if wanted.sources is None else list(wanted.sources),

@@ -7,9 +7,9 @@ from itertools import islice
 
 from mcp_memory.db.connection import Connection
 from mcp_memory.errors import InvalidInput, nearest
-from mcp_memory.graph.names import normal
+from mcp_memory.graph.names import normalize
 from mcp_memory.graph.traversal import store
-from mcp_memory.graph.traversal.store import KnownName
+from mcp_memory.graph.traversal.store import NameMatch
 from mcp_memory.search.question import Question
 from mcp_memory.spaces.models import QueryVector
 from mcp_memory.text.spelling import spellings
@@ -162,8 +162,8 @@ async def correct_spelling(
 async def named_entities(conn: Connection, text: str) -> list[NamedEntity]:
     """The entities known to the caller that a text names, the longest names first."""
     names = _possible_names(text)
-    by_name: dict[str, list[KnownName]] = {}
-    for row in await store.known(conn, names) if names else []:
+    by_name: dict[str, list[NameMatch]] = {}
+    for row in await store.find_names(conn, names) if names else []:
         by_name.setdefault(row.normal, []).append(row)
     entities = [_entity(name, by_name[name]) for name in by_name]
     entities.sort(key=lambda entity: (-len(entity.lexemes), entity.mentions, entity.normal))
@@ -174,7 +174,7 @@ def _possible_names(text: str) -> list[str]:
     """Every run of a few words, folded; a stop word alone is no name."""
     words = text.split()[:_MAX_QUERY_WORDS]
     runs = {
-        normal(_without_ending(" ".join(words[start : start + length])))
+        normalize(_without_ending(" ".join(words[start : start + length])))
         for length in range(1, _MAX_NAME_WORDS + 1)
         for start in range(len(words) - length + 1)
     }
@@ -187,14 +187,14 @@ def _without_ending(run: str) -> str:
     return bare[:-2] if bare.endswith(("'s", "\u2019s")) else run
 
 
-def _entity(name: str, rows: Sequence[KnownName]) -> NamedEntity:
+def _entity(name: str, rows: Sequence[NameMatch]) -> NamedEntity:
     others = dict.fromkeys(other for row in rows for other in row.names)
     return NamedEntity(
         normal=name,
         lexemes=frozenset(lexemes(name)),
         entity_ids=tuple(row.entity_id for row in rows),
         other_names=tuple(
-            islice((other for other in others if normal(other) != name), _MAX_OTHER_NAMES)
+            islice((other for other in others if normalize(other) != name), _MAX_OTHER_NAMES)
         ),
         mentions=max(row.mentions for row in rows),
     )

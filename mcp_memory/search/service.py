@@ -11,7 +11,7 @@ from mcp_memory.db.session import Session
 from mcp_memory.documents.models import Excerpt
 from mcp_memory.documents.paths import checked_prefix
 from mcp_memory.errors import InvalidInput
-from mcp_memory.graph.reading.models import GraphAnswer, GraphQuery
+from mcp_memory.graph.reading.models import FactAnswer, FactQuery
 from mcp_memory.search import rank, routes
 from mcp_memory.search.cache import AnswerCache, Epochs
 from mcp_memory.search.candidates import candidates
@@ -94,7 +94,7 @@ class Search:
         self._usage.count(database, session.agent, ids, Uses(returned=1))
         return answer
 
-    async def facts(self, session: Session, asked: GraphQuery) -> GraphAnswer:
+    async def facts(self, session: Session, asked: FactQuery) -> FactAnswer:
         """The facts that answer, best first or in the mode's order; none when none is relevant."""
         check_facts(asked)
         check_query(asked.query, self._max_chars, may_be_empty=True)

@@ -36,13 +36,13 @@ def own_words(role: str, content: str, metadata: Mapping[str, object]) -> str:
     is_call = metadata.get("kind") == "call"
     if role == "tool" and not is_call and is_recall(str(metadata.get("tool", ""))):
         return ""
-    said = content.strip()
-    if _HEARTBEAT.fullmatch(said) or _CONDENSED.match(said):
+    words = content.strip()
+    if _HEARTBEAT.fullmatch(words) or _CONDENSED.match(words):
         return ""
     if "<" not in content:
         return content
-    kept = _INJECTED.sub("", content)
-    return content if kept == content else kept.strip()
+    rest = _INJECTED.sub("", content)
+    return content if rest == content else rest.strip()
 
 
 def is_recall(tool: str) -> bool:

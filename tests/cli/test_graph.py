@@ -7,7 +7,7 @@ import pytest
 
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
-from mcp_memory.graph.models import NamedEntity, StoreMemory
+from mcp_memory.graph.models import EntityReference, NewFact
 from tests.cli.program import Program
 
 
@@ -18,10 +18,10 @@ def told(program: Program, config: Config) -> Program:
     async def tell() -> None:
         async with open_app(config) as app:
             for name in ("Bob", "Robert Smith"):
-                memory = StoreMemory(
-                    f"{name} came", source="web:gossip", entities=(NamedEntity(name, "person"),)
+                memory = NewFact(
+                    f"{name} came", source="web:gossip", entities=(EntityReference(name, "person"),)
                 )
-                await app.graph.store(config.agent, memory)
+                await app.graph.store(app.session(config.agent), memory)
 
     anyio.run(tell)
     return program

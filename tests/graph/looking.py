@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from mcp_memory.app import App
 from mcp_memory.db.connection import Connection
-from mcp_memory.graph.models import Stored, StoreMemory, UpdateMemory
+from mcp_memory.graph.models import FactChange, NewFact, StoreResult
 from mcp_memory.search.kinds import SearchRequest
+from tests.documents.looking import change
 
 _SO_AT = """
 SELECT 'm' || c.memory_id, c.text
@@ -45,15 +46,31 @@ class Narrowed:
         return f'{{"sources": ["graph"]{pairs}}}'
 
 
-async def store(app: App, content: str, agent: str = "alice", **fields: object) -> Stored:
+async def store(app: App, content: str, agent: str = "alice", **fields: object) -> StoreResult:
     """Store a memory of alice's."""
-    return await app.graph.store(agent, StoreMemory(content, **fields))  # pyright: ignore[reportArgumentType]  # fields by name
+    return await app.graph.store(app.session(agent), NewFact(content, **fields))  # pyright: ignore[reportArgumentType]  # fields by name
 
 
 async def update(app: App, id: str, agent: str = "alice", **fields: object) -> list[str]:
     """Change a memory of alice's; what changed."""
-    request = UpdateMemory(id, **fields)  # pyright: ignore[reportArgumentType]  # fields by name
-    return (await app.graph.update(agent, request)).changed
+    request = FactChange(id, **fields)  # pyright: ignore[reportArgumentType]  # fields by name
+    return (await app.graph.update(app.session(agent), request)).changed
+
+
+_EXPIRE = """
+UPDATE memories
+SET expires_at = now() - interval '1 second'
+WHERE expires_at IS NOT NULL
+"""
+_SETTLE = """
+SELECT settle(ARRAY(SELECT id FROM memories))
+"""
+
+
+async def expire(app: App) -> None:
+    """Let all memories that ever expire have done so a second ago; the clock is the database's."""
+    await change(app, _EXPIRE)
+    await change(app, _SETTLE)
 
 
 async def found(app: App, query: str, agent: str = "alice") -> list[str]:

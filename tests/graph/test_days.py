@@ -83,6 +83,6 @@ async def test_a_change_beside_the_text_leaves_yesterday_where_it_was(
 async def test_a_restored_memory_is_found_by_the_same_days(app: App) -> None:
     await store(app, "The bridge opened on May 7, 2023.", valid_from=day(1))
     before = await rows(app, "SELECT lexemes::text, occurred_at FROM chunks")
-    await app.forgetting.forget("alice", "m1")
-    await app.forgetting.restore("alice", "m1")
+    await app.forgetting.forget(app.session("alice"), "m1")
+    await app.forgetting.restore(app.session("alice"), "m1")
     assert await rows(app, "SELECT lexemes::text, occurred_at FROM chunks") == before

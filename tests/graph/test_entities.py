@@ -3,14 +3,14 @@
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.errors import EntityNotFound, InvalidInput, MemoryConflict
-from mcp_memory.graph.models import NamedEntity, NamedRelation
-from mcp_memory.graph.names import normal
+from mcp_memory.errors import EntityNotFound, FactConflict, InvalidInput
+from mcp_memory.graph.models import EntityReference, RelationReference
+from mcp_memory.graph.names import normalize
 from tests.documents.looking import rows
 from tests.graph.looking import day, so_at, store, update
 
 
-async def named(app: App, *entities: NamedEntity, content: str = "") -> list[str]:
+async def named(app: App, *entities: EntityReference, content: str = "") -> list[str]:
     """The ids of the entities that a new memory speaks of."""
     names = content or f"about {' and '.join(each.name for each in entities)} {entities}"
     stored = await store(app, names, entities=entities)
@@ -21,35 +21,35 @@ async def named(app: App, *entities: NamedEntity, content: str = "") -> list[str
     "other", ["ada  lovelace", "ADA LOVELACE", "'Ada Lovelace'", "Áda Lovelace"]
 )
 async def test_a_name_is_the_same_however_it_is_written(app: App, other: str) -> None:
-    first = await named(app, NamedEntity("Ada Lovelace", "person"))
+    first = await named(app, EntityReference("Ada Lovelace", "person"))
 
-    assert await named(app, NamedEntity(other, "person")) == first
-    assert normal(other) == "ada lovelace"
+    assert await named(app, EntityReference(other, "person")) == first
+    assert normalize(other) == "ada lovelace"
 
 
 async def test_an_alias_leads_to_the_entity_and_never_away_from_one(app: App) -> None:
-    ada = await named(app, NamedEntity("Ada Lovelace", "person", ("Countess",)))
+    ada = await named(app, EntityReference("Ada Lovelace", "person", ("Countess",)))
 
-    assert await named(app, NamedEntity("countess", "person")) == ada
-    bob = await named(app, NamedEntity("Bob", "person", ("Countess",)))
+    assert await named(app, EntityReference("countess", "person")) == ada
+    bob = await named(app, EntityReference("Bob", "person", ("Countess",)))
     assert bob != ada
-    assert await named(app, NamedEntity("Countess"), content="again") == ada
+    assert await named(app, EntityReference("Countess"), content="again") == ada
 
 
 async def test_one_name_of_two_types_is_two_entities(app: App) -> None:
-    company = await named(app, NamedEntity("Apple", "organization"))
-    fruit = await named(app, NamedEntity("Apple", "fruit"))
+    company = await named(app, EntityReference("Apple", "organization"))
+    fruit = await named(app, EntityReference("Apple", "fruit"))
 
     assert company != fruit
 
 
 async def test_what_was_only_named_becomes_what_it_is_said_to_be(app: App) -> None:
     stored = await store(
-        app, "Ada works at Acme", relations=(NamedRelation("Ada", "works at", "Acme"),)
+        app, "Ada works at Acme", relations=(RelationReference("Ada", "works at", "Acme"),)
     )
     ada = next(each.id for each in stored.entities if each.name == "Ada")
 
-    assert await named(app, NamedEntity("Ada", "person")) == [ada]
+    assert await named(app, EntityReference("Ada", "person")) == [ada]
     assert await rows(app, "SELECT name, type FROM entities ORDER BY name") == [
         ("Acme", "unknown"),
         ("Ada", "person"),
@@ -60,9 +60,9 @@ async def test_what_was_only_named_becomes_what_it_is_said_to_be(app: App) -> No
 
 
 async def test_a_new_entity_is_told_which_known_one_it_may_be(app: App) -> None:
-    await named(app, NamedEntity("Ada Lovelace", "person"))
-    await named(app, NamedEntity("Grace Hopper", "person"))
-    stored = await store(app, "Ada came", entities=(NamedEntity("Ada", "person"),))
+    await named(app, EntityReference("Ada Lovelace", "person"))
+    await named(app, EntityReference("Grace Hopper", "person"))
+    stored = await store(app, "Ada came", entities=(EntityReference("Ada", "person"),))
 
     (ada,) = stored.entities
     assert ada.created
@@ -85,8 +85,8 @@ async def test_a_new_entity_is_told_which_known_one_it_may_be(app: App) -> None:
 async def test_a_slip_another_order_and_initials_are_proposed_and_never_merged(
     app: App, known: str, named_now: str
 ) -> None:
-    older = await named(app, NamedEntity(known, "thing"))
-    stored = await store(app, f"{named_now} again", entities=(NamedEntity(named_now, "thing"),))
+    older = await named(app, EntityReference(known, "thing"))
+    stored = await store(app, f"{named_now} again", entities=(EntityReference(named_now, "thing"),))
 
     (entity,) = stored.entities
     assert entity.created
@@ -101,15 +101,15 @@ async def test_a_slip_another_order_and_initials_are_proposed_and_never_merged(
 async def test_what_is_merely_like_a_name_is_not_proposed(
     app: App, known: str, named_now: str
 ) -> None:
-    await named(app, NamedEntity(known, "thing"))
-    stored = await store(app, f"{named_now} again", entities=(NamedEntity(named_now, "thing"),))
+    await named(app, EntityReference(known, "thing"))
+    stored = await store(app, f"{named_now} again", entities=(EntityReference(named_now, "thing"),))
 
     assert stored.entities[0].candidates == []
 
 
 async def test_entities_of_two_agents_are_never_one(app: App) -> None:
-    mine = await store(app, "Ada came", entities=(NamedEntity("Ada", "person"),))
-    theirs = await store(app, "Ada came", "bob", entities=(NamedEntity("Ada", "person"),))
+    mine = await store(app, "Ada came", entities=(EntityReference("Ada", "person"),))
+    theirs = await store(app, "Ada came", "bob", entities=(EntityReference("Ada", "person"),))
 
     assert mine.entities[0].id != theirs.entities[0].id
     assert theirs.entities[0].created
@@ -142,8 +142,8 @@ async def test_what_says_nearly_the_same_is_proposed_and_not_merged(app: App) ->
 
 
 async def test_another_object_of_a_functional_relation_names_the_older_fact(app: App) -> None:
-    def works(where: str) -> tuple[NamedRelation, ...]:
-        return (NamedRelation("Ada", "works_at", where),)
+    def works(where: str) -> tuple[RelationReference, ...]:
+        return (RelationReference("Ada", "works_at", where),)
 
     old = await store(app, "Ada is with Acme", relations=works("Acme"), valid_until=day(10))
     now = await store(app, "Ada joined Globex", relations=works("Globex"), valid_from=day(10))
@@ -165,7 +165,7 @@ async def test_relations_end_with_their_memory_and_are_never_longer_than_they_sa
         app,
         "Ada works at Acme",
         valid_from=day(1),
-        relations=(NamedRelation("Ada", "works_at", "Acme", valid_until=day(20)),),
+        relations=(RelationReference("Ada", "works_at", "Acme", valid_until=day(20)),),
     )
     assert await rows(app, _TRUTHS) == [(1, day(1), day(20))]
     await update(app, stored.id, content="Ada left Acme", relations=(), valid_from=day(15))
@@ -193,26 +193,26 @@ async def two_names_of_ada(app: App) -> None:
     await store(
         app,
         "Ada Lovelace wrote",
-        entities=(NamedEntity("Ada Lovelace", "person"),),
-        relations=(NamedRelation("Ada Lovelace", "wrote_to", "Charles"),),
+        entities=(EntityReference("Ada Lovelace", "person"),),
+        relations=(RelationReference("Ada Lovelace", "wrote_to", "Charles"),),
     )
     await store(
         app,
         "the Countess came",
-        entities=(NamedEntity("The Countess", "noble", ("Milady",)),),
-        relations=(NamedRelation("Charles", "met", "The Countess"),),
+        entities=(EntityReference("The Countess", "noble", ("Milady",)),),
+        relations=(RelationReference("Charles", "met", "The Countess"),),
     )
 
 
 async def test_merged_entities_are_one_under_both_names(app: App) -> None:
     await two_names_of_ada(app)
-    kept = await app.identity.merge("alice", "the countess", "Ada Lovelace")
+    kept = await app.identity.merge(app.session("alice"), "the countess", "Ada Lovelace")
 
-    assert await named(app, NamedEntity("Milady")) == [kept]
-    assert await named(app, NamedEntity("The Countess", "noble")) == [kept]
-    assert await named(app, NamedEntity("the countess", "person"), content="x") == [kept]
+    assert await named(app, EntityReference("Milady")) == [kept]
+    assert await named(app, EntityReference("The Countess", "noble")) == [kept]
+    assert await named(app, EntityReference("the countess", "person"), content="x") == [kept]
     assert (2, "Charles>The Countess", "Charles>Ada Lovelace") in await spoken_of(app)
-    listed = await app.identity.list("alice")
+    listed = await app.identity.list(app.session("alice"))
     assert {each.name: each.aliases for each in listed} == {
         "Ada Lovelace": ["Milady", "The Countess"],
         "Charles": [],
@@ -222,12 +222,14 @@ async def test_merged_entities_are_one_under_both_names(app: App) -> None:
 async def test_what_was_merged_parts_again_as_it_was(app: App) -> None:
     await two_names_of_ada(app)
     before = await spoken_of(app)
-    await app.identity.merge("alice", "The Countess", "Ada Lovelace")
+    await app.identity.merge(app.session("alice"), "The Countess", "Ada Lovelace")
     assert await spoken_of(app) != before
-    parted = await app.identity.split("alice", "Ada Lovelace", ["The Countess", "Milady"])
+    parted = await app.identity.split(
+        app.session("alice"), "Ada Lovelace", ["The Countess", "Milady"]
+    )
 
     assert await spoken_of(app) == before
-    assert await named(app, NamedEntity("Milady")) == [parted]
+    assert await named(app, EntityReference("Milady")) == [parted]
     assert await rows(app, "SELECT name, type FROM entities WHERE type = 'noble'") == [
         ("The Countess", "noble")
     ]
@@ -235,19 +237,19 @@ async def test_what_was_merged_parts_again_as_it_was(app: App) -> None:
 
 async def test_what_cannot_be_merged_or_split_is_refused_and_stays(app: App) -> None:
     await two_names_of_ada(app)
-    await named(app, NamedEntity("Charles", "person"))
-    await named(app, NamedEntity("Charles", "city"))
+    await named(app, EntityReference("Charles", "person"))
+    await named(app, EntityReference("Charles", "city"))
     before = await spoken_of(app)
 
     with pytest.raises(EntityNotFound):
-        await app.identity.merge("bob", "The Countess", "Ada Lovelace")
+        await app.identity.merge(app.session("bob"), "The Countess", "Ada Lovelace")
     with pytest.raises(EntityNotFound):
-        await app.identity.split("alice", "Nobody", ["x"])
+        await app.identity.split(app.session("alice"), "Nobody", ["x"])
     for names in ([], ["Ada Lovelace"], ["unheard of"]):
         with pytest.raises(InvalidInput):
-            await app.identity.split("alice", "Ada Lovelace", names)
+            await app.identity.split(app.session("alice"), "Ada Lovelace", names)
     with pytest.raises(InvalidInput):
-        await app.identity.merge("alice", "Ada Lovelace", "ada lovelace")
-    with pytest.raises(MemoryConflict):
-        await app.identity.merge("alice", "Charles", "Ada Lovelace")
+        await app.identity.merge(app.session("alice"), "Ada Lovelace", "ada lovelace")
+    with pytest.raises(FactConflict):
+        await app.identity.merge(app.session("alice"), "Charles", "Ada Lovelace")
     assert await spoken_of(app) == before

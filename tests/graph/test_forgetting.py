@@ -9,14 +9,14 @@ import pytest
 from mcp_memory.app import App
 from mcp_memory.db.connection import Connection
 from mcp_memory.db.embedded_binaries import wheel_binaries
-from mcp_memory.errors import InvalidInput, MemoryConflict, MemoryNotFound
+from mcp_memory.errors import FactConflict, FactNotFound, InvalidInput
 from mcp_memory.graph import store as memories
-from mcp_memory.graph.models import Association, NamedEntity, NamedRelation
+from mcp_memory.graph.models import Association, EntityReference, RelationReference
 from tests.documents.looking import rows, until_embedded
 from tests.graph.looking import day, found, so_at, store, update
 
-ADA = NamedEntity("Ada Quincewood", "person", ("Quincy",))
-WORKS = NamedRelation("Ada Quincewood", "works_at", "Marmaladery")
+ADA = EntityReference("Ada Quincewood", "person", ("Quincy",))
+WORKS = RelationReference("Ada Quincewood", "works_at", "Marmaladery")
 
 TRACES = """
 SELECT 'chunk' FROM chunks WHERE source = 'graph'
@@ -37,24 +37,24 @@ async def test_a_forgotten_memory_leaves_nothing_to_be_found(app: App) -> None:
         relations=(WORKS,),
         associations=(Association(other.id),),
     )
-    await app.forgetting.forget("bob", other.id)
-    await app.forgetting.forget("alice", stored.id)
+    await app.forgetting.forget(app.session("bob"), other.id)
+    await app.forgetting.forget(app.session("alice"), stored.id)
 
     assert await so_at(app, "alice") == await so_at(app, "bob") == {}
     assert await rows(app, TRACES) == []
     assert await found(app, "Ada marmalade") == []
-    assert await app.graph.count("alice") == {"memories": 0, "entities": 0}
+    assert await app.graph.count(app.session("alice")) == {"memories": 0, "entities": 0}
 
 
 async def test_undo_brings_every_version_back_as_it_was(app: App) -> None:
     stored = await store(app, "the price is 5", valid_from=day(1), relations=(WORKS,))
     await update(app, stored.id, content="the price is 6", valid_from=day(10))
     before = await rows(app, _STATE)
-    first = await app.forgetting.forget("alice", stored.id)
-    again = await app.forgetting.forget("alice", stored.id)
+    first = await app.forgetting.forget(app.session("alice"), stored.id)
+    again = await app.forgetting.forget(app.session("alice"), stored.id)
     assert again == first
 
-    restored = await app.forgetting.restore("alice", stored.id)
+    restored = await app.forgetting.restore(app.session("alice"), stored.id)
     assert (restored.restored, restored.forgotten_at) == (True, None)
     assert await rows(app, _STATE) == before
     assert await so_at(app, "alice", day(2)) == {"m1": "the price is 5"}
@@ -79,37 +79,37 @@ WHERE s.memory_id = 1 AND s.retired_at IS NULL
 async def test_what_is_forgotten_was_never_known_until_it_is_brought_back(app: App) -> None:
     stored = await store(app, "the price is 5")
     assert await rows(app, _WAS_KNOWN) == [(True,)]
-    await app.forgetting.forget("alice", stored.id)
+    await app.forgetting.forget(app.session("alice"), stored.id)
     assert await rows(app, _WAS_KNOWN) == [(False,)]
 
-    await app.forgetting.restore("alice", stored.id)
+    await app.forgetting.restore(app.session("alice"), stored.id)
     assert await rows(app, _WAS_KNOWN) == [(True,)]
 
 
 async def test_what_is_not_forgotten_cannot_be_brought_back(app: App) -> None:
     stored = await store(app, "one")
-    with pytest.raises(MemoryConflict):
-        await app.forgetting.restore("alice", stored.id)
+    with pytest.raises(FactConflict):
+        await app.forgetting.restore(app.session("alice"), stored.id)
 
 
 async def test_a_forgotten_memory_can_be_changed_and_linked_to_by_nobody(app: App) -> None:
     stored = await store(app, "one")
-    await app.forgetting.forget("alice", stored.id)
+    await app.forgetting.forget(app.session("alice"), stored.id)
 
     for attempt in (
         update(app, stored.id, content="two"),
         store(app, "three", supersedes=stored.id),
         store(app, "three", associations=(Association(stored.id),)),
     ):
-        with pytest.raises(MemoryNotFound):
+        with pytest.raises(FactNotFound):
             await attempt
 
 
 async def test_what_says_the_same_as_a_forgotten_memory_is_a_new_one(app: App) -> None:
     first = await store(app, "one")
-    await app.forgetting.forget("alice", first.id)
+    await app.forgetting.forget(app.session("alice"), first.id)
     second = await store(app, "one")
-    await app.forgetting.restore("alice", first.id)
+    await app.forgetting.restore(app.session("alice"), first.id)
 
     assert second.id != first.id
     assert (await store(app, "one")).id == second.id
@@ -119,14 +119,14 @@ async def test_what_says_the_same_as_a_forgotten_memory_is_a_new_one(app: App) -
 async def test_a_purge_leaves_no_trace_in_a_dump_of_the_database(
     app: App, database_url: str
 ) -> None:
-    kept = await store(app, "somebody is kept", entities=(NamedEntity("Quincy"),))
+    kept = await store(app, "somebody is kept", entities=(EntityReference("Quincy"),))
     secret = await store(
         app,
         "Ada Quincewood hides zanzibarite",
         reasoning="heard of zanzibarite",
         source="tool:zanzibarite",
         tags=("zanzibarite",),
-        entities=(ADA, NamedEntity("Zanzibarite", "mineral")),
+        entities=(ADA, EntityReference("Zanzibarite", "mineral")),
         relations=(WORKS,),
         associations=(Association(kept.id),),
         idempotency_key="key",
@@ -134,8 +134,8 @@ async def test_a_purge_leaves_no_trace_in_a_dump_of_the_database(
     await update(app, secret.id, content="Ada has zanzibarite", reason="zanzibarite again")
     await until_embedded(app)
     assert {"zanzibarite", "quincewood", "marmaladery"} <= words_of_dump(database_url)
-    await app.forgetting.forget("alice", secret.id, reason="zanzibarite")
-    await app.forgetting.purge("alice", secret.id)
+    await app.forgetting.forget(app.session("alice"), secret.id, reason="zanzibarite")
+    await app.forgetting.purge(app.session("alice"), secret.id)
 
     left = words_of_dump(database_url)
     assert not {"zanzibarite", "zanzibarit", "quincewood", "marmaladery", "marmaladeri"} & left
@@ -161,7 +161,7 @@ async def test_what_stood_before_and_after_a_purged_memory_stays_one_chain(app: 
     first = await store(app, "the price is 5", valid_from=day(1))
     second = await store(app, "the price is 6", valid_from=day(5), supersedes=first.id)
     third = await store(app, "the price is 7", valid_from=day(9), supersedes=second.id)
-    await app.forgetting.purge("alice", second.id)
+    await app.forgetting.purge(app.session("alice"), second.id)
     await store(app, "the price is 8", valid_from=day(13), supersedes=first.id)
 
     assert await so_at(app, "alice", day(10)) == {third.id: "the price is 7"}
@@ -174,9 +174,11 @@ async def test_revoking_a_source_forgets_what_came_from_it_and_nothing_else(app:
     kept = await store(app, "a fact", source="user")
     await store(app, "bob's rumour", agent="bob", source="https://rumours.example")
 
-    tried = await app.forgetting.revoke("alice", "https://rumours.example", dry_run=True)
+    tried = await app.forgetting.revoke(
+        app.session("alice"), "https://rumours.example", dry_run=True
+    )
     assert (tried, len(await so_at(app, "alice"))) == (["m1", "m2", "m3"], 4)
-    assert await app.forgetting.revoke("alice", "https://rumours.example") == tried
+    assert await app.forgetting.revoke(app.session("alice"), "https://rumours.example") == tried
     assert await so_at(app, "alice") == {kept.id: "a fact"}
     assert len(await so_at(app, "bob")) == 1
 
@@ -184,39 +186,39 @@ async def test_revoking_a_source_forgets_what_came_from_it_and_nothing_else(app:
 async def test_an_empty_source_revokes_nothing(app: App) -> None:
     await store(app, "a fact")
     with pytest.raises(InvalidInput):
-        await app.forgetting.revoke("alice", " ")
+        await app.forgetting.revoke(app.session("alice"), " ")
     assert len(await so_at(app, "alice")) == 1
 
 
 async def test_what_was_forgotten_long_ago_is_purged_of_every_agent(app: App) -> None:
     for agent in ("alice", "bob"):
         stored = await store(app, f"{agent}'s secret", agent=agent)
-        await app.forgetting.forget(agent, stored.id)
+        await app.forgetting.forget(app.session(agent), stored.id)
     await store(app, "kept")
 
-    assert await app.forgetting.purge_outdated("alice") == 0
+    assert await app.forgetting.purge_outdated(app.session("alice")) == 0
     now = timedelta()
-    assert await app.forgetting.purge_outdated("alice", age=now, dry_run=True) == 2
-    assert await app.forgetting.purge_outdated("alice", age=now, owner="bob") == 1
-    assert await app.forgetting.purge_outdated("alice", age=now) == 1
+    assert await app.forgetting.purge_outdated(app.session("alice"), age=now, dry_run=True) == 2
+    assert await app.forgetting.purge_outdated(app.session("alice"), age=now, owner="bob") == 1
+    assert await app.forgetting.purge_outdated(app.session("alice"), age=now) == 1
     assert await rows(app, "SELECT content FROM memory_versions") == [("kept",)]
 
 
 async def test_what_is_brought_back_while_a_purge_goes_on_stays(app: App) -> None:
     """The purge has found it, and waits; then it is brought back."""
     stored = await store(app, "precious")
-    await app.forgetting.forget("alice", stored.id)
+    await app.forgetting.forget(app.session("alice"), stored.id)
     database = await app.databases.writing(None, "alice")
     held, may_end = anyio.Event(), anyio.Event()
 
     async def bring_back(conn: Connection) -> None:
-        await memories.hold_chains(conn)
+        await memories.lock_chains(conn)
         held.set()
         await may_end.wait()
         await conn.execute("UPDATE memories SET forgotten_at = NULL")
 
     async def purge() -> None:
-        assert await app.forgetting.purge_outdated("alice", age=timedelta()) == 0
+        assert await app.forgetting.purge_outdated(app.session("alice"), age=timedelta()) == 0
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(database.write, "alice", bring_back)

@@ -1,7 +1,7 @@
 """What of one agent's memories another one sees, also where our own WHERE clauses are gone."""
 
 from mcp_memory.app import App
-from mcp_memory.graph.models import Association, NamedEntity, NamedRelation
+from mcp_memory.graph.models import Association, EntityReference, RelationReference
 from tests.db.everything import all_rows_of_every_table
 from tests.graph.looking import store, update
 
@@ -12,14 +12,14 @@ async def test_without_our_where_clauses_nothing_private_shows(app: App) -> None
         "alice hides pomegranates",
         reasoning="pomegranates",
         source="tool:pomegranates",
-        entities=(NamedEntity("Pomegranate", "fruit", ("Pom",)),),
-        relations=(NamedRelation("Pomegranate", "grows_in", "Pomona"),),
+        entities=(EntityReference("Pomegranate", "fruit", ("Pom",)),),
+        relations=(RelationReference("Pomegranate", "grows_in", "Pomona"),),
     )
     notice = await store(
         app,
         "the pom market opens",
         shared=True,
-        entities=(NamedEntity("Pom", "fruit"),),
+        entities=(EntityReference("Pom", "fruit"),),
         associations=(Association(secret.id),),
     )
     await update(app, secret.id, content="alice ate the pomegranates", reason="pomegranates")
@@ -30,7 +30,7 @@ async def test_without_our_where_clauses_nothing_private_shows(app: App) -> None
     assert "omegranate" not in seen
     assert "Pomona" not in seen
 
-    await app.forgetting.forget("alice", notice.id)
+    await app.forgetting.forget(app.session("alice"), notice.id)
     await app.word_counts.merge(database)  # counts follow what is forgotten, behind the writers
     assert "market" not in await database.read("bob", all_rows_of_every_table)
     assert await database.read("", all_rows_of_every_table) == ""

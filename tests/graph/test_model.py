@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
 from mcp_memory.db.connection import Connection
-from mcp_memory.graph.models import StoreMemory, UpdateMemory
+from mcp_memory.graph.models import FactChange, NewFact
 from tests.graph.model import DAYS, Kind, Model, Step, instant_of
 
 KINDS: tuple[Kind, ...] = ("store", "supersede", "update", "end", "forget", "undo")
@@ -68,31 +68,31 @@ async def _take(app: App, agent: str, model: Model, step: Step, text: str) -> No
         case "supersede":
             await _store(app, agent, model, step, text, chosen)
         case "update":
-            request = UpdateMemory(chosen, content=text, valid_from=start, valid_until=end)
-            await app.graph.update(agent, request)
+            request = FactChange(chosen, content=text, valid_from=start, valid_until=end)
+            await app.graph.update(app.session(agent), request)
             model.update(chosen, text, step)
         case "end":
             if step.end is not None and step.end > min(model.present(chosen).days):
-                await app.graph.update(agent, UpdateMemory(chosen, valid_until=end))
+                await app.graph.update(app.session(agent), FactChange(chosen, valid_until=end))
                 model.end(chosen, step.end)
         case "forget":
-            await app.forgetting.forget(agent, chosen)
+            await app.forgetting.forget(app.session(agent), chosen)
             model.forgotten.add(chosen)
         case "undo":
-            await app.forgetting.restore(agent, chosen)
+            await app.forgetting.restore(app.session(agent), chosen)
             model.forgotten.discard(chosen)
 
 
 async def _store(
     app: App, agent: str, model: Model, step: Step, text: str, older: str | None
 ) -> None:
-    memory = StoreMemory(
+    memory = NewFact(
         text,
         valid_from=instant_of(step.start),
         valid_until=instant_of(step.end),
         supersedes=older or "",
     )
-    stored = await app.graph.store(agent, memory)
+    stored = await app.graph.store(app.session(agent), memory)
     model.store(stored.id, text, step, older)
 
 

@@ -5,6 +5,7 @@ One agent has 20,000 memories, another a few; what one of them asks must not rea
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -17,13 +18,17 @@ from mcp_memory.graph import store as memories
 from mcp_memory.graph.entities import store as entities
 from mcp_memory.graph.models import Relation
 from mcp_memory.graph.reading import store as reading
-from mcp_memory.graph.reading.models import GraphQuery, Instants, MemoryFilter
-from mcp_memory.graph.reading.store import Page
+from mcp_memory.graph.reading.models import FactFilter, FactQuery, Instants
+from mcp_memory.graph.reading.store import PageRange
 from mcp_memory.graph.similarity import store as similarity
 from mcp_memory.graph.traversal import store as traversal
 from mcp_memory.graph.traversal.store import TraversalOptions
 from mcp_memory.search import routes
+from mcp_memory.search.facts import recall_facts
 from mcp_memory.search.kinds import Filter
+from mcp_memory.search.query import read_query
+from mcp_memory.search.question import read
+from mcp_memory.text.tokens import TokenCounter
 from tests.fixtures.postgres import copy_template
 from tests.graph.crowd import AGENT, HUB, MEMORIES, fill
 from tests.graph.reading.telling import tell
@@ -89,31 +94,31 @@ async def scans(app: App, agent: str, statement: Statement) -> Mapping[str, tupl
 
 STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "one hop": (
-        lambda conn: traversal.reached(conn, [77], 1, OPTIONS),
+        lambda conn: traversal.reach(conn, [77], 1, OPTIONS),
         {"memory_relations_subject", "memory_relations_object"},
     ),
     "two hops from a hub": (
-        lambda conn: traversal.reached(conn, [HUB], 2, OPTIONS),
+        lambda conn: traversal.reach(conn, [HUB], 2, OPTIONS),
         {"memory_relations_subject", "memory_relations_object"},
     ),
     "memories of an entity": (
-        lambda conn: traversal.mentioning(conn, [77], 0, OPTIONS),
+        lambda conn: traversal.find_mentioning(conn, [77], 0, OPTIONS),
         {"memory_mentions_entity"},
     ),
     "memories that state a relation": (
-        lambda conn: traversal.relating(conn, [77], 1, OPTIONS),
+        lambda conn: traversal.find_relating(conn, [77], 1, OPTIONS),
         {"memory_relations_subject", "memory_relations_object"},
     ),
     "relations of an entity": (
-        lambda conn: traversal.relations_of(conn, [77], 100, OPTIONS),
+        lambda conn: traversal.get_relations(conn, [77], 100, OPTIONS),
         {"memory_relations_subject", "memory_relations_object"},
     ),
     "relations between two groups": (
-        lambda conn: traversal.between(conn, [77], [1293], OPTIONS),
+        lambda conn: traversal.find_between(conn, [77], [1293], OPTIONS),
         {"memory_relations_subject"},
     ),
     "linked memories": (
-        lambda conn: traversal.linked(conn, [77], 2, OPTIONS),
+        lambda conn: traversal.find_linked(conn, [77], 2, OPTIONS),
         {"memory_links_target"},
     ),
     "links of memories": (
@@ -121,38 +126,38 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
         {"memory_links_target"},
     ),
     "names that a query may hold": (
-        lambda conn: traversal.known(conn, ["entity77 miller0", "ada"]),
+        lambda conn: traversal.find_names(conn, ["entity77 miller0", "ada"]),
         {"entities_normal", "entity_aliases_normal", "memory_mentions_normal"},
     ),
     "a name": (
-        lambda conn: traversal.named(conn, "entity77 miller0"),
+        lambda conn: traversal.find_entities(conn, "entity77 miller0"),
         {"entities_normal", "memory_mentions_normal"},
     ),
     "whether others share": (traversal.others_share, {"memory_mentions_normal"}),
     "names to resolve": (
-        lambda conn: entities.matches(conn, ["entity77 miller0"]),
+        lambda conn: entities.find_matches(conn, ["entity77 miller0"]),
         {"entities_normal", "entity_aliases_normal"},
     ),
     "near names": (
-        lambda conn: entities.near(conn, 4001, "Entitty77 Somebody"),
+        lambda conn: entities.find_near_entities(conn, 4001, "Entitty77 Somebody"),
         {"entities_words"},
     ),
     "contradicted relations": (
-        lambda conn: similarity.opposed(conn, 4001, KNOWS, None, None),
+        lambda conn: similarity.query_contradictions(conn, 4001, KNOWS, None, None),
         {"memory_relations_subject"},
     ),
     "the same": (lambda conn: _same(conn), {"memories_fingerprint"}),
     "a chain": (
-        lambda conn: memories.chain(conn, 77),
+        lambda conn: memories.get_chain(conn, 77),
         {"memories_pkey", "memories_supersedes_key"},
     ),
     "a history": (
-        lambda conn: reading.history(conn, 77, None, Page("recorded_at", 10)),
+        lambda conn: reading.get_history(conn, 77, None, PageRange("recorded_at", 10)),
         {"memories_supersedes_key", "memory_versions_pkey"},
     ),
     "some memories": (
-        lambda conn: reading.listed_among(
-            conn, {77: 1.0, 78: 0.5}, MemoryFilter(), NOW, Page("rank", 2)
+        lambda conn: reading.list_among(
+            conn, {77: 1.0, 78: 0.5}, FactFilter(), NOW, PageRange("rank", 2)
         ),
         {"memory_versions_pkey"},
     ),
@@ -168,13 +173,13 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
 
 
 async def _links_of(conn: Connection, ids: list[int]) -> object:
-    page = Page("rank", len(ids))
-    held = await reading.listed_among(conn, dict.fromkeys(ids, 0.0), MemoryFilter(), NOW, page)
-    return await reading.links_of(conn, held, NOW)
+    page = PageRange("rank", len(ids))
+    held = await reading.list_among(conn, dict.fromkeys(ids, 0.0), FactFilter(), NOW, page)
+    return await reading.get_links(conn, held, NOW)
 
 
 async def _same(conn: Connection) -> bool:
-    return await memories.same(conn, b"nothing that is there") is None
+    return await memories.find_repeat(conn, b"nothing that is there") is None
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
@@ -191,26 +196,21 @@ async def test_the_graph_is_read_by_its_indexes_alone(app: App, name: str) -> No
 @pytest.mark.parametrize("query", ["What of zzyzx?", "Is Entity77 Miller0 well?"])
 async def test_how_much_a_recall_reads_does_not_follow_the_memory(app: App, query: str) -> None:
     """Though few memories are relevant, or none: what is not is not gone through."""
-    database = await app.databases.reading(None, AGENT)
-    read: list[int] = []
-    original = database.read
+    session = app.session(AGENT)
+    vector = await app.spaces.query_vector(await session.open(), query)
+    question = read(query, now=datetime.now(UTC), zone=UTC)
+    async with session.reading() as conn:
+        asked = await read_query(conn, question, vector)
+        await recall_facts(conn, FactQuery(query=query), asked, 0.3, TokenCounter())
+        rows = await (await conn.execute(_COUNTED)).fetchall()
+    count = sum(int(row[3]) for row in rows if row[1] == "r" or "chunks" in row[0])
 
-    async def counted(agent: str, work: Callable[[Connection], Awaitable[object]]) -> object:
-        async def both(conn: Connection) -> object:
-            answer = await work(conn)
-            rows = await (await conn.execute(_COUNTED)).fetchall()
-            read.append(sum(int(row[3]) for row in rows if row[1] == "r" or "chunks" in row[0]))
-            return answer
-
-        return await original(agent, both)
-
-    database.read = counted  # pyright: ignore[reportAttributeAccessIssue]  # restored with the app
-    await app.search.facts(app.session(AGENT), GraphQuery(query=query))
-
-    assert sum(read) < MEMORIES // 4
+    assert count < MEMORIES // 4
 
 
 async def test_a_small_owner_reads_hardly_more_than_his_own(app: App) -> None:
-    done = await scans(app, "alice", lambda conn: traversal.mentioning(conn, [4001], 2, OPTIONS))
+    done = await scans(
+        app, "alice", lambda conn: traversal.find_mentioning(conn, [4001], 2, OPTIONS)
+    )
 
     assert sum(rows for _, rows in done.values()) < 200

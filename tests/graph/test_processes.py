@@ -7,7 +7,7 @@ import pytest
 
 from mcp_memory.app import App
 from mcp_memory.db import provision
-from mcp_memory.graph.models import NamedEntity
+from mcp_memory.graph.models import EntityReference
 from tests.documents.looking import rows
 from tests.documents.test_processes import until_waiting
 from tests.documents.writer import Writer
@@ -80,7 +80,7 @@ async def test_a_process_killed_in_the_middle_of_storing_leaves_nothing_of_it(
             await until_waiting(owner, 1)
             writer.kill()
     # What the dead process held is let go of with its session: then ours is granted.
-    stored = await store(app, "Ada lives in Ghent", entities=(NamedEntity("Ada", "person"),))
+    stored = await store(app, "Ada lives in Ghent", entities=(EntityReference("Ada", "person"),))
 
     assert (stored.repeated, [each.created for each in stored.entities]) == (False, [True])
     assert await so_at(app, "alice") == {stored.id: "Ada lives in Ghent"}

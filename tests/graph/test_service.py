@@ -1,30 +1,32 @@
 """Storing and changing memories: repeats, versions, two times, and what is refused."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
-import anyio
 import pytest
 
 from mcp_memory.app import App
+from mcp_memory.db.idempotency import request_hash
 from mcp_memory.errors import (
+    FactConflict,
+    FactNotFound,
     IdempotencyConflict,
     InvalidInput,
-    MemoryConflict,
-    MemoryNotFound,
     PermissionRefused,
 )
 from mcp_memory.graph.models import (
     DEFAULT_IMPORTANCE,
-    MEMORY_TYPES,
+    FACT_TYPES,
     Association,
-    NamedEntity,
-    NamedRelation,
-    StoreMemory,
-    UpdateMemory,
+    EntityReference,
+    FactChange,
+    NewFact,
+    RelationReference,
 )
-from tests.documents.looking import rows
-from tests.graph.looking import day, found, so_at, store, update
+from tests.documents.looking import change, rows
+from tests.graph.looking import day, expire, found, so_at, store, update
+
+LATER = datetime(2040, 1, 1, tzinfo=UTC)
 
 
 async def test_a_stored_memory_is_found_at_once_though_the_answer_was_empty_before(
@@ -37,7 +39,7 @@ async def test_a_stored_memory_is_found_at_once_though_the_answer_was_empty_befo
     assert await found(app, "where does Ada live") == ["Ada lives in Ghent"]
 
 
-@pytest.mark.parametrize("memory_type", MEMORY_TYPES)
+@pytest.mark.parametrize("memory_type", FACT_TYPES)
 async def test_each_type_has_its_usual_importance(app: App, memory_type: str) -> None:
     await store(app, "something", memory_type=memory_type)
 
@@ -47,7 +49,7 @@ async def test_each_type_has_its_usual_importance(app: App, memory_type: str) ->
 
 
 async def test_exactly_the_same_again_is_the_memory_that_is_there(app: App) -> None:
-    fields: dict[str, object] = {"entities": (NamedEntity("Ada", "person"),), "tags": ("home",)}
+    fields: dict[str, object] = {"entities": (EntityReference("Ada", "person"),), "tags": ("home",)}
     first = await store(app, "Ada lives in Ghent", "alice", **fields)
     again = await store(app, "Ada lives in Ghent ", "alice", importance=0.9, **fields)
 
@@ -65,22 +67,22 @@ async def test_exactly_the_same_again_is_the_memory_that_is_there(app: App) -> N
         {"occurred_at": day(1)},
         {"tags": ("home",)},
         {"shared": True},
-        {"entities": (NamedEntity("Ada"),)},
+        {"entities": (EntityReference("Ada"),)},
     ],
 )
 async def test_what_differs_in_anything_that_is_said_is_another_memory(
     app: App, fields: dict[str, object]
 ) -> None:
-    await app.graph.store("alice", StoreMemory("Ada lives in Ghent"))
-    other = replace(StoreMemory("Ada lives in Ghent"), **fields)  # pyright: ignore[reportArgumentType]  # fields by name
+    await app.graph.store(app.session("alice"), NewFact("Ada lives in Ghent"))
+    other = replace(NewFact("Ada lives in Ghent"), **fields)  # pyright: ignore[reportArgumentType]  # fields by name
 
-    assert not (await app.graph.store("alice", other)).repeated
+    assert not (await app.graph.store(app.session("alice"), other)).repeated
 
 
 async def test_the_same_from_two_agents_is_two_memories(app: App) -> None:
     await store(app, "Ada lives in Ghent")
     await store(app, "Ada lives in Ghent", agent="bob")
-    await app.forgetting.forget("alice", "m1")
+    await app.forgetting.forget(app.session("alice"), "m1")
 
     assert await found(app, "Ada Ghent", agent="bob") == ["Ada lives in Ghent"]
     assert await found(app, "Ada Ghent") == []
@@ -185,9 +187,10 @@ async def test_a_change_that_keeps_the_content_changes_what_is_true_then(app: Ap
 
 
 async def test_what_has_expired_is_never_found_whatever_the_instant(app: App) -> None:
-    soon = datetime.now(UTC) + timedelta(milliseconds=300)
-    await store(app, "the code is 1234", expires_at=soon)
-    await anyio.sleep(0.5)  # the instant itself is what is tested
+    await store(app, "the code is 1234", expires_at=LATER)
+    assert await found(app, "code") == ["the code is 1234"]
+
+    await expire(app)
 
     assert await so_at(app, "alice") == {}
     assert await so_at(app, "alice", day(1)) == {}
@@ -195,16 +198,26 @@ async def test_what_has_expired_is_never_found_whatever_the_instant(app: App) ->
 
 
 async def test_what_would_never_be_found_is_not_kept(app: App) -> None:
-    later = datetime.now(UTC) + timedelta(milliseconds=300)
-    first = await store(app, "the code is 1234", expires_at=later, idempotency_key="k")
-    await anyio.sleep(0.5)  # the instant itself is what is tested
-
+    past = datetime.now(UTC) - timedelta(seconds=1)
     with pytest.raises(InvalidInput) as caught:
-        await store(app, "the code is 5678", expires_at=later)
-    again = await store(app, "the code is 1234", expires_at=later, idempotency_key="k")
+        await store(app, "the code is 5678", expires_at=past)
 
     assert caught.value.parameter == "expires_at"
-    assert again.id == first.id
+    assert await rows(app, "SELECT id FROM memories") == []
+
+
+async def test_a_request_comes_again_under_its_key_though_its_memory_has_expired(app: App) -> None:
+    memory = NewFact("the code is 1234", expires_at=LATER, idempotency_key="k")
+    first = await app.graph.store(app.session("alice"), memory)
+    await expire(app)
+    # As if the same request had been made while its instant was yet to come.
+    past = replace(memory, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    asked = request_hash({"store": asdict(past)})
+    await change(app, "UPDATE idempotency_keys SET request_hash = %(asked)s", asked=asked)
+
+    again = await app.graph.store(app.session("alice"), past)
+
+    assert (again.id, await found(app, "code")) == (first.id, [])
 
 
 @pytest.mark.parametrize(
@@ -216,30 +229,30 @@ async def test_what_would_never_be_found_is_not_kept(app: App) -> None:
         ("importance", {"importance": 1.5}),
         ("confidence", {"confidence": float("nan")}),
         ("valid_until", {"valid_from": day(2), "valid_until": day(2)}),
-        ("entities", {"entities": (NamedEntity(" "),)}),
-        ("relations", {"relations": (NamedRelation("a", "???", "b"),)}),
+        ("entities", {"entities": (EntityReference(" "),)}),
+        ("relations", {"relations": (RelationReference("a", "???", "b"),)}),
         ("tags", {"tags": ("",)}),
     ],
 )
 async def test_what_cannot_be_stored_is_refused_and_nothing_is(
     app: App, parameter: str, fields: dict[str, object]
 ) -> None:
-    request = replace(StoreMemory("something"), **fields)  # pyright: ignore[reportArgumentType]  # fields by name
+    request = replace(NewFact("something"), **fields)  # pyright: ignore[reportArgumentType]  # fields by name
     with pytest.raises(InvalidInput) as caught:
-        await app.graph.store("alice", request)
+        await app.graph.store(app.session("alice"), request)
 
     assert caught.value.parameter == parameter
     assert await rows(app, "SELECT count(*) FROM memories") == [(0,)]
 
 
 async def test_a_key_given_twice_stores_once_and_answers_twice(app: App) -> None:
-    memory = StoreMemory("the price is 5", idempotency_key="k", valid_from=day(1))
-    first = await app.graph.store("alice", memory)
+    memory = NewFact("the price is 5", idempotency_key="k", valid_from=day(1))
+    first = await app.graph.store(app.session("alice"), memory)
     await update(app, first.id, content="the price is 6")
 
-    assert (await app.graph.store("alice", memory)).id == first.id
+    assert (await app.graph.store(app.session("alice"), memory)).id == first.id
     with pytest.raises(IdempotencyConflict):
-        await app.graph.store("alice", replace(memory, content="the price is 7"))
+        await app.graph.store(app.session("alice"), replace(memory, content="the price is 7"))
     assert await rows(app, "SELECT count(*) FROM memories") == [(1,)]
 
 
@@ -248,28 +261,30 @@ UNKNOWN = ["m999", "nothing", "e1", "00000000-0000-0000-0000-000000000000", ""]
 
 @pytest.mark.parametrize("id", UNKNOWN)
 async def test_an_unknown_id_is_not_found(app: App, id: str) -> None:
-    with pytest.raises(MemoryNotFound):
-        await app.graph.update("alice", UpdateMemory(id, content="x"))
-    with pytest.raises(MemoryNotFound):
+    with pytest.raises(FactNotFound):
+        await app.graph.update(app.session("alice"), FactChange(id, content="x"))
+    with pytest.raises(FactNotFound):
         await store(app, "x", associations=(Association(id),))
-    with pytest.raises(MemoryNotFound):
-        await app.forgetting.forget("alice", id)
+    with pytest.raises(FactNotFound):
+        await app.forgetting.forget(app.session("alice"), id)
 
 
 async def test_anothers_private_memory_is_like_an_unknown_one(app: App) -> None:
     secret = await store(app, "alice's secret")
 
     for attempt in (
-        app.graph.update("bob", UpdateMemory(secret.id, content="mine")),
-        app.graph.store("bob", StoreMemory("mine", supersedes=secret.id)),
-        app.graph.store("bob", StoreMemory("mine", associations=(Association(secret.id),))),
-        app.forgetting.forget("bob", secret.id),
-        app.forgetting.restore("bob", secret.id),
-        app.forgetting.purge("bob", secret.id),
+        app.graph.update(app.session("bob"), FactChange(secret.id, content="mine")),
+        app.graph.store(app.session("bob"), NewFact("mine", supersedes=secret.id)),
+        app.graph.store(
+            app.session("bob"), NewFact("mine", associations=(Association(secret.id),))
+        ),
+        app.forgetting.forget(app.session("bob"), secret.id),
+        app.forgetting.restore(app.session("bob"), secret.id),
+        app.forgetting.purge(app.session("bob"), secret.id),
     ):
-        with pytest.raises(MemoryNotFound) as caught:
+        with pytest.raises(FactNotFound) as caught:
             await attempt
-        assert str(caught.value) == str(MemoryNotFound(secret.id))
+        assert str(caught.value) == str(FactNotFound(secret.id))
     assert await rows(app, "SELECT agent_id FROM memories") == [("alice",)]
 
 
@@ -282,9 +297,9 @@ async def test_what_another_shares_can_be_linked_to_and_not_changed(app: App) ->
     assert linked.id == "m2"
     assert (await found(app, "office closed", agent="bob"))[0] == "the office is closed"
     with pytest.raises(PermissionRefused):
-        await app.graph.update("bob", UpdateMemory(notice.id, content="open"))
+        await app.graph.update(app.session("bob"), FactChange(notice.id, content="open"))
     with pytest.raises(PermissionRefused):
-        await app.graph.store("bob", StoreMemory("open", supersedes=notice.id))
+        await app.graph.store(app.session("bob"), NewFact("open", supersedes=notice.id))
 
 
 async def test_a_version_written_in_private_stays_private_when_the_memory_is_shared(
@@ -305,7 +320,7 @@ async def test_a_memory_cannot_supersede_what_supersedes_it_nor_itself(app: App)
     second = await store(app, "two", supersedes=first.id)
 
     for older, newer in ((first.id, second.id), (first.id, first.id)):
-        with pytest.raises(MemoryConflict):
+        with pytest.raises(FactConflict):
             await update(app, older, supersedes=newer)
 
 
@@ -320,5 +335,5 @@ async def test_a_superseded_memory_is_corrected_where_it_was_true(app: App) -> N
 
 async def test_a_link_to_itself_is_refused(app: App) -> None:
     stored = await store(app, "one")
-    with pytest.raises(MemoryConflict):
+    with pytest.raises(FactConflict):
         await update(app, stored.id, associations=(Association(stored.id),))

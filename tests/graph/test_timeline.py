@@ -3,7 +3,7 @@
 import pytest
 
 from mcp_memory.graph.models import Span
-from mcp_memory.graph.timeline import cut
+from mcp_memory.graph.timeline import cut_spans
 from tests.graph.looking import day
 
 
@@ -32,7 +32,7 @@ def span(first: int | None, last: int | None) -> Span:
     ],
 )
 def test_the_newer_is_right_from_its_beginning(old: Span, new: Span, left: Span | None) -> None:
-    changes = list(cut([old], new.valid_from, new.valid_until))
+    changes = list(cut_spans([old], new.valid_from, new.valid_until))
 
     assert changes == ([] if left == old else [(old, left)])
 
@@ -40,4 +40,4 @@ def test_the_newer_is_right_from_its_beginning(old: Span, new: Span, left: Span 
 def test_what_is_corrected_is_replaced_as_a_whole() -> None:
     old = span(6, None)
 
-    assert list(cut([old], day(5), day(7), corrects=old)) == [(old, None)]
+    assert list(cut_spans([old], day(5), day(7), corrects=old)) == [(old, None)]

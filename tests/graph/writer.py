@@ -7,20 +7,24 @@ import anyio.to_thread
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.graph.models import NamedEntity, NamedRelation, StoreMemory, UpdateMemory
+from mcp_memory.graph.models import EntityReference, FactChange, NewFact, RelationReference
 
 
 async def _answer(app: App, line: str) -> str:
     match line.split(" ", 1):
         case ["store", text]:
-            memory = StoreMemory(
+            memory = NewFact(
                 text,
-                entities=(NamedEntity("Ada", "person", ("Countess",)),),
-                relations=(NamedRelation("Ada", "lives_in", "Ghent"),),
+                entities=(EntityReference("Ada", "person", ("Countess",)),),
+                relations=(RelationReference("Ada", "lives_in", "Ghent"),),
             )
-            return (await app.graph.store("alice", memory)).id
+            return (await app.graph.store(app.session("alice"), memory)).id
         case ["update", text]:
-            return str((await app.graph.update("alice", UpdateMemory("m1", content=text))).version)
+            return str(
+                (
+                    await app.graph.update(app.session("alice"), FactChange("m1", content=text))
+                ).version
+            )
         case _:
             raise ValueError(line)
 
@@ -28,7 +32,7 @@ async def _answer(app: App, line: str) -> str:
 async def _serve(database_url: str) -> None:
     document = {"database": {"url": database_url}, "embeddings": {"provider": "hashing"}}
     async with open_app(Config.model_validate(document)) as app:
-        await app.graph.count("alice")
+        await app.graph.count(app.session("alice"))
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         while line := (await anyio.to_thread.run_sync(sys.stdin.readline)).strip():

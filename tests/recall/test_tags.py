@@ -4,7 +4,7 @@ import pytest
 
 from mcp_memory.app import App
 from mcp_memory.documents.models import WriteDocument
-from mcp_memory.graph.models import StoreMemory, UpdateMemory
+from mcp_memory.graph.models import FactChange, NewFact
 from mcp_memory.search.kinds import SearchRequest
 from tests.documents.looking import rows
 
@@ -96,11 +96,11 @@ async def test_a_section_is_found_by_the_headings_above_it(shelf: App) -> None:
 
 
 async def test_a_memory_is_found_by_its_tag_until_it_loses_it(shelf: App) -> None:
-    memory = StoreMemory("Ada prunes the roses in March.", tags=("horticulture",))
-    stored = await shelf.graph.store("alice", memory)
+    memory = NewFact("Ada prunes the roses in March.", tags=("horticulture",))
+    stored = await shelf.graph.store(shelf.session("alice"), memory)
     assert (await found(shelf, "horticulture"))[0] == f"graph/{stored.id}"
 
-    await shelf.graph.update("alice", UpdateMemory(stored.id, tags=("roses",)))
+    await shelf.graph.update(shelf.session("alice"), FactChange(stored.id, tags=("roses",)))
     assert await found(shelf, "horticulture") == []
-    await shelf.forgetting.forget("alice", stored.id)
+    await shelf.forgetting.forget(shelf.session("alice"), stored.id)
     assert await found(shelf, "roses") == []

@@ -14,7 +14,7 @@ from mcp_memory.db import migrate, provision
 from mcp_memory.db.connection import Connection
 from mcp_memory.db.migrate import shipped
 from mcp_memory.documents.models import WriteDocument
-from mcp_memory.graph.models import StoreMemory
+from mcp_memory.graph.models import NewFact
 from mcp_memory.search.kinds import SearchRequest
 from mcp_memory.spaces.reindex import reindex_some
 from mcp_memory.text.terms import tsvector
@@ -38,9 +38,9 @@ async def write_all(app: App) -> None:
         NewMessage("user", f"Boat {number} came in yesterday.", created_at=TOLD)
         for number in range(3)
     ]
-    await app.transcripts.append("alice", AppendMessages("s", said))
-    memory = StoreMemory("Ben left yesterday.", tags=("crew",), occurred_at=TOLD)
-    await app.graph.store("alice", memory)
+    await app.transcripts.append(app.session("alice"), AppendMessages("s", said))
+    memory = NewFact("Ben left yesterday.", tags=("crew",), occurred_at=TOLD)
+    await app.graph.store(app.session("alice"), memory)
     await until_embedded(app)
 
 

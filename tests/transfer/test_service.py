@@ -25,7 +25,7 @@ from mcp_memory.errors import (
     RestoreFailed,
     UnknownDatabase,
 )
-from mcp_memory.graph.models import StoreMemory
+from mcp_memory.graph.models import NewFact
 from mcp_memory.messaging.models import MailFilter
 from mcp_memory.transcripts.models import AppendMessages, NewMessage
 from mcp_memory.transfer.archive import Archive
@@ -51,8 +51,8 @@ async def full(app: App, file: Path) -> AsyncIterator[App]:
     await app.documents.write("alice", SECRET)
     await app.documents.write("alice", NOTICE)
     said = NewMessage("user", "The kittiwake lies at the north pier, \\. said\tthe keeper.\n\\.\n")
-    await app.transcripts.append("alice", AppendMessages("s", [said]))
-    await app.graph.store("alice", StoreMemory("Ada keeps the lighthouse"))
+    await app.transcripts.append(app.session("alice"), AppendMessages("s", [said]))
+    await app.graph.store(app.session("alice"), NewFact("Ada keeps the lighthouse"))
     await arrive(app, "alice", "bob")
     await send(app, "alice", "bob", "the tide turns")
     await until_embedded(app)

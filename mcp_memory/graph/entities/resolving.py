@@ -7,24 +7,24 @@ from difflib import SequenceMatcher
 from mcp_memory.db.connection import Connection
 from mcp_memory.graph.checking import relation_name
 from mcp_memory.graph.entities import store
-from mcp_memory.graph.entities.store import Match
+from mcp_memory.graph.entities.store import EntityMatch
 from mcp_memory.graph.models import (
     UNKNOWN_TYPE,
-    Candidate,
+    EntityCandidate,
+    EntityReference,
     Mention,
-    NamedEntity,
-    NamedRelation,
     Relation,
+    RelationReference,
 )
-from mcp_memory.graph.names import entity_id, initials, normal, words_of
+from mcp_memory.graph.names import entity_id, initials, normalize, words_of
 
 _LIKE = 0.72
 _MAX_CANDIDATES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
-    """What the names of a memory lead to; `created` are the entities that are new."""
+class Resolution:
+    """What the names of a fact lead to; `created` are the entities that are new."""
 
     mentions: list[Mention]
     relations: list[Relation]
@@ -32,63 +32,67 @@ class Resolved:
 
 
 async def resolve(
-    conn: Connection, entities: Sequence[NamedEntity], relations: Sequence[NamedRelation]
-) -> Resolved:
+    conn: Connection, entities: Sequence[EntityReference], relations: Sequence[RelationReference]
+) -> Resolution:
     """The entities that are named; an end of a relation that is no entity yet becomes one."""
-    named = _named(entities, relations)
-    if not named:
-        return Resolved([], [], frozenset())
-    await store.share(conn)
-    known = await store.matches(conn, sorted({normal(each.name) for each in named}))
+    references = _unique_references(entities, relations)
+    if not references:
+        return Resolution([], [], frozenset())
+    await store.lock_shared(conn)
+    matches = await store.find_matches(
+        conn, sorted({normalize(reference.name) for reference in references})
+    )
     mentions: list[Mention] = []
     created: set[int] = set()
     # In one order everywhere, so that two writers of the same names never wait for each other.
-    for entity in sorted(named, key=lambda each: (each.type, normal(each.name))):
-        mention, is_new = await _mention(conn, entity, known)
+    for entity in sorted(
+        references, key=lambda reference: (reference.type, normalize(reference.name))
+    ):
+        mention, is_new = await _resolve_reference(conn, entity, matches)
         mentions.append(mention)
         if is_new:
             created.add(mention.entity_id)
-    order = {normal(each.name): place for place, each in enumerate(named)}
+    order = {normalize(reference.name): index for index, reference in enumerate(references)}
     mentions.sort(key=lambda mention: order[mention.normal])
-    return Resolved(mentions, _related(mentions, relations), frozenset(created))
+    return Resolution(mentions, _to_relations(mentions, relations), frozenset(created))
 
 
-def _named(
-    entities: Sequence[NamedEntity], relations: Sequence[NamedRelation]
-) -> list[NamedEntity]:
+def _unique_references(
+    entities: Sequence[EntityReference], relations: Sequence[RelationReference]
+) -> list[EntityReference]:
     """Each name once with its type; the ends of relations that are not among the entities too."""
-    named: dict[tuple[str, str], NamedEntity] = {}
+    references: dict[tuple[str, str], EntityReference] = {}
     for entity in entities:
-        key = (normal(entity.name), entity.type.strip().lower())
-        earlier = named.get(key)
+        key = (normalize(entity.name), entity.type.strip().lower())
+        earlier = references.get(key)
         aliases = dict.fromkeys((*(earlier.aliases if earlier else ()), *entity.aliases))
-        named[key] = replace(entity, type=key[1], aliases=tuple(aliases))
-    said = {name for entity in named.values() for name in _normals(entity)}
+        references[key] = replace(entity, type=key[1], aliases=tuple(aliases))
+    names = {name for entity in references.values() for name in _normals(entity)}
     for end in (name for relation in relations for name in (relation.subject, relation.object)):
-        if normal(end) not in said:
-            said.add(normal(end))
-            named[(normal(end), "")] = NamedEntity(end.strip())
-    return list(named.values())
+        if normalize(end) not in names:
+            names.add(normalize(end))
+            references[(normalize(end), "")] = EntityReference(end.strip())
+    return list(references.values())
 
 
-def _normals(entity: NamedEntity) -> set[str]:
-    return {normal(name) for name in (entity.name, *entity.aliases)}
+def _normals(entity: EntityReference) -> set[str]:
+    return {normalize(name) for name in (entity.name, *entity.aliases)}
 
 
-async def _mention(
-    conn: Connection, entity: NamedEntity, known: Iterable[Match]
+async def _resolve_reference(
+    conn: Connection, entity: EntityReference, matches: Iterable[EntityMatch]
 ) -> tuple[Mention, bool]:
-    """How the memory speaks of the entity, which is made when nothing goes by its name."""
-    name, folded = " ".join(entity.name.split()), normal(entity.name)
-    found = _chosen(entity, folded, known)
-    kind = entity.type or (found.type if found else UNKNOWN_TYPE)
-    if found is None:
+    """How the fact speaks of the entity, which is made when nothing goes by its name."""
+    name, folded = " ".join(entity.name.split()), normalize(entity.name)
+    match = _best_match(entity, folded, matches)
+    kind = entity.type or (match.type if match else UNKNOWN_TYPE)
+    if match is None:
         number, is_new = await store.add(conn, name, kind, folded, words_of(name))
     else:
-        number, is_new = found.id, False
-        if found.type == UNKNOWN_TYPE != kind:
+        number, is_new = match.id, False
+        if match.type == UNKNOWN_TYPE != kind:
             await store.set_type(conn, number, kind)
-    others = {normal(alias): alias for alias in entity.aliases if normal(alias) != folded}
+    others = {normalize(alias): alias for alias in entity.aliases if normalize(alias) != folded}
     for other, alias in sorted(others.items()):
         shown = " ".join(alias.split())
         await store.add_alias(
@@ -97,12 +101,14 @@ async def _mention(
     return Mention(number, name, kind, folded, sorted(others)), is_new
 
 
-def _chosen(entity: NamedEntity, folded: str, known: Iterable[Match]) -> Match | None:
+def _best_match(
+    entity: EntityReference, folded: str, matches: Iterable[EntityMatch]
+) -> EntityMatch | None:
     """The first that fits: its own name before another's, the same type before an unknown one.
 
     An entity without a type is any of that name; one with a type never is one of another type.
     """
-    fitting = [match for match in known if match.matched == folded]
+    fitting = [match for match in matches if match.matched == folded]
     if not entity.type:
         return next(iter(fitting), None)
     for kind in (entity.type, UNKNOWN_TYPE):
@@ -112,18 +118,20 @@ def _chosen(entity: NamedEntity, folded: str, known: Iterable[Match]) -> Match |
     return None
 
 
-def _related(mentions: Sequence[Mention], relations: Sequence[NamedRelation]) -> list[Relation]:
+def _to_relations(
+    mentions: Sequence[Mention], relations: Sequence[RelationReference]
+) -> list[Relation]:
     by_name: dict[str, int] = {}
     for mention in mentions:
         by_name.setdefault(mention.normal, mention.entity_id)
     for mention in mentions:
         for alias in mention.known_as:
             by_name.setdefault(alias, mention.entity_id)
-    found = (
+    resolved_relations = (
         Relation(
-            subject_id=by_name[normal(relation.subject)],
+            subject_id=by_name[normalize(relation.subject)],
             relation=relation_name(relation.relation),
-            object_id=by_name[normal(relation.object)],
+            object_id=by_name[normalize(relation.object)],
             subject=relation.subject.strip(),
             object=relation.object.strip(),
             valid_from=relation.valid_from,
@@ -131,23 +139,27 @@ def _related(mentions: Sequence[Mention], relations: Sequence[NamedRelation]) ->
         )
         for relation in relations
     )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(resolved_relations))
 
 
-async def candidates(conn: Connection, mention: Mention) -> list[Candidate]:
+async def find_candidates(conn: Connection, mention: Mention) -> list[EntityCandidate]:
     """Known entities that a new one may be another name of, the most alike first.
 
     By words, slips and initials, not by vectors: most of what those find besides is another
     entity (benchmarks/names.py).
     """
-    near = await store.near(conn, mention.entity_id, mention.name)
+    near = await store.find_near_entities(conn, mention.entity_id, mention.name)
     scored = [
-        Candidate(entity_id(each.id), each.name, round(likeness(mention.normal, each.normal), 2))
-        for each in near
-        if UNKNOWN_TYPE in (each.type, mention.type) or each.type == mention.type
+        EntityCandidate(
+            entity_id(candidate.id),
+            candidate.name,
+            round(likeness(mention.normal, candidate.normal), 2),
+        )
+        for candidate in near
+        if UNKNOWN_TYPE in (candidate.type, mention.type) or candidate.type == mention.type
     ]
-    alike = [each for each in scored if each.score >= _LIKE]
-    return sorted(alike, key=lambda each: -each.score)[:_MAX_CANDIDATES]
+    alike = [candidate for candidate in scored if candidate.score >= _LIKE]
+    return sorted(alike, key=lambda candidate: -candidate.score)[:_MAX_CANDIDATES]
 
 
 def likeness(one: str, other: str) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from psycopg.rows import class_row
 
 from mcp_memory.db.connection import Connection
-from mcp_memory.graph.names import slips_of, words_of
+from mcp_memory.graph.names import typos_of, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Entity:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class EntityMatch:
     """An entity that a name leads to: `exact` by its own, else by another as a `known_type`."""
 
     id: int
@@ -42,12 +42,12 @@ SELECT pg_advisory_xact_lock(hashtextextended('mcp_memory.entities/' || current_
 """
 
 
-async def share(conn: Connection) -> None:
+async def lock_shared(conn: Connection) -> None:
     """No entity of the caller's goes away until the transaction ends."""
     await conn.execute(_SHARE)
 
 
-async def hold(conn: Connection) -> None:
+async def lock_alone(conn: Connection) -> None:
     """Nobody else speaks of the caller's entities until the transaction ends."""
     await conn.execute(_HOLD)
 
@@ -65,9 +65,9 @@ ORDER BY exact DESC, id
 """
 
 
-async def matches(conn: Connection, normals: Sequence[str]) -> list[Match]:
+async def find_matches(conn: Connection, normals: Sequence[str]) -> list[EntityMatch]:
     """The caller's entities that go by these folded names, by their own name first."""
-    async with conn.cursor(row_factory=class_row(Match)) as cursor:
+    async with conn.cursor(row_factory=class_row(EntityMatch)) as cursor:
         return await (await cursor.execute(_MATCHES, {"normals": list(normals)})).fetchall()
 
 
@@ -143,9 +143,9 @@ ORDER BY n.common DESC, n.id
 """
 
 
-async def near(conn: Connection, entity: int, name: str) -> list[Entity]:
+async def find_near_entities(conn: Connection, entity: int, name: str) -> list[Entity]:
     """Other entities that share words with the name, but for a slip, and are spoken of."""
-    parameters = {"id": entity, "words": words_of(name), "slips": slips_of(name)}
+    parameters = {"id": entity, "words": words_of(name), "slips": typos_of(name)}
     async with conn.cursor(row_factory=class_row(Entity)) as cursor:
         return await (await cursor.execute(_NEAR, parameters)).fetchall()
 
@@ -157,14 +157,14 @@ WHERE id = ANY (%(ids)s) AND agent_id = current_agent()
 """
 
 
-async def by_id(conn: Connection, numbers: Sequence[int]) -> dict[int, Entity]:
+async def get_entities(conn: Connection, numbers: Sequence[int]) -> dict[int, Entity]:
     """The caller's entities of these ids."""
     async with conn.cursor(row_factory=class_row(Entity)) as cursor:
         rows = await (await cursor.execute(_BY_ID, {"ids": list(numbers)})).fetchall()
     return {entity.id: entity for entity in rows}
 
 
-# What a purge leaves behind of names that only the purged memories used.
+# What a purge leaves behind of names that only the purged facts used.
 _REMOVE_ALIASES = """
 DELETE FROM entity_aliases a
 WHERE a.entity_id = ANY (%(ids)s)
@@ -204,7 +204,7 @@ WHERE e.id = kept.entity_id
 """
 
 
-async def clear(conn: Connection, numbers: Sequence[int]) -> None:
+async def remove_unused_names(conn: Connection, numbers: Sequence[int]) -> None:
     """Remove of these entities every name that nobody uses any more, and those nobody names."""
     for statement in (_REMOVE_ALIASES, _REMOVE_UNSPOKEN, _RENAME):
         await conn.execute(statement, {"ids": list(numbers)})
@@ -213,7 +213,7 @@ async def clear(conn: Connection, numbers: Sequence[int]) -> None:
 
 async def refresh_words(conn: Connection, numbers: Sequence[int]) -> None:
     """Let these entities be near to what their names are near to."""
-    for entity, names in (await _all_names(conn, numbers)).items():
+    for entity, names in (await _get_names(conn, numbers)).items():
         await conn.execute(_SET_WORDS, {"id": entity, "words": words_of(*names)})
 
 
@@ -232,7 +232,7 @@ GROUP BY e.id
 """
 
 
-async def _all_names(conn: Connection, numbers: Sequence[int]) -> dict[int, list[str]]:
+async def _get_names(conn: Connection, numbers: Sequence[int]) -> dict[int, list[str]]:
     """Every name that each of these entities goes by, its own last."""
     rows = await (await conn.execute(_ALL_NAMES, {"ids": list(numbers)})).fetchall()
     return {int(row[0]): list(row[1]) for row in rows}

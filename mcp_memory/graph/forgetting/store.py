@@ -12,8 +12,8 @@ WHERE id = ANY (%(ids)s)
 """
 
 
-async def forget(conn: Connection, numbers: Sequence[int], reason: str) -> None:
-    """Mark these memories forgotten, and take them out of every search."""
+async def mark_forgotten(conn: Connection, numbers: Sequence[int], reason: str) -> None:
+    """Mark these facts forgotten, and take them out of every search."""
     await conn.execute(_FORGET, {"ids": list(numbers), "reason": reason})
     await conn.execute("DELETE FROM chunks WHERE memory_id = ANY (%(ids)s)", {"ids": list(numbers)})
 
@@ -25,10 +25,10 @@ WHERE id = %(id)s
 """
 
 
-async def forgotten_at(
+async def get_forgotten_at(
     conn: Connection, number: int, recovery_days: int
 ) -> tuple[datetime | None, bool]:
-    """When the memory was forgotten, and whether it can still be brought back."""
+    """When the fact was forgotten, and whether it can still be brought back."""
     row = await (
         await conn.execute(_FORGOTTEN_AT, {"id": number, "recovery_days": recovery_days})
     ).fetchone()
@@ -49,7 +49,7 @@ WHERE m.id = %(id)s
 """
 
 
-async def restore(conn: Connection, number: int) -> None:
+async def unmark_forgotten(conn: Connection, number: int) -> None:
     """Take the mark away."""
     await conn.execute(_RESTORE, {"id": number})
 
@@ -61,13 +61,13 @@ WHERE memory_id = ANY (%(ids)s)
 """
 
 
-async def entities_of(conn: Connection, numbers: Sequence[int]) -> list[int]:
-    """The entities that these memories speak of, in any version."""
+async def get_entity_ids(conn: Connection, numbers: Sequence[int]) -> list[int]:
+    """The entities that these facts speak of, in any version."""
     rows = await (await conn.execute(_ENTITIES, {"ids": list(numbers)})).fetchall()
     return [int(row[0]) for row in rows]
 
 
-# What stood before and after a purged memory stays one chain.
+# What stood before and after a purged fact stays one chain.
 _UNCHAIN = """
 UPDATE memories
 SET supersedes = NULL
@@ -81,14 +81,14 @@ WHERE supersedes = %(id)s
 """
 
 
-async def unchain(conn: Connection, number: int, older: int | None) -> None:
-    """Take the memory out of its chain."""
+async def remove_from_chain(conn: Connection, number: int, older: int | None) -> None:
+    """Take the fact out of its chain."""
     await conn.execute(_UNCHAIN, {"id": number})
     await conn.execute(_RECHAIN, {"id": number, "older": older})
 
 
-async def remove(conn: Connection, number: int) -> None:
-    """Remove the memory with all its versions and everything derived of them."""
+async def remove_fact(conn: Connection, number: int) -> None:
+    """Remove the fact with all its versions and everything derived of them."""
     await conn.execute("DELETE FROM memories WHERE id = %(id)s", {"id": number})
 
 
@@ -103,8 +103,8 @@ FOR NO KEY UPDATE OF m
 """
 
 
-async def of_source(conn: Connection, source: str) -> list[int]:
-    """The caller's memories whose newest version comes from exactly this source, held."""
+async def lock_of_source(conn: Connection, source: str) -> list[int]:
+    """The caller's facts whose newest version comes from exactly this source, held."""
     return [
         int(row[0]) for row in await (await conn.execute(_OF_SOURCE, {"source": source})).fetchall()
     ]
@@ -119,7 +119,9 @@ ORDER BY m.agent_id, m.id
 """
 
 
-async def outdated(conn: Connection, age: timedelta, owner: str | None) -> list[tuple[int, str]]:
+async def find_outdated(
+    conn: Connection, age: timedelta, owner: str | None
+) -> list[tuple[int, str]]:
     """What was forgotten or has expired longer ago, of one owner or of all: number and owner."""
     rows = await (await conn.execute(_OUTDATED, {"age": age, "owner": owner})).fetchall()
     return [(int(row[0]), str(row[1])) for row in rows]
@@ -133,6 +135,6 @@ WHERE id = %(id)s
 
 
 async def is_outdated(conn: Connection, number: int, age: timedelta) -> bool:
-    """Whether the memory, which the caller holds, was not brought back meanwhile."""
+    """Whether the fact, which the caller holds, was not brought back meanwhile."""
     row = await (await conn.execute(_IS_OUTDATED, {"id": number, "age": age})).fetchone()
     return row is not None and bool(row[0])

@@ -9,8 +9,8 @@ from mcp_memory.db.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class ListedEntity:
-    """An entity of the caller's with its other names and the number of memories that name it."""
+class EntitySummary:
+    """An entity of the caller's with its other names and the number of facts that name it."""
 
     id: int
     name: str
@@ -34,10 +34,12 @@ LIMIT %(limit)s
 """
 
 
-async def listed(conn: Connection, prefix: str, after: int, limit: int) -> list[ListedEntity]:
-    """The caller's entities that memories speak of, in the order they were first named."""
+async def list_entities(
+    conn: Connection, prefix: str, after: int, limit: int
+) -> list[EntitySummary]:
+    """The caller's entities that facts speak of, in the order they were first named."""
     parameters = {"prefix": prefix, "after": after, "limit": limit}
-    async with conn.cursor(row_factory=class_row(ListedEntity)) as cursor:
+    async with conn.cursor(row_factory=class_row(EntitySummary)) as cursor:
         return await (await cursor.execute(_LISTED, parameters)).fetchall()
 
 
@@ -74,7 +76,7 @@ WHERE entity_id = %(gone)s AND (%(normals)s::text[] IS NULL OR normal = ANY (%(n
 """
 
 
-async def move(
+async def move_mentions(
     conn: Connection,
     gone: int,
     kept: int,
@@ -84,7 +86,7 @@ async def move(
 ) -> None:
     """Let what is said of one entity be said of the other; None is all of it.
 
-    `normals` are the folded names under which memories speak of it, `names` the same as relations
+    `normals` are the folded names under which facts speak of it, `names` the same as relations
     have them.
     """
     parameters = {
@@ -98,7 +100,7 @@ async def move(
         await conn.execute(statement, parameters)
 
 
-async def remove(conn: Connection, number: int) -> None:
+async def remove_entity(conn: Connection, number: int) -> None:
     """Remove an entity that nothing is said of any more."""
     await conn.execute("DELETE FROM entities WHERE id = %(id)s", {"id": number})
 
@@ -134,12 +136,12 @@ ORDER BY 2 DESC, 1
 """
 
 
-async def names_used(conn: Connection, number: int) -> list[tuple[str, str]]:
+async def get_used_names(conn: Connection, number: int) -> list[tuple[str, str]]:
     """Every name under which anything speaks of the entity, with the type it gives, if any."""
     rows = await (await conn.execute(_USED, {"id": number})).fetchall()
     return [(str(row[0]), str(row[1])) for row in rows]
 
 
-async def tell(conn: Connection) -> None:
-    """Answers that were kept may be others now: memories that others see can name the entity."""
+async def expire_answers(conn: Connection) -> None:
+    """Answers that were kept may be others now: facts that others see can name the entity."""
     await conn.execute("SELECT tell_owners(ARRAY['*'])")

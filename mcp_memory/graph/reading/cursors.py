@@ -1,4 +1,4 @@
-"""Where the next page of memories starts, and as of when it is read."""
+"""Where the next page of facts starts, and as of when it is read."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,8 +10,8 @@ _KIND = "memories"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The row listed last (what it is sorted by, memory, version), and the first page's instants.
+class Position:
+    """The row listed last (what it is sorted by, fact, version), and the first page's instants.
 
     All pages show what was known at the first: nothing moves while others write.
     """
@@ -21,32 +21,32 @@ class Place:
     known_at: datetime
 
 
-def to_place(mode: str, place: Place) -> str:
-    """The cursor of a place in a list of this mode."""
-    instants = place.as_of.isoformat(), place.known_at.isoformat()
-    return to_cursor(_KIND, mode, *place.after, *instants)
+def write_position(mode: str, position: Position) -> str:
+    """The cursor of a position in a list of this mode."""
+    instants = position.as_of.isoformat(), position.known_at.isoformat()
+    return to_cursor(_KIND, mode, *position.after, *instants)
 
 
-def from_place(mode: str, cursor: str) -> Place:
-    """The place; `InvalidInput` for what `to_place` did not make for this mode."""
+def read_position(mode: str, cursor: str) -> Position:
+    """The position; `InvalidInput` for what `write_position` did not make for this mode."""
     match from_cursor(_KIND, cursor):
         case [
             str() as of_mode,
-            float() | int() as place,
-            int() as memory,
+            float() | int() as rank,
+            int() as number,
             int() as version,
             str() as as_of,
             str() as known_at,
-        ] if of_mode == mode and _are_small(memory, version):
+        ] if of_mode == mode and _are_small(number, version):
             instants = instant_in_cursor(as_of), instant_in_cursor(known_at)
-            return Place((float(place), memory, version), *instants)
+            return Position((float(rank), number, version), *instants)
         case _:
-            raise _not_ours()
+            raise _foreign_cursor()
 
 
-def _are_small(memory: int, version: int) -> bool:
-    return 0 <= memory < 2**63 and 0 <= version < 2**31
+def _are_small(number: int, version: int) -> bool:
+    return 0 <= number < 2**63 and 0 <= version < 2**31
 
 
-def _not_ours() -> InvalidInput:
+def _foreign_cursor() -> InvalidInput:
     return InvalidInput("cursor", "pass the next_cursor of the page before, with the same filters")

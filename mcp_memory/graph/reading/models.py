@@ -1,13 +1,13 @@
-"""What is asked of the memories, and what is read of them."""
+"""What is asked of the facts, and what is read of them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from mcp_memory.graph.models import LinkType, MemoryType, Trust
+from mcp_memory.graph.models import FactType, LinkType, Trust
 
 RecallMode = Literal["hybrid", "recent", "important", "typed"]
-Mode = Literal[
+QueryMode = Literal[
     "hybrid",
     "recent",
     "important",
@@ -24,7 +24,7 @@ SortBy = Literal["importance", "confidence", "recorded_at", "occurred_at"]
 
 @dataclass(frozen=True, slots=True)
 class Instants:
-    """When a memory must be true, and when we must have held it to be so; None is now.
+    """When a fact must be true, and when we must have held it to be so; None is now.
 
     `always` asks for whatever was ever true, as far as is known.
     """
@@ -35,14 +35,14 @@ class Instants:
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryFilter:
-    """What memories must be like; None narrows nothing, ends are exclusive.
+class FactFilter:
+    """What facts must be like; None narrows nothing, ends are exclusive.
 
     `since` and `until` ask when a thing happened or else was stored; `happens_…` only when it
     happened, or began to be true.
     """
 
-    memory_type: MemoryType | None = None
+    memory_type: FactType | None = None
     min_importance: float | None = None
     min_confidence: float | None = None
     source: str | None = None
@@ -54,13 +54,13 @@ class MemoryFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class GraphQuery:
+class FactQuery:
     """A question to the graph. `depth` counts steps, at most 4; `limit` is the page's size.
 
     `max_tokens` is the room for all contents, linked ones included; None is no bound.
     """
 
-    mode: Mode = "hybrid"
+    mode: QueryMode = "hybrid"
     query: str = ""
     id: str = ""
     entity: str = ""
@@ -68,7 +68,7 @@ class GraphQuery:
     depth: int | None = None
     relation_types: tuple[str, ...] | None = None
     instants: Instants = Instants()
-    wanted: MemoryFilter = MemoryFilter()
+    filter: FactFilter = FactFilter()
     sort_by: SortBy | None = None
     limit: int = 10
     cursor: str = ""
@@ -77,10 +77,10 @@ class GraphQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A version of a memory that is held to be true, from when until when; None has no bound.
+class FactVersion:
+    """A version of a fact that is held to be true, from when until when; None has no bound.
 
-    `place` is what it is sorted by, the highest first. `retired_at` is only told in a history:
+    `position` is what it is sorted by, the highest first. `retired_at` is only told in a history:
     since when something else has been held to be so.
     """
 
@@ -88,7 +88,7 @@ class Held:
     version: int
     agent_id: str
     shared: bool
-    memory_type: MemoryType
+    memory_type: FactType
     content: str
     tokens: int
     reasoning: str
@@ -104,13 +104,13 @@ class Held:
     valid_from: datetime | None
     valid_until: datetime | None
     recorded_at: datetime
-    place: float
+    position: float
     retired_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EntityName:
-    """An entity as a memory calls it."""
+    """An entity as a fact calls it."""
 
     id: str
     name: str
@@ -118,10 +118,10 @@ class EntityName:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkedMemory:
-    """A memory that another one is linked with; `direction` is empty where there is none.
+class Neighbour:
+    """A fact that another one is linked with; `direction` is empty where there is none.
 
-    `out`: the memory it is listed under says so of it; `in`: it says so itself.
+    `out`: the fact it is listed under says so of it; `in`: it says so itself.
     """
 
     id: str
@@ -131,19 +131,19 @@ class LinkedMemory:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundMemory:
-    """A memory that answers; `score` is absolute, 0 to 1."""
+class FactMatch:
+    """A fact that answers; `score` is absolute, 0 to 1."""
 
-    held: Held
+    version: FactVersion
     score: float
     entities: list[EntityName] = field(default_factory=list[EntityName])
-    related: list[LinkedMemory] = field(default_factory=list[LinkedMemory])
+    related: list[Neighbour] = field(default_factory=list[Neighbour])
     routes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """That one thing stands in a relation to another, by the memory that says so."""
+    """That one thing stands in a relation to another, by the fact that says so."""
 
     source: str
     relation: str
@@ -152,10 +152,10 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class GraphAnswer:
-    """Memories in the order of the mode; for some modes a path, relations or counts too."""
+class FactAnswer:
+    """Facts in the order of the mode; for some modes a path, relations or counts too."""
 
-    memories: list[FoundMemory] = field(default_factory=list[FoundMemory])
+    matches: list[FactMatch] = field(default_factory=list[FactMatch])
     path: list[Step] | None = None
     relations: list[Step] | None = None
     types: dict[str, int] | None = None

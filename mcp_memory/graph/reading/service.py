@@ -5,22 +5,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mcp_memory.db.connection import Connection
-from mcp_memory.errors import EntityNotFound, InvalidInput, MemoryNotFound
-from mcp_memory.graph.names import entity_number, memory_id, memory_number, normal
+from mcp_memory.errors import EntityNotFound, FactNotFound, InvalidInput
+from mcp_memory.graph.names import entity_number, fact_id, fact_number, normalize
 from mcp_memory.graph.reading import store
-from mcp_memory.graph.reading.cursors import Place, from_place, to_place
+from mcp_memory.graph.reading.cursors import Position, read_position, write_position
 from mcp_memory.graph.reading.models import (
-    FoundMemory,
-    GraphAnswer,
-    GraphQuery,
-    Held,
+    FactAnswer,
+    FactMatch,
+    FactQuery,
+    FactVersion,
     Instants,
     Step,
 )
-from mcp_memory.graph.reading.store import Page
+from mcp_memory.graph.reading.store import PageRange
 from mcp_memory.graph.traversal import paths
 from mcp_memory.graph.traversal import store as traversal
-from mcp_memory.graph.traversal.paths import as_step
+from mcp_memory.graph.traversal.paths import to_step
 from mcp_memory.graph.traversal.store import TraversalOptions
 
 _SORTS = {
@@ -35,208 +35,216 @@ _MAX_RELATIONS = 100
 _MAX_CHAIN_LENGTH = 1000
 
 
-async def answer(conn: Connection, asked: GraphQuery) -> GraphAnswer:
+async def answer_query(conn: Connection, request: FactQuery) -> FactAnswer:
     """The answer to a question in any mode but hybrid."""
-    match asked.mode:
+    match request.mode:
         case "recent" | "important" | "typed":
-            return await _listed(conn, asked)
+            return await _list(conn, request)
         case "timeline":
-            return await _timeline(conn, asked)
+            return await _answer_timeline(conn, request)
         case "entity":
-            return await _about_entity(conn, asked)
+            return await _answer_entity(conn, request)
         case "related":
-            return await _related(conn, asked)
+            return await _answer_related(conn, request)
         case "path":
-            return await _path(conn, asked)
+            return await _answer_path(conn, request)
         case "history":
-            return await _history(conn, asked)
+            return await _answer_history(conn, request)
         case "types":
-            counts = await store.counted(conn, asked.wanted, asked.instants)
-            return GraphAnswer(types=counts)
+            counts = await store.count_types(conn, request.filter, request.instants)
+            return FactAnswer(types=counts)
         case "hybrid":
             raise InvalidInput("mode", "hybrid is a search; it needs a query")
 
 
 @dataclass(frozen=True, slots=True)
-class _Start:
+class _PageStart:
     """Where the page begins, and as of when all its pages are read."""
 
     instants: Instants
-    page: Page
+    page: PageRange
 
 
-def _start(asked: GraphQuery, instants: Instants) -> _Start:
+def _page_start(request: FactQuery, instants: Instants) -> _PageStart:
     """One row more than the page shows tells whether there is another."""
-    sort = asked.sort_by or _SORTS.get(asked.mode, "recorded_at")
-    if not asked.cursor:
-        return _Start(instants, Page(sort, asked.limit + 1))
-    place = from_place(asked.mode, asked.cursor)
-    pinned = replace(instants, as_of=place.as_of, known_at=place.known_at)
-    return _Start(pinned, Page(sort, asked.limit + 1, place.after))
+    sort = request.sort_by or _SORTS.get(request.mode, "recorded_at")
+    if not request.cursor:
+        return _PageStart(instants, PageRange(sort, request.limit + 1))
+    position = read_position(request.mode, request.cursor)
+    first = replace(instants, as_of=position.as_of, known_at=position.known_at)
+    return _PageStart(first, PageRange(sort, request.limit + 1, position.after))
 
 
-async def _listed(conn: Connection, asked: GraphQuery) -> GraphAnswer:
-    if asked.mode == "typed" and asked.wanted.memory_type is None:
+async def _list(conn: Connection, request: FactQuery) -> FactAnswer:
+    if request.mode == "typed" and request.filter.memory_type is None:
         raise InvalidInput("memory_type", "is required for mode typed")
-    start = _start(asked, asked.instants)
-    rows = await store.listed(conn, asked.wanted, start.instants, start.page)
-    return await _page(conn, asked, start.instants, rows)
+    start = _page_start(request, request.instants)
+    rows = await store.list_facts(conn, request.filter, start.instants, start.page)
+    return await _to_answer(conn, request, start.instants, rows)
 
 
-async def _timeline(conn: Connection, asked: GraphQuery) -> GraphAnswer:
+async def _answer_timeline(conn: Connection, request: FactQuery) -> FactAnswer:
     """What was ever so, in the order of its time; with as_of only what is so then."""
-    always = replace(asked.instants, always=asked.instants.as_of is None)
-    start = _start(asked, always)
+    always = replace(request.instants, always=request.instants.as_of is None)
+    start = _page_start(request, always)
     start = replace(start, instants=replace(start.instants, always=always.always))
-    if not asked.entity:
-        rows = await store.listed(conn, asked.wanted, start.instants, start.page)
-        return await _page(conn, asked, start.instants, rows)
-    entities = await resolved(conn, asked.entity)
-    options = await traversal_options(conn, asked, start.instants)
-    hops = await traversal.mentioning(conn, entities, _depth(asked) - 1, options)
-    return await _among(conn, asked, start, hops)
+    if not request.entity:
+        rows = await store.list_facts(conn, request.filter, start.instants, start.page)
+        return await _to_answer(conn, request, start.instants, rows)
+    entities = await resolve_entity(conn, request.entity)
+    options = await get_traversal_options(conn, request, start.instants)
+    hops = await traversal.find_mentioning(conn, entities, _depth(request) - 1, options)
+    return await _rank_among(conn, request, start, hops)
 
 
-async def _about_entity(conn: Connection, asked: GraphQuery) -> GraphAnswer:
+async def _answer_entity(conn: Connection, request: FactQuery) -> FactAnswer:
     """What names the entity, or one that is up to depth - 1 relations away."""
-    entities = await resolved(conn, asked.entity or asked.query)
-    start = _start(asked, asked.instants)
-    options = await traversal_options(conn, asked, start.instants)
-    hops = await traversal.mentioning(conn, entities, _depth(asked) - 1, options)
-    found = await _among(conn, asked, start, hops)
-    relations = await traversal.relations_of(conn, entities, _MAX_RELATIONS, options)
-    return replace(found, relations=[as_step(each) for each in relations])
+    entities = await resolve_entity(conn, request.entity or request.query)
+    start = _page_start(request, request.instants)
+    options = await get_traversal_options(conn, request, start.instants)
+    hops = await traversal.find_mentioning(conn, entities, _depth(request) - 1, options)
+    answer = await _rank_among(conn, request, start, hops)
+    relations = await traversal.get_relations(conn, entities, _MAX_RELATIONS, options)
+    return replace(answer, relations=[to_step(relation) for relation in relations])
 
 
-async def _related(conn: Connection, asked: GraphQuery) -> GraphAnswer:
-    start = _start(asked, asked.instants)
-    options = await traversal_options(conn, asked, start.instants)
-    if asked.entity and not asked.id:
-        entities = await resolved(conn, asked.entity)
-        hops = await traversal.relating(conn, entities, _depth(asked), options)
-        found = await _among(conn, asked, start, {id: hop - 1 for id, hop in hops.items()})
-        relations = await traversal.relations_of(conn, entities, _MAX_RELATIONS, options)
-        return replace(found, relations=[as_step(each) for each in relations])
-    number = await _visible(conn, asked.id)
-    hops = await traversal.linked(conn, [number], _depth(asked), options)
-    found = await _among(conn, asked, start, {id: hop - 1 for id, hop in hops.items()})
-    held = [each.held for each in found.memories]
-    return replace(found, relations=await _links(conn, number, held, start.instants))
+async def _answer_related(conn: Connection, request: FactQuery) -> FactAnswer:
+    start = _page_start(request, request.instants)
+    options = await get_traversal_options(conn, request, start.instants)
+    if request.entity and not request.id:
+        entities = await resolve_entity(conn, request.entity)
+        hops = await traversal.find_relating(conn, entities, _depth(request), options)
+        answer = await _rank_among(conn, request, start, {id: hop - 1 for id, hop in hops.items()})
+        relations = await traversal.get_relations(conn, entities, _MAX_RELATIONS, options)
+        return replace(answer, relations=[to_step(relation) for relation in relations])
+    number = await _get_visible(conn, request.id)
+    hops = await traversal.find_linked(conn, [number], _depth(request), options)
+    answer = await _rank_among(conn, request, start, {id: hop - 1 for id, hop in hops.items()})
+    versions = [match.version for match in answer.matches]
+    return replace(answer, relations=await _link_steps(conn, number, versions, start.instants))
 
 
-async def _links(
-    conn: Connection, number: int, found: Sequence[Held], instants: Instants
+async def _link_steps(
+    conn: Connection, number: int, versions: Sequence[FactVersion], instants: Instants
 ) -> list[Step]:
-    """The links between the found memories and the one that was asked about."""
-    shown = {number, *(each.memory_id for each in found)}
+    """The links between these facts and the one that was asked about."""
+    numbers = {number, *(version.memory_id for version in versions)}
     steps = {
-        Step(memory_id(source), link.relation, memory_id(target), source): None
-        for link in await store.links_of(conn, found, instants)
+        Step(fact_id(source), link.relation, fact_id(target), source): None
+        for link in await store.get_links(conn, versions, instants)
         for source, target in [
             (link.memory_id, link.other_id) if link.forward else (link.other_id, link.memory_id)
         ]
-        if link.other_id in shown
+        if link.other_id in numbers
     }
     return list(steps)
 
 
-async def _path(conn: Connection, asked: GraphQuery) -> GraphAnswer:
-    start = await resolved(conn, asked.entity)
-    end = await resolved(conn, asked.related_to, parameter="related_to")
-    options = await traversal_options(conn, asked, asked.instants)
-    steps = await paths.shortest(conn, start, end, asked.depth or paths.DEFAULT_MAX_HOPS, options)
-    if not steps:
-        return GraphAnswer(path=[])
-    ranks = {step.memory_id: -float(place) for place, step in enumerate(steps)}
-    page = Page("rank", len(ranks))
-    rows = await store.listed_among(conn, ranks, asked.wanted, asked.instants, page)
-    return GraphAnswer(memories=await found_memories(conn, rows), path=steps)
-
-
-async def _history(conn: Connection, asked: GraphQuery) -> GraphAnswer:
-    """Every version, with what was superseded and by what; with as_of only what is so then."""
-    number = await _visible(conn, asked.id)
-    start = _start(asked, asked.instants)
-    known_at = start.instants.known_at
-    if asked.instants.as_of is None:
-        rows = await store.history(conn, number, known_at, replace(start.page, sort="recorded_at"))
-        start = replace(start, instants=replace(start.instants, as_of=None))
-        return await _page(conn, asked, start.instants, rows)
-    chain = await store.history(conn, number, known_at, Page("recorded_at", _MAX_CHAIN_LENGTH))
-    ranks = {row.memory_id: row.place for row in chain}
-    rows = await store.listed_among(conn, ranks, asked.wanted, start.instants, start.page)
-    return await _page(conn, asked, start.instants, rows)
-
-
-async def _among(
-    conn: Connection, asked: GraphQuery, start: _Start, hops: Mapping[int, int]
-) -> GraphAnswer:
-    """A page of these memories, by default the nearest first; each step halves the score."""
-    ranks = {id: 0.5**hop for id, hop in hops.items()}
-    rows = await store.listed_among(conn, ranks, asked.wanted, start.instants, start.page)
-    found = await _page(conn, asked, start.instants, rows)
-    scored = [replace(each, score=ranks[each.held.memory_id]) for each in found.memories]
-    return replace(found, memories=scored)
-
-
-async def _page(
-    conn: Connection, asked: GraphQuery, instants: Instants, rows: Sequence[Held]
-) -> GraphAnswer:
-    """The rows as an answer; the last one, if it is too many, is why there is another page."""
-    shown = rows[: asked.limit]
-    memories = await found_memories(conn, shown)
-    if len(rows) <= asked.limit or not shown:
-        return GraphAnswer(memories=memories)
-    now = await store.transaction_time(conn)
-    last = shown[-1]
-    place = Place(
-        (last.place, last.memory_id, last.version), instants.as_of or now, instants.known_at or now
+async def _answer_path(conn: Connection, request: FactQuery) -> FactAnswer:
+    start = await resolve_entity(conn, request.entity)
+    end = await resolve_entity(conn, request.related_to, parameter="related_to")
+    options = await get_traversal_options(conn, request, request.instants)
+    steps = await paths.find_shortest(
+        conn, start, end, request.depth or paths.DEFAULT_MAX_HOPS, options
     )
-    return GraphAnswer(memories=memories, next_cursor=to_place(asked.mode, place))
+    if not steps:
+        return FactAnswer(path=[])
+    ranks = {step.memory_id: -float(position) for position, step in enumerate(steps)}
+    page = PageRange("rank", len(ranks))
+    rows = await store.list_among(conn, ranks, request.filter, request.instants, page)
+    return FactAnswer(matches=await to_matches(conn, rows), path=steps)
 
 
-async def found_memories(conn: Connection, rows: Sequence[Held]) -> list[FoundMemory]:
-    """The memories with their entities, in the order of the rows; every score is 1."""
-    entities = await store.entities_of(conn, [(row.memory_id, row.version) for row in rows])
-    return [FoundMemory(row, 1.0, entities.get((row.memory_id, row.version), [])) for row in rows]
+async def _answer_history(conn: Connection, request: FactQuery) -> FactAnswer:
+    """Every version, with what was superseded and by what; with as_of only what is so then."""
+    number = await _get_visible(conn, request.id)
+    start = _page_start(request, request.instants)
+    known_at = start.instants.known_at
+    if request.instants.as_of is None:
+        rows = await store.get_history(
+            conn, number, known_at, replace(start.page, sort="recorded_at")
+        )
+        start = replace(start, instants=replace(start.instants, as_of=None))
+        return await _to_answer(conn, request, start.instants, rows)
+    chain = await store.get_history(
+        conn, number, known_at, PageRange("recorded_at", _MAX_CHAIN_LENGTH)
+    )
+    ranks = {row.memory_id: row.position for row in chain}
+    rows = await store.list_among(conn, ranks, request.filter, start.instants, start.page)
+    return await _to_answer(conn, request, start.instants, rows)
 
 
-async def resolved(conn: Connection, text: str, *, parameter: str = "entity") -> list[int]:
+async def _rank_among(
+    conn: Connection, request: FactQuery, start: _PageStart, hops: Mapping[int, int]
+) -> FactAnswer:
+    """A page of these facts, by default the nearest first; each step halves the score."""
+    ranks = {id: 0.5**hop for id, hop in hops.items()}
+    rows = await store.list_among(conn, ranks, request.filter, start.instants, start.page)
+    answer = await _to_answer(conn, request, start.instants, rows)
+    matches = [replace(match, score=ranks[match.version.memory_id]) for match in answer.matches]
+    return replace(answer, matches=matches)
+
+
+async def _to_answer(
+    conn: Connection, request: FactQuery, instants: Instants, rows: Sequence[FactVersion]
+) -> FactAnswer:
+    """The rows as an answer; the last one, if it is too many, is why there is another page."""
+    page = rows[: request.limit]
+    matches = await to_matches(conn, page)
+    if len(rows) <= request.limit or not page:
+        return FactAnswer(matches=matches)
+    now = await store.transaction_time(conn)
+    last = page[-1]
+    position = Position(
+        (last.position, last.memory_id, last.version),
+        instants.as_of or now,
+        instants.known_at or now,
+    )
+    return FactAnswer(matches=matches, next_cursor=write_position(request.mode, position))
+
+
+async def to_matches(conn: Connection, rows: Sequence[FactVersion]) -> list[FactMatch]:
+    """The facts with their entities, in the order of the rows; every score is 1."""
+    entities = await store.get_entity_names(conn, [(row.memory_id, row.version) for row in rows])
+    return [FactMatch(row, 1.0, entities.get((row.memory_id, row.version), [])) for row in rows]
+
+
+async def resolve_entity(conn: Connection, text: str, *, parameter: str = "entity") -> list[int]:
     """Every entity that is meant by a name or an id; `EntityNotFound` names near ones."""
     if not text.strip():
         raise InvalidInput(parameter, "is required for this mode: a name or an id")
-    found = await traversal.named(conn, normal(text))
-    if not found and (number := entity_number(text)) is not None:
-        names = await traversal.names_of(conn, number)
-        found = [number] if names else []
+    numbers = await traversal.find_entities(conn, normalize(text))
+    if not numbers and (number := entity_number(text)) is not None:
+        names = await traversal.get_normals(conn, number)
+        numbers = [number] if names else []
         for name in names:
-            found += await traversal.named(conn, name)
-    if not found:
-        raise EntityNotFound(text, near=await traversal.near_names(conn, text))
-    return sorted(set(found))
+            numbers += await traversal.find_entities(conn, name)
+    if not numbers:
+        raise EntityNotFound(text, near=await traversal.find_near_names(conn, text))
+    return sorted(set(numbers))
 
 
-async def traversal_options(
-    conn: Connection, asked: GraphQuery, instants: Instants
+async def get_traversal_options(
+    conn: Connection, request: FactQuery, instants: Instants
 ) -> TraversalOptions:
     """How the question wants the graph to be traversed."""
-    types = None if asked.relation_types is None else list(asked.relation_types)
+    types = None if request.relation_types is None else list(request.relation_types)
     return TraversalOptions(instants, await traversal.others_share(conn), types)
 
 
-async def _visible(conn: Connection, text: str) -> int:
+async def _get_visible(conn: Connection, text: str) -> int:
     if not text.strip():
         raise InvalidInput("id", "is required for this mode: a memory's id")
-    number = memory_number(text)
+    number = fact_number(text)
     if number is None or not await store.is_visible(conn, number):
-        raise MemoryNotFound(text)
+        raise FactNotFound(text)
     return number
 
 
-def _depth(asked: GraphQuery) -> int:
-    return asked.depth or 1
+def _depth(request: FactQuery) -> int:
+    return request.depth or 1
 
 
-def pinned(instants: Instants, now: datetime) -> Instants:
+def pin(instants: Instants, now: datetime) -> Instants:
     """The same instants on every page: what was open is what it was on the first."""
     return replace(instants, as_of=instants.as_of or now, known_at=instants.known_at or now)

@@ -1,4 +1,4 @@
-"""The SQL that reads memories; row-level security decides which ones there are."""
+"""The SQL that reads facts; row-level security decides which ones there are."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ from psycopg.rows import class_row
 from mcp_memory.db.connection import Connection
 from mcp_memory.graph.models import UNDIRECTED, LinkType
 from mcp_memory.graph.names import entity_id
-from mcp_memory.graph.reading.models import EntityName, Held, Instants, MemoryFilter
+from mcp_memory.graph.reading.models import EntityName, FactFilter, FactVersion, Instants
 
-# What is held of the memories (their spans), with what each version says.
+# What is held of the facts (their spans), with what each version says.
 _HELD: LiteralString = """
 FROM memory_spans s
 JOIN memories m ON m.id = s.memory_id
@@ -31,7 +31,7 @@ CROSS JOIN LATERAL (
                WHEN 'timeline' THEN
                    -extract(epoch FROM coalesce(v.occurred_at, s.valid_from, s.recorded_at))::float8
            END
-) o (place)
+) o (position)
 """
 _ADMITTED: LiteralString = """
 WHERE m.forgotten_at IS NULL
@@ -58,19 +58,19 @@ _COLUMNS: LiteralString = """
 SELECT s.memory_id, s.version, m.agent_id, s.shared AND m.shared AS shared, v.memory_type,
        v.content, v.tokens, v.reasoning, v.importance, v.confidence, v.source, v.trust,
        v.session_id, v.message_ids, v.tags, v.occurred_at, v.reason, s.valid_from, s.valid_until,
-       s.recorded_at, o.place
+       s.recorded_at, o.position
 """
 _PAGE: LiteralString = """
-  AND (%(place)s::float8 IS NULL
-       OR (o.place, s.memory_id, s.version) < (%(place)s, %(memory_id)s, %(version)s))
-ORDER BY o.place DESC, s.memory_id DESC, s.version DESC
+  AND (%(position)s::float8 IS NULL
+       OR (o.position, s.memory_id, s.version) < (%(position)s, %(memory_id)s, %(version)s))
+ORDER BY o.position DESC, s.memory_id DESC, s.version DESC
 LIMIT %(limit)s
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """How many rows of an order, after which place in it (of the row listed last)."""
+class PageRange:
+    """How many rows of an order, after which position in it (of the row listed last)."""
 
     sort: str
     limit: int
@@ -78,11 +78,11 @@ class Page:
 
     def parameters(self) -> dict[str, object]:
         """The values of a statement that ends in a page."""
-        place, memory_id, version = self.after or (None, None, None)
+        position, memory_id, version = self.after or (None, None, None)
         return {
             "sort": self.sort,
             "limit": self.limit,
-            "place": place,
+            "position": position,
             "memory_id": memory_id,
             "version": version,
         }
@@ -91,11 +91,11 @@ class Page:
 _LISTED: LiteralString = _COLUMNS + _HELD + _ORDERED + _ADMITTED + _PAGE
 
 
-async def listed(
-    conn: Connection, wanted: MemoryFilter, instants: Instants, page: Page
-) -> list[Held]:
-    """A page of all memories that are as wanted."""
-    return await _held(conn, _LISTED, asdict(wanted) | asdict(instants) | page.parameters())
+async def list_facts(
+    conn: Connection, filter: FactFilter, instants: Instants, page: PageRange
+) -> list[FactVersion]:
+    """A page of all facts that are as wanted."""
+    return await _fetch(conn, _LISTED, asdict(filter) | asdict(instants) | page.parameters())
 
 
 _ORDERED_AMONG: LiteralString = """
@@ -110,7 +110,7 @@ CROSS JOIN LATERAL (
                    -extract(epoch FROM coalesce(v.occurred_at, s.valid_from, s.recorded_at))::float8
                ELSE given.rank
            END
-) o (place)
+) o (position)
 """
 _AMONG: LiteralString = """
 JOIN unnest(%(ids)s::bigint[], %(ranks)s::float8[]) given (id, rank) ON given.id = s.memory_id
@@ -118,25 +118,25 @@ JOIN unnest(%(ids)s::bigint[], %(ranks)s::float8[]) given (id, rank) ON given.id
 _LISTED_AMONG: LiteralString = _COLUMNS + _HELD + _AMONG + _ORDERED_AMONG + _ADMITTED + _PAGE
 
 
-async def listed_among(
+async def list_among(
     conn: Connection,
     ranks: Mapping[int, float],
-    wanted: MemoryFilter,
+    filter: FactFilter,
     instants: Instants,
-    page: Page,
-) -> list[Held]:
-    """A page of those of these memories that are as wanted; the sort `rank` is by their ranks."""
+    page: PageRange,
+) -> list[FactVersion]:
+    """A page of those of these facts that are as wanted; the sort `rank` is by their ranks."""
     if not ranks:
         return []
     among: dict[str, object] = {"ids": list(ranks), "ranks": list(ranks.values())}
-    parameters = asdict(wanted) | asdict(instants) | page.parameters() | among
-    return await _held(conn, _LISTED_AMONG, parameters)
+    parameters = asdict(filter) | asdict(instants) | page.parameters() | among
+    return await _fetch(conn, _LISTED_AMONG, parameters)
 
 
-async def _held(
+async def _fetch(
     conn: Connection, statement: LiteralString, parameters: Mapping[str, object]
-) -> list[Held]:
-    async with conn.cursor(row_factory=class_row(Held)) as cursor:
+) -> list[FactVersion]:
+    async with conn.cursor(row_factory=class_row(FactVersion)) as cursor:
         # Never prepared: its filters are known to the planner only when it is planned for them.
         return await (await cursor.execute(statement, _lists(parameters), prepare=False)).fetchall()
 
@@ -158,9 +158,9 @@ ORDER BY count(*) DESC, v.memory_type
 _COUNTED: LiteralString = _TYPES + _HELD + _ADMITTED + _BY_COUNT
 
 
-async def counted(conn: Connection, wanted: MemoryFilter, instants: Instants) -> dict[str, int]:
-    """How many memories of each type are as wanted, the most first."""
-    parameters = _lists(asdict(wanted) | asdict(instants))
+async def count_types(conn: Connection, filter: FactFilter, instants: Instants) -> dict[str, int]:
+    """How many facts of each type are as wanted, the most first."""
+    parameters = _lists(asdict(filter) | asdict(instants))
     rows = await (await conn.execute(_COUNTED, parameters, prepare=False)).fetchall()
     return {str(row[0]): int(row[1]) for row in rows}
 
@@ -193,23 +193,23 @@ WITH RECURSIVE older (id) AS (
 SELECT s.memory_id, s.version, m.agent_id, s.shared AND m.shared AS shared, v.memory_type,
        v.content, v.tokens, v.reasoning, v.importance, v.confidence, v.source, v.trust,
        v.session_id, v.message_ids, v.tags, v.occurred_at, v.reason, s.valid_from, s.valid_until,
-       s.recorded_at, o.place, s.retired_at
+       s.recorded_at, o.position, s.retired_at
 FROM spans s
 JOIN memories m ON m.id = s.memory_id
 JOIN memory_versions v
     ON v.memory_id = s.memory_id AND v.version = s.version AND v.agent_id = s.agent_id
-CROSS JOIN LATERAL (SELECT extract(epoch FROM s.recorded_at)::float8) o (place)
+CROSS JOIN LATERAL (SELECT extract(epoch FROM s.recorded_at)::float8) o (position)
 WHERE m.forgotten_at IS NULL
   AND (m.expires_at IS NULL OR m.expires_at > now())
 """
 _HISTORY_PAGE: LiteralString = _HISTORY + _PAGE
 
 
-async def history(
-    conn: Connection, number: int, known_at: datetime | None, page: Page
-) -> list[Held]:
-    """The versions of a memory, of what it superseded and of what superseded it, newest first."""
-    return await _held(
+async def get_history(
+    conn: Connection, number: int, known_at: datetime | None, page: PageRange
+) -> list[FactVersion]:
+    """The versions of a fact, of what it superseded and of what superseded it, newest first."""
+    return await _fetch(
         conn, _HISTORY_PAGE, {"id": number, "known_at": known_at} | page.parameters()
     )
 
@@ -221,8 +221,8 @@ WHERE id = ANY (%(ids)s) AND memory_id IS NOT NULL
 """
 
 
-async def of_chunks(conn: Connection, chunk_ids: Sequence[int]) -> dict[int, int]:
-    """The memories of these chunks, by chunk."""
+async def get_facts_of_chunks(conn: Connection, chunk_ids: Sequence[int]) -> dict[int, int]:
+    """The facts of these chunks, by chunk."""
     rows = await (await conn.execute(_OF_CHUNKS, {"ids": [*chunk_ids]})).fetchall()
     return {int(row[0]): int(row[1]) for row in rows}
 
@@ -235,7 +235,7 @@ WHERE id = %(id)s AND forgotten_at IS NULL AND (expires_at IS NULL OR expires_at
 
 
 async def is_visible(conn: Connection, number: int) -> bool:
-    """Whether the caller can see a memory of this number that is neither forgotten nor expired."""
+    """Whether the caller can see a fact of this number that is neither forgotten nor expired."""
     row = await (await conn.execute(_IS_VISIBLE, {"id": number})).fetchone()
     return row is not None and bool(row[0])
 
@@ -248,21 +248,24 @@ ORDER BY n.memory_id, n.version, n.name, n.entity_id
 """
 
 
-async def entities_of(
+async def get_entity_names(
     conn: Connection, versions: Sequence[tuple[int, int]]
 ) -> dict[tuple[int, int], list[EntityName]]:
-    """The entities of each version, by memory and version."""
-    found: dict[tuple[int, int], list[EntityName]] = defaultdict(list)
-    parameters = {"ids": [each[0] for each in versions], "versions": [each[1] for each in versions]}
+    """The entities of each version, by fact and version."""
+    names: dict[tuple[int, int], list[EntityName]] = defaultdict(list)
+    parameters = {
+        "ids": [version[0] for version in versions],
+        "versions": [version[1] for version in versions],
+    }
     rows = await (await conn.execute(_MENTIONED, parameters)).fetchall()
     for memory_id, version, entity, name, kind in rows:
-        found[memory_id, version].append(EntityName(entity_id(int(entity)), str(name), str(kind)))
-    return found
+        names[memory_id, version].append(EntityName(entity_id(int(entity)), str(name), str(kind)))
+    return names
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
-    """That a memory is linked with another; forward when it says so itself."""
+class FactLink:
+    """That a fact is linked with another; forward when it says so itself."""
 
     memory_id: int
     other_id: int
@@ -292,15 +295,17 @@ LIMIT 1000
 """
 
 
-async def links_of(conn: Connection, memories: Sequence[Held], instants: Instants) -> list[Linked]:
+async def get_links(
+    conn: Connection, versions: Sequence[FactVersion], instants: Instants
+) -> list[FactLink]:
     """What these versions are linked with, whoever says so."""
     parameters = {
-        "ids": [each.memory_id for each in memories],
-        "versions": [each.version for each in memories],
+        "ids": [version.memory_id for version in versions],
+        "versions": [version.version for version in versions],
         "as_of": instants.as_of,
         "known_at": instants.known_at,
     }
-    async with conn.cursor(row_factory=class_row(Linked)) as cursor:
+    async with conn.cursor(row_factory=class_row(FactLink)) as cursor:
         return await (await cursor.execute(_LINKED, parameters)).fetchall()
 
 

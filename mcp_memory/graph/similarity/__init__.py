@@ -1,1 +1,1 @@
-"""What is similar to a new memory, or contradicts it: proposed, never acted on."""
+"""What is similar to a new fact, or contradicts it: proposed, never acted on."""

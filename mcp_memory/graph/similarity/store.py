@@ -1,4 +1,4 @@
-"""The SQL that finds what a new memory is similar to or contradicts."""
+"""The SQL that finds what a new fact is similar to or contradicts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from mcp_memory.spaces.models import QueryVector
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
-    """A memory of the caller's; `cosine` when it was found by meaning."""
+class NearFact:
+    """A fact of the caller's; `cosine` when it was found by meaning."""
 
     memory_id: int
     content: str
@@ -42,8 +42,10 @@ GROUP BY c.memory_id, v.content
 """
 
 
-async def near(conn: Connection, lexemes: Sequence[str], query: QueryVector) -> list[Near]:
-    """The caller's present memories nearest to a text, by words and by meaning."""
+async def query_near(
+    conn: Connection, lexemes: Sequence[str], query: QueryVector
+) -> list[NearFact]:
+    """The caller's present facts nearest to a text, by words and by meaning."""
     if not lexemes and query.vector is None:
         return []
     parameters = {
@@ -51,13 +53,13 @@ async def near(conn: Connection, lexemes: Sequence[str], query: QueryVector) -> 
         "space_id": query.space_id,
         "vector": query.vector,
     }
-    async with conn.cursor(row_factory=class_row(Near)) as cursor:
+    async with conn.cursor(row_factory=class_row(NearFact)) as cursor:
         return await (await cursor.execute(_NEAR, parameters)).fetchall()
 
 
 @dataclass(frozen=True, slots=True)
-class Opposed:
-    """A memory that states another object of a relation that has only one at a time."""
+class Contradiction:
+    """A fact that states another object of a relation that has only one at a time."""
 
     memory_id: int
     content: str
@@ -79,14 +81,14 @@ LIMIT 20
 """
 
 
-async def opposed(
+async def query_contradictions(
     conn: Connection,
     memory: int,
     relation: Relation,
     valid_from: datetime | None,
     valid_until: datetime | None,
-) -> list[Opposed]:
-    """The caller's other memories that contradict the relation while both are true."""
+) -> list[Contradiction]:
+    """The caller's other facts that contradict the relation while both are true."""
     parameters = {
         "memory_id": memory,
         "subject_id": relation.subject_id,
@@ -97,5 +99,5 @@ async def opposed(
         "valid_from": valid_from,
         "valid_until": valid_until,
     }
-    async with conn.cursor(row_factory=class_row(Opposed)) as cursor:
+    async with conn.cursor(row_factory=class_row(Contradiction)) as cursor:
         return await (await cursor.execute(_OPPOSED, parameters)).fetchall()

@@ -36,8 +36,8 @@ def overlap(one: str, other: str) -> float:
 
 def _numbers(text: str) -> set[str]:
     words = (word.lower() for word in _WORD.findall(text))
-    found = {number.rstrip(".,").replace(",", "") for number in _NUMBER.findall(text)}
-    return found | {_NUMBER_WORDS[word] for word in words if word in _NUMBER_WORDS}
+    digits = {number.rstrip(".,").replace(",", "") for number in _NUMBER.findall(text)}
+    return digits | {_NUMBER_WORDS[word] for word in words if word in _NUMBER_WORDS}
 
 
 def _denies(text: str) -> bool:

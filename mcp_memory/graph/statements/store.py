@@ -7,7 +7,7 @@ from typing import LiteralString
 from psycopg.rows import class_row
 
 from mcp_memory.db.connection import Connection
-from mcp_memory.graph.models import Link, Mention, Relation, Statements, Version
+from mcp_memory.graph.models import Link, Mention, Relation, Statements, VersionContent
 
 # The rows come when their version's span is there, and so know at once what it amounts to.
 _ADD_MENTION = """
@@ -30,7 +30,7 @@ FROM truths_of(ARRAY[%(memory_id)s::bigint]) t
 WHERE t.version = %(version)s
 """
 
-# The policy of memories decides whether the target is there.
+# The policy of facts decides whether the target is there.
 _ADD_LINK = """
 INSERT INTO memory_links (memory_id, version, agent_id, shared, target_id, relation_type, truth,
                           expires_at)
@@ -43,7 +43,7 @@ ON CONFLICT DO NOTHING
 """
 
 
-async def add(conn: Connection, version: Version, statements: Statements) -> None:
+async def add_statements(conn: Connection, version: VersionContent, statements: Statements) -> None:
     """Keep what the version states; a link to what has become invisible is left out."""
     await _add_all(conn, _ADD_MENTION, version, statements.mentions)
     await _add_all(conn, _ADD_RELATION, version, statements.relations)
@@ -53,13 +53,13 @@ async def add(conn: Connection, version: Version, statements: Statements) -> Non
 async def _add_all(
     conn: Connection,
     statement: LiteralString,
-    version: Version,
+    version: VersionContent,
     rows: Sequence[Mention | Relation | Link],
 ) -> None:
-    place = {"memory_id": version.memory_id, "version": version.version}
+    version_key = {"memory_id": version.memory_id, "version": version.version}
     if rows:
         async with conn.cursor() as cursor:
-            await cursor.executemany(statement, [place | asdict(row) for row in rows])
+            await cursor.executemany(statement, [version_key | asdict(row) for row in rows])
 
 
 _MENTIONS = """
@@ -84,15 +84,15 @@ ORDER BY id
 """
 
 
-async def of_version(conn: Connection, version: Version) -> Statements:
+async def get_statements(conn: Connection, version: VersionContent) -> Statements:
     """What the version states."""
-    place = {"memory_id": version.memory_id, "version": version.version}
+    version_key = {"memory_id": version.memory_id, "version": version.version}
     async with conn.cursor(row_factory=class_row(Mention)) as cursor:
-        mentions = await (await cursor.execute(_MENTIONS, place)).fetchall()
+        mentions = await (await cursor.execute(_MENTIONS, version_key)).fetchall()
     async with conn.cursor(row_factory=class_row(Relation)) as cursor:
-        relations = await (await cursor.execute(_RELATIONS, place)).fetchall()
+        relations = await (await cursor.execute(_RELATIONS, version_key)).fetchall()
     async with conn.cursor(row_factory=class_row(Link)) as cursor:
-        links = await (await cursor.execute(_LINKS, place)).fetchall()
+        links = await (await cursor.execute(_LINKS, version_key)).fetchall()
     return Statements(mentions, relations, links)
 
 
@@ -104,7 +104,7 @@ WHERE m.id = ANY (%(ids)s) AND visible(m.agent_id, m.shared) AND m.forgotten_at 
 """
 
 
-async def visible(conn: Connection, numbers: Sequence[int]) -> set[int]:
-    """Which of these memories the caller can see."""
+async def find_visible(conn: Connection, numbers: Sequence[int]) -> set[int]:
+    """Which of these facts the caller can see."""
     rows = await (await conn.execute(_VISIBLE, {"ids": list(numbers)})).fetchall()
     return {int(row[0]) for row in rows}

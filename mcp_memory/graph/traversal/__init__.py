@@ -1,1 +1,1 @@
-"""Traversal from entity to entity and from memory to memory, along what relates them."""
+"""Traversal from entity to entity and from fact to fact, along what relates them."""

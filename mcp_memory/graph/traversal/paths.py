@@ -11,7 +11,7 @@ from mcp_memory.graph.traversal.store import RelationRow, TraversalOptions
 DEFAULT_MAX_HOPS = 6
 
 
-async def shortest(
+async def find_shortest(
     conn: Connection,
     start: Collection[int],
     end: Collection[int],
@@ -19,42 +19,42 @@ async def shortest(
     options: TraversalOptions,
 ) -> list[Step] | None:
     """The relations from start to end, as they are stated; None when no path is that short."""
-    near = await store.reached(conn, start, 0, options)
-    far = await store.reached(conn, end, 0, options)
+    near = await store.reach(conn, start, 0, options)
+    far = await store.reach(conn, end, 0, options)
     if (meeting := _meeting(near, far)) is not None:
         return []
     for length in range(1, longest + 1):
         if length % 2:
-            near = await store.reached(conn, start, (length + 1) // 2, options)
+            near = await store.reach(conn, start, (length + 1) // 2, options)
         else:
-            far = await store.reached(conn, end, length // 2, options)
+            far = await store.reach(conn, end, length // 2, options)
         meeting = _meeting(near, far)
         if meeting is not None:
-            back = await _back(conn, meeting, near, options)
-            return [*reversed(back), *await _back(conn, meeting, far, options)]
+            back = await _walk_back(conn, meeting, near, options)
+            return [*reversed(back), *await _walk_back(conn, meeting, far, options)]
     return None
 
 
 def _meeting(near: Mapping[int, int], far: Mapping[int, int]) -> int | None:
     """The entity that both sides reached, with the shortest path over it."""
     both = near.keys() & far.keys()
-    return min(both, key=lambda each: (near[each] + far[each], each)) if both else None
+    return min(both, key=lambda entity: (near[entity] + far[entity], entity)) if both else None
 
 
-async def _back(
+async def _walk_back(
     conn: Connection, entity: int, hops: Mapping[int, int], options: TraversalOptions
 ) -> list[Step]:
     """From an entity that was reached back to where the traversal began, one relation a step."""
     steps: list[Step] = []
     for hop in range(hops[entity], 0, -1):
-        same = await store.reached(conn, [entity], 0, options)
-        before = [each for each, distance in hops.items() if distance == hop - 1]
-        relation = (await store.between(conn, before, same.keys(), options))[0]
-        steps.append(as_step(relation))
+        same = await store.reach(conn, [entity], 0, options)
+        before = [entity for entity, distance in hops.items() if distance == hop - 1]
+        relation = (await store.find_between(conn, before, same.keys(), options))[0]
+        steps.append(to_step(relation))
         entity = relation.object_id if relation.subject_id in same else relation.subject_id
     return steps
 
 
-def as_step(relation: RelationRow) -> Step:
+def to_step(relation: RelationRow) -> Step:
     """The relation as a step of a path, in the direction that it is stated in."""
     return Step(relation.subject, relation.relation, relation.object, relation.memory_id)

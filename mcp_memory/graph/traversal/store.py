@@ -11,7 +11,7 @@ from typing import LiteralString
 from psycopg.rows import class_row
 
 from mcp_memory.db.connection import Connection
-from mcp_memory.graph.names import slips_of, words_of
+from mcp_memory.graph.names import typos_of, words_of
 from mcp_memory.graph.reading.models import Instants
 
 _RESOLVED = """
@@ -29,7 +29,7 @@ WHERE n.shared AND n.agent_id <> current_agent() AND %(normal)s = ANY (n.known_a
 """
 
 
-async def named(conn: Connection, normal: str) -> list[int]:
+async def find_entities(conn: Connection, normal: str) -> list[int]:
     """Every entity that the caller may know by this name, folded."""
     return [
         int(row[0]) for row in await (await conn.execute(_RESOLVED, {"normal": normal})).fetchall()
@@ -43,7 +43,7 @@ SELECT n.normal FROM memory_mentions n WHERE n.entity_id = %(id)s AND n.shared
 """
 
 
-async def names_of(conn: Connection, number: int) -> list[str]:
+async def get_normals(conn: Connection, number: int) -> list[str]:
     """The folded names of an entity, its own or those that others use in what they share."""
     return [str(row[0]) for row in await (await conn.execute(_NUMBERED, {"id": number})).fetchall()]
 
@@ -56,15 +56,15 @@ LIMIT 3
 """
 
 
-async def near_names(conn: Connection, name: str) -> list[str]:
+async def find_near_names(conn: Connection, name: str) -> list[str]:
     """Names of the caller's own entities that share a word with this one, but for a slip."""
-    parameters = {"words": words_of(name), "slips": slips_of(name)}
+    parameters = {"words": words_of(name), "slips": typos_of(name)}
     rows = await (await conn.execute(_NEAR_NAMES, parameters)).fetchall()
     return [str(row[0]) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
-class KnownName:
+class NameMatch:
     """An entity by one of its names, folded; all its names, and how often it is mentioned.
 
     Mentions are counted to 1,000.
@@ -82,9 +82,9 @@ FROM known_entities(%(normals)s)
 """
 
 
-async def known(conn: Connection, normals: Sequence[str]) -> list[KnownName]:
+async def find_names(conn: Connection, normals: Sequence[str]) -> list[NameMatch]:
     """The entities that the caller knows by one of these names, folded."""
-    async with conn.cursor(row_factory=class_row(KnownName)) as cursor:
+    async with conn.cursor(row_factory=class_row(NameMatch)) as cursor:
         return await (await cursor.execute(_KNOWN, {"normals": [*normals]})).fetchall()
 
 
@@ -94,7 +94,7 @@ SELECT EXISTS (SELECT FROM memory_mentions n WHERE n.shared AND n.agent_id <> cu
 
 
 async def others_share(conn: Connection) -> bool:
-    """Whether any other agent shares a memory that names an entity."""
+    """Whether any other agent shares a fact that names an entity."""
     row = await (await conn.execute(_OTHERS_SHARE)).fetchone()
     return row is not None and bool(row[0])
 
@@ -104,14 +104,14 @@ class TraversalOptions:
     """How to traverse: as of when, over which relations, and whether others' entities count.
 
     Of each node the newest `most_edges` are followed; what is found ends with the
-    `most_memories` nearest.
+    `most_facts` nearest.
     """
 
     instants: Instants
     with_others: bool
     relation_types: list[str] | None = None
     most_edges: int = 20_000
-    most_memories: int = 20_000
+    most_facts: int = 20_000
 
     def parameters(self) -> dict[str, object]:
         """The values of every statement here that traverses."""
@@ -119,7 +119,7 @@ class TraversalOptions:
             "relation_types": self.relation_types,
             "with_others": self.with_others,
             "most": self.most_edges,
-            "most_memories": self.most_memories,
+            "most_facts": self.most_facts,
             **asdict(self.instants),
         }
 
@@ -196,16 +196,16 @@ CROSS JOIN LATERAL (
 ) e
 GROUP BY e.memory_id
 ORDER BY hop, e.memory_id DESC
-LIMIT %(most_memories)s
+LIMIT %(most_facts)s
 """
 _MENTIONING: LiteralString = _EDGES_AS_OF + _REACHED + _THEIR_MEMORIES
 
 
-async def mentioning(
+async def find_mentioning(
     conn: Connection, entities: Collection[int], hops: int, options: TraversalOptions
 ) -> dict[int, int]:
-    """Memories that name an entity at most so many relations away, with how many it is."""
-    return await _traversed(conn, _MENTIONING, entities, hops, options)
+    """Facts that name an entity at most so many relations away, with how many it is."""
+    return await _traverse(conn, _MENTIONING, entities, hops, options)
 
 
 _THEIR_RELATIONS: LiteralString = """
@@ -226,19 +226,19 @@ CROSS JOIN LATERAL (
 ) e
 GROUP BY e.memory_id
 ORDER BY hop, e.memory_id DESC
-LIMIT %(most_memories)s
+LIMIT %(most_facts)s
 """
 _RELATING: LiteralString = _EDGES_AS_OF + _REACHED + _THEIR_RELATIONS
 
 
-async def relating(
+async def find_relating(
     conn: Connection, entities: Collection[int], depth: int, options: TraversalOptions
 ) -> dict[int, int]:
-    """Memories that state a relation at most so many steps away, with how many it is."""
-    return await _traversed(conn, _RELATING, entities, depth - 1, options)
+    """Facts that state a relation at most so many steps away, with how many it is."""
+    return await _traverse(conn, _RELATING, entities, depth - 1, options)
 
 
-async def _traversed(
+async def _traverse(
     conn: Connection,
     statement: LiteralString,
     seeds: Collection[int],
@@ -289,20 +289,20 @@ FROM reached
 GROUP BY memory_id
 HAVING min(hop) > 0
 ORDER BY hop, memory_id DESC
-LIMIT %(most_memories)s
+LIMIT %(most_facts)s
 """
 
 
-async def linked(
-    conn: Connection, memories: Collection[int], depth: int, options: TraversalOptions
+async def find_linked(
+    conn: Connection, facts: Collection[int], depth: int, options: TraversalOptions
 ) -> dict[int, int]:
-    """Memories at most so many links away, in either direction, with how many it is."""
-    return await _traversed(conn, _LINKED, memories, depth, options)
+    """Facts at most so many links away, in either direction, with how many it is."""
+    return await _traverse(conn, _LINKED, facts, depth, options)
 
 
 @dataclass(frozen=True, slots=True)
 class RelationRow:
-    """A relation as a memory states it."""
+    """A relation as a fact states it."""
 
     subject_id: int
     object_id: int
@@ -322,7 +322,7 @@ LIMIT %(limit)s
 _RELATIONS_OF: LiteralString = _EDGES_AS_OF + _OF_ENTITIES
 
 
-async def relations_of(
+async def get_relations(
     conn: Connection, entities: Collection[int], limit: int, options: TraversalOptions
 ) -> list[RelationRow]:
     """The newest relations in which one of these entities stands."""
@@ -337,11 +337,11 @@ SELECT entity_id, hop FROM nearest ORDER BY hop, entity_id
 _REACHED_WITH_HOPS: LiteralString = _EDGES_AS_OF + _REACHED + _WITH_HOPS
 
 
-async def reached(
+async def reach(
     conn: Connection, entities: Collection[int], hops: int, options: TraversalOptions
 ) -> dict[int, int]:
     """Entities at most so many relations away, with how many it is; the nearest first."""
-    return await _traversed(conn, _REACHED_WITH_HOPS, entities, hops, options)
+    return await _traverse(conn, _REACHED_WITH_HOPS, entities, hops, options)
 
 
 _PAIRS: LiteralString = """
@@ -355,7 +355,7 @@ ORDER BY e.subject_id, e.object_id, e.id DESC
 _BETWEEN: LiteralString = _EDGES_AS_OF + _PAIRS
 
 
-async def between(
+async def find_between(
     conn: Connection, near: Collection[int], far: Collection[int], options: TraversalOptions
 ) -> list[RelationRow]:
     """Of each pair of these two groups that a relation joins, the newest one."""

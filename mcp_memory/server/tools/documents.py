@@ -9,10 +9,10 @@ from pydantic import AwareDatetime, Field
 from mcp_memory.app import App
 from mcp_memory.documents.models import WriteDocument, WriteMode
 from mcp_memory.errors import InvalidInput
+from mcp_memory.graph.reading.models import EntityName
 from mcp_memory.server.caller import Caller, caller_of
 from mcp_memory.server.instants import instant
 from mcp_memory.server.parameters import Count, Cursor, DatabaseName, IdempotencyKey, Tags
-from mcp_memory.server.tools.graph_answers import NamedEntity
 from mcp_memory.server.toolset import ADDS, READS, REMOVES, Answer, MemoryTool
 
 Path = Annotated[str, Field(description="Relative path, such as MEMORY.md or notes/today.md")]
@@ -34,7 +34,7 @@ Shared = Annotated[
 ]
 ExpectedVersion = Annotated[
     int | None,
-    Field(ge=0, le=2_147_483_647, description="Refuse if it changed since; 0: must be new"),
+    Field(ge=1, le=2_147_483_647, description="Refuse if it changed since"),
 ]
 Prefix = Annotated[str, Field(description="Only paths that start so")]
 Limit = Annotated[int, Field(ge=1, le=500, description="Documents a page")]
@@ -55,7 +55,7 @@ class Excerpt(Answer):
     owner: str
     memory_id: str | None = None
     memory_type: str | None = None
-    entities: list[NamedEntity] | None = None
+    entities: list[EntityName] | None = None
     valid_from: AwareDatetime | None = None
     valid_until: AwareDatetime | None = None
     trust: str | None = None

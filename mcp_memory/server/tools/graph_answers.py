@@ -1,13 +1,13 @@
-"""Memories as the graph's tools show them."""
+"""Facts as the graph's tools show them."""
 
 from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from mcp_memory.graph.names import memory_id
+from mcp_memory.graph.names import fact_id
 from mcp_memory.graph.provenance import caution
-from mcp_memory.graph.reading.models import EntityName, FoundMemory, GraphAnswer, LinkedMemory, Step
+from mcp_memory.graph.reading.models import EntityName, FactAnswer, FactMatch, Neighbour, Step
 from mcp_memory.server.toolset import Answer
 
 Detail = Literal["summary", "full"]
@@ -15,16 +15,8 @@ Detail = Literal["summary", "full"]
 _SUMMARY_CHARS = 400
 
 
-class NamedEntity(Answer):
-    """An entity as a memory calls it."""
-
-    id: str
-    name: str
-    type: str
-
-
-class RelatedMemory(Answer):
-    """A memory that is linked; `direction` says which of the two the relation starts at."""
+class NeighbourAnswer(Answer):
+    """A fact that is linked; `direction` says which of the two the relation starts at."""
 
     id: str
     relation: str
@@ -32,18 +24,18 @@ class RelatedMemory(Answer):
     direction: str | None
 
     @classmethod
-    def linked(cls, linked: LinkedMemory) -> "RelatedMemory":
-        """A linked memory."""
+    def of_neighbour(cls, neighbour: Neighbour) -> "NeighbourAnswer":
+        """A linked fact."""
         return cls(
-            id=linked.id,
-            relation=linked.relation,
-            content=linked.content,
-            direction=linked.direction or None,
+            id=neighbour.id,
+            relation=neighbour.relation,
+            content=neighbour.content,
+            direction=neighbour.direction or None,
         )
 
 
-class ShownMemory(Answer):
-    """A memory; `score` is absolute, 0 to 1, and `caution` warns of what it reads like."""
+class FactRow(Answer):
+    """A fact; `score` is absolute, 0 to 1, and `caution` warns of what it reads like."""
 
     id: str
     memory_type: str
@@ -51,10 +43,10 @@ class ShownMemory(Answer):
     importance: float
     confidence: float
     score: float
-    entities: list[NamedEntity]
+    entities: list[EntityName]
     valid_from: AwareDatetime | None
     valid_until: AwareDatetime | None
-    related: list[RelatedMemory] | None
+    related: list[NeighbourAnswer] | None
     caution: str | None
     occurred_at: AwareDatetime | None
     recorded_at: AwareDatetime
@@ -72,8 +64,8 @@ class ShownMemory(Answer):
     routes: list[str] | None
 
 
-class ShownStep(Answer):
-    """That one thing stands in a relation to another, by the memory `id`."""
+class StepAnswer(Answer):
+    """That one thing stands in a relation to another, by the fact `id`."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -83,43 +75,43 @@ class ShownStep(Answer):
     id: str
 
 
-class Recalled(Answer):
-    """Memories in the order of the mode."""
+class RecallAnswer(Answer):
+    """Facts in the order of the mode."""
 
-    memories: list[ShownMemory]
+    memories: list[FactRow]
     degraded: list[str] | None
     next_cursor: str | None
 
 
-class Queried(Recalled):
-    """Memories, and what else the mode tells."""
+class QueryAnswer(RecallAnswer):
+    """Facts, and what else the mode answers."""
 
-    path: list[ShownStep] | None
-    relations: list[ShownStep] | None
+    path: list[StepAnswer] | None
+    relations: list[StepAnswer] | None
     types: list["TypeCount"] | None
 
 
 class TypeCount(Answer):
-    """How many memories of a type there are."""
+    """How many facts of a type there are."""
 
     memory_type: str
     memories: int
 
 
-def recalled(answer: GraphAnswer, *, with_related: bool) -> Recalled:
+def to_recall_answer(answer: FactAnswer, *, with_related: bool) -> RecallAnswer:
     """The answer of a recall."""
-    return Recalled(
-        memories=shown(answer.memories, "full", with_related=with_related),
+    return RecallAnswer(
+        memories=to_rows(answer.matches, "full", with_related=with_related),
         degraded=answer.degraded or None,
         next_cursor=answer.next_cursor or None,
     )
 
 
-def queried(answer: GraphAnswer, detail: Detail, *, with_related: bool) -> Queried:
+def to_query_answer(answer: FactAnswer, detail: Detail, *, with_related: bool) -> QueryAnswer:
     """The answer to a query."""
     counts = None if answer.types is None else answer.types.items()
-    return Queried(
-        memories=shown(answer.memories, detail, with_related=with_related),
+    return QueryAnswer(
+        memories=to_rows(answer.matches, detail, with_related=with_related),
         degraded=answer.degraded or None,
         next_cursor=answer.next_cursor or None,
         path=_steps(answer.path),
@@ -130,53 +122,51 @@ def queried(answer: GraphAnswer, detail: Detail, *, with_related: bool) -> Queri
     )
 
 
-def _steps(steps: Sequence[Step] | None) -> list[ShownStep] | None:
+def _steps(steps: Sequence[Step] | None) -> list[StepAnswer] | None:
     if steps is None:
         return None
     return [
-        ShownStep(from_=s.source, relation=s.relation, to=s.target, id=memory_id(s.memory_id))
+        StepAnswer(from_=s.source, relation=s.relation, to=s.target, id=fact_id(s.memory_id))
         for s in steps
     ]
 
 
-def shown(found: Sequence[FoundMemory], detail: Detail, *, with_related: bool) -> list[ShownMemory]:
-    """The memories; in a summary long ones are cut short, and only what they say is told."""
-    return [_memory(each, detail, with_related=with_related) for each in found]
+def to_rows(matches: Sequence[FactMatch], detail: Detail, *, with_related: bool) -> list[FactRow]:
+    """The facts; in a summary long ones are cut short, and only what they say is shown."""
+    return [_to_row(match, detail, with_related=with_related) for match in matches]
 
 
-def _memory(found: FoundMemory, detail: Detail, *, with_related: bool) -> ShownMemory:
-    held, is_full = found.held, detail == "full"
-    return ShownMemory(
-        id=memory_id(held.memory_id),
-        memory_type=held.memory_type,
-        content=held.content if is_full else _short(held.content),
-        importance=held.importance,
-        confidence=held.confidence,
-        score=round(found.score, 4),
-        entities=[_entity(each) for each in found.entities],
-        valid_from=held.valid_from,
-        valid_until=held.valid_until,
-        related=[RelatedMemory.linked(each) for each in found.related] if with_related else None,
-        caution=caution(held.trust, held.source, held.content) or None,
-        occurred_at=held.occurred_at,
-        recorded_at=held.recorded_at,
-        retired_at=held.retired_at,
-        version=held.version,
-        source=held.source or None,
-        trust=held.trust,
-        session_id=held.session_id or None,
-        message_ids=held.message_ids or None,
-        tags=held.tags or None,
-        reasoning=(held.reasoning or None) if is_full else None,
-        reason=(held.reason or None) if is_full else None,
-        owner=held.agent_id,
-        shared=held.shared,
-        routes=list(found.routes) or None if is_full else None,
+def _to_row(match: FactMatch, detail: Detail, *, with_related: bool) -> FactRow:
+    version, is_full = match.version, detail == "full"
+    return FactRow(
+        id=fact_id(version.memory_id),
+        memory_type=version.memory_type,
+        content=version.content if is_full else _short(version.content),
+        importance=version.importance,
+        confidence=version.confidence,
+        score=round(match.score, 4),
+        entities=match.entities,
+        valid_from=version.valid_from,
+        valid_until=version.valid_until,
+        related=[NeighbourAnswer.of_neighbour(fact) for fact in match.related]
+        if with_related
+        else None,
+        caution=caution(version.trust, version.source, version.content) or None,
+        occurred_at=version.occurred_at,
+        recorded_at=version.recorded_at,
+        retired_at=version.retired_at,
+        version=version.version,
+        source=version.source or None,
+        trust=version.trust,
+        session_id=version.session_id or None,
+        message_ids=version.message_ids or None,
+        tags=version.tags or None,
+        reasoning=(version.reasoning or None) if is_full else None,
+        reason=(version.reason or None) if is_full else None,
+        owner=version.agent_id,
+        shared=version.shared,
+        routes=list(match.routes) or None if is_full else None,
     )
-
-
-def _entity(entity: EntityName) -> NamedEntity:
-    return NamedEntity(id=entity.id, name=entity.name, type=entity.type)
 
 
 def _short(text: str) -> str:

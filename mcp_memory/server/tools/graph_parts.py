@@ -7,7 +7,13 @@ from pydantic import JsonValue
 
 from mcp_memory.config import Config
 from mcp_memory.errors import InvalidInput, nearest
-from mcp_memory.graph.models import LINK_TYPES, Association, LinkType, NamedEntity, NamedRelation
+from mcp_memory.graph.models import (
+    LINK_TYPES,
+    Association,
+    EntityReference,
+    LinkType,
+    RelationReference,
+)
 from mcp_memory.server.instants import instant
 
 _TEXT: JsonValue = {"type": "string"}
@@ -38,92 +44,92 @@ ASSOCIATIONS_SCHEMA = _list_of(
 LIKE_STORE_SCHEMA: dict[str, JsonValue] = {"type": "array", "items": {"type": "object"}}
 
 
-def named_entities(given: Sequence[JsonValue]) -> tuple[NamedEntity, ...]:
+def read_entities(values: Sequence[JsonValue]) -> tuple[EntityReference, ...]:
     """The entities; a bare text is a name."""
-    found: list[NamedEntity] = []
-    for place, entity in enumerate(given):
+    entities: list[EntityReference] = []
+    for index, entity in enumerate(values):
         fields = _fields(
-            f"entities[{place}]",
+            f"entities[{index}]",
             {"name": entity} if isinstance(entity, str) else entity,
             ("name", "type", "aliases"),
         )
-        name = _required(f"entities[{place}]", fields, "name")
-        kind = _text(f"entities[{place}]", fields, "type")
-        found.append(NamedEntity(name, kind, _aliases(f"entities[{place}]", fields)))
-    return tuple(found)
+        name = _required(f"entities[{index}]", fields, "name")
+        kind = _text(f"entities[{index}]", fields, "type")
+        entities.append(EntityReference(name, kind, _aliases(f"entities[{index}]", fields)))
+    return tuple(entities)
 
 
-def named_relations(config: Config, given: Sequence[JsonValue]) -> tuple[NamedRelation, ...]:
+def read_relations(config: Config, values: Sequence[JsonValue]) -> tuple[RelationReference, ...]:
     """The relations between entities."""
-    known = ("subject", "relation", "object", "valid_from", "valid_until")
-    found: list[NamedRelation] = []
-    for number, relation in enumerate(given):
-        place = f"relations[{number}]"
-        fields = _fields(place, relation, known)
-        start, end = (_text(place, fields, name) for name in ("valid_from", "valid_until"))
-        found.append(
-            NamedRelation(
-                *(_required(place, fields, name) for name in known[:3]),
-                valid_from=instant(config, f"{place}.valid_from", start),
-                valid_until=instant(config, f"{place}.valid_until", end),
+    names = ("subject", "relation", "object", "valid_from", "valid_until")
+    relations: list[RelationReference] = []
+    for number, relation in enumerate(values):
+        path = f"relations[{number}]"
+        fields = _fields(path, relation, names)
+        start, end = (_text(path, fields, name) for name in ("valid_from", "valid_until"))
+        relations.append(
+            RelationReference(
+                *(_required(path, fields, name) for name in names[:3]),
+                valid_from=instant(config, f"{path}.valid_from", start),
+                valid_until=instant(config, f"{path}.valid_until", end),
             )
         )
-    return tuple(found)
+    return tuple(relations)
 
 
-def associations_of(given: Sequence[JsonValue]) -> tuple[Association, ...]:
+def read_associations(values: Sequence[JsonValue]) -> tuple[Association, ...]:
     """The relations to other memories; related_to when it is not said which."""
-    found: list[Association] = []
-    for number, association in enumerate(given):
-        place = f"associations[{number}]"
-        fields = _fields(place, association, ("target_id", "relation_type"))
-        target = _required(place, fields, "target_id")
-        found.append(Association(target, _link_type(place, fields)))
-    return tuple(found)
+    associations: list[Association] = []
+    for number, association in enumerate(values):
+        path = f"associations[{number}]"
+        fields = _fields(path, association, ("target_id", "relation_type"))
+        target = _required(path, fields, "target_id")
+        associations.append(Association(target, _link_type(path, fields)))
+    return tuple(associations)
 
 
-def _link_type(place: str, fields: Mapping[str, JsonValue]) -> LinkType:
-    wanted = _text(place, fields, "relation_type") or "related_to"
-    for known in LINK_TYPES:
-        if wanted == known:
-            return known
-    hint = nearest(wanted, LINK_TYPES) or f" Known: {', '.join(LINK_TYPES)}."
-    raise InvalidInput(f"{place}.relation_type", f"{wanted[:60]!r} is not known.{hint}")
+def _link_type(path: str, fields: Mapping[str, JsonValue]) -> LinkType:
+    text = _text(path, fields, "relation_type") or "related_to"
+    for link_type in LINK_TYPES:
+        if text == link_type:
+            return link_type
+    hint = nearest(text, LINK_TYPES) or f" Known: {', '.join(LINK_TYPES)}."
+    raise InvalidInput(f"{path}.relation_type", f"{text[:60]!r} is not known.{hint}")
 
 
-def _fields(place: str, given: JsonValue, known: Sequence[str]) -> Mapping[str, JsonValue]:
-    if not isinstance(given, dict):
-        raise InvalidInput(place, f"use an object with {', '.join(known)}")
-    for name in given:
-        if name not in known:
-            hint = nearest(name, known) or f" Known: {', '.join(known)}."
-            raise InvalidInput(place, f"{name[:60]!r} is not known.{hint}")
-    return given
+def _fields(path: str, value: JsonValue, names: Sequence[str]) -> Mapping[str, JsonValue]:
+    if not isinstance(value, dict):
+        raise InvalidInput(path, f"use an object with {', '.join(names)}")
+    for name in value:
+        if name not in names:
+            hint = nearest(name, names) or f" Known: {', '.join(names)}."
+            raise InvalidInput(path, f"{name[:60]!r} is not known.{hint}")
+    return value
 
 
-def _text(place: str, fields: Mapping[str, JsonValue], name: str) -> str:
+def _text(path: str, fields: Mapping[str, JsonValue], name: str) -> str:
     match fields.get(name):
         case None:
             return ""
         case str() as text:
             return text
         case bool() | dict() | list():
-            raise InvalidInput(f"{place}.{name}", "use text")
+            raise InvalidInput(f"{path}.{name}", "use text")
         case number:
             return str(number)
 
 
-def _required(place: str, fields: Mapping[str, JsonValue], name: str) -> str:
-    text = _text(place, fields, name)
+def _required(path: str, fields: Mapping[str, JsonValue], name: str) -> str:
+    text = _text(path, fields, name)
     if not text.strip():
-        raise InvalidInput(f"{place}.{name}", "is required")
+        raise InvalidInput(f"{path}.{name}", "is required")
     return text
 
 
-def _aliases(place: str, fields: Mapping[str, JsonValue]) -> tuple[str, ...]:
+def _aliases(path: str, fields: Mapping[str, JsonValue]) -> tuple[str, ...]:
     aliases = fields.get("aliases")
     if aliases is None:
         return ()
     if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
-        raise InvalidInput(f"{place}.aliases", 'use a list of text, such as ["one", "two"]')
+        raise InvalidInput(f"{path}.aliases", 'use a list of text, such as ["one", "two"]')
     return tuple(cast("list[str]", aliases))

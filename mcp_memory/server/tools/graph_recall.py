@@ -1,61 +1,203 @@
-"""The tools that read the graph of memories."""
+"""The tools that read facts: recall, and query with a small model for each of its modes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
 from mcp_memory.app import App
-from mcp_memory.errors import InvalidInput
-from mcp_memory.graph.models import MemoryType
+from mcp_memory.config import Config
+from mcp_memory.db.session import Session
+from mcp_memory.graph.models import FactType
 from mcp_memory.graph.reading.models import (
-    GraphQuery,
+    FactAnswer,
+    FactFilter,
+    FactQuery,
     Instants,
-    MemoryFilter,
-    Mode,
+    QueryMode,
     RecallMode,
     SortBy,
 )
+from mcp_memory.server.actions import Action, ActionArguments, Actions, Selector, action_tool
 from mcp_memory.server.caller import Caller, caller_of
 from mcp_memory.server.instants import instant
 from mcp_memory.server.parameters import Count, Cursor, DatabaseName, Tags
-from mcp_memory.server.tools.graph_answers import Detail, Queried, Recalled, queried, recalled
+from mcp_memory.server.tools.graph_answers import (
+    Detail,
+    QueryAnswer,
+    RecallAnswer,
+    to_query_answer,
+    to_recall_answer,
+)
 from mcp_memory.server.toolset import READS, MemoryTool
+
+_DESCRIPTION = """Look memories up. entity: what is known of one; related: what id or entity is
+linked with; path: from entity to related_to; timeline: past facts too; history: all versions of id;
+types: counts.
+"""
 
 Question = Annotated[str, Field(description="What to recall; hybrid needs it")]
 RecallModeName = Annotated[RecallMode, Field(description="Best match, or this order")]
 # The choices stand in the tool that stores; here they would cost every client their length again.
 TypeName = Annotated[
-    Annotated[MemoryType, WithJsonSchema({"type": "string"})] | None,
+    Annotated[FactType, WithJsonSchema({"type": "string"})] | None,
     Field(description="Only this type"),
 ]
 AsOf = Annotated[str, Field(description="True then: 2026-03-01, 7d")]
 MaxResults = Annotated[int, Field(ge=1, le=100, description="Page size")]
-SameAsLimit = Annotated[int | None, Field(ge=1, le=100, description="As limit")]
 MaxTokens = Annotated[Count | None, Field(description="Budget for all texts")]
 IncludeRelated = Annotated[bool, Field(description="Add linked memories")]
 
-QueryText = Annotated[str, Field(description="To search, or narrow a list")]
-ModeName = Annotated[Mode, Field(description="What to list")]
-MemoryId = Annotated[str, Field(description="related, history")]
-EntityName = Annotated[str, Field(description="Name or id")]
-RelatedTo = Annotated[str, Field(description="path: where to")]
-KnownAt = Annotated[str, Field(description="As it was known then")]
-Depth = Annotated[int | None, Field(ge=1, le=4, description="Steps; default: 1, path: any")]
-RelationTypes = Annotated[list[str] | None, Field(description="Follow only these")]
 Share = Annotated[float | None, Field(ge=0, le=1, description="At least")]
-SourceName = Annotated[str, Field(description="Where it was told")]
 When = Annotated[str, Field(description="Happened or stored")]
 Happens = Annotated[str, Field(description="Happened or began")]
-Sort = Annotated[SortBy | None, Field(description="Descending")]
-DetailName = Annotated[Detail, Field(description="full: nothing cut")]
+FactId = Annotated[str, Field(description="")]
+
+
+class QueryArguments(ActionArguments):
+    """What every mode takes: which facts, true and known when."""
+
+    memory_type: TypeName = None
+    as_of: AsOf = ""
+    known_at: Annotated[str, Field(description="As known then")] = ""
+    min_importance: Share = None
+    min_confidence: Share = None
+    source: Annotated[str, Field(description="Where from")] = ""
+    since: When = ""
+    until: When = ""
+    happens_after: Happens = ""
+    happens_before: Happens = ""
+    tags: Tags = None
+
+    def to_query(self, config: Config) -> FactQuery:
+        """The question that the arguments are."""
+        return FactQuery(
+            instants=Instants(
+                instant(config, "as_of", self.as_of), instant(config, "known_at", self.known_at)
+            ),
+            filter=FactFilter(
+                memory_type=self.memory_type,
+                min_importance=self.min_importance,
+                min_confidence=self.min_confidence,
+                source=self.source or None,
+                tags=tuple(self.tags) if self.tags else None,
+                since=instant(config, "since", self.since),
+                until=instant(config, "until", self.until, day_end=True),
+                happens_after=instant(config, "happens_after", self.happens_after),
+                happens_before=instant(config, "happens_before", self.happens_before),
+            ),
+        )
+
+
+class FactArguments(QueryArguments):
+    """How the facts of an answer are shown."""
+
+    detail: Annotated[Detail, Field(description="full: nothing cut")] = "summary"
+    max_tokens: MaxTokens = None
+    include_related: IncludeRelated = True
+
+    def to_query(self, config: Config) -> FactQuery:
+        """The question, with the room for its answer."""
+        query = super().to_query(config)
+        return replace(query, max_tokens=self.max_tokens, include_related=self.include_related)
+
+
+class PageArguments(FactArguments):
+    """Which page of an answer, in which order."""
+
+    sort_by: Annotated[SortBy | None, Field(description="Descending")] = None
+    max_results: Annotated[int | None, Field(ge=1, le=100, description="As limit")] = None
+    limit: MaxResults = 20
+    cursor: Cursor = ""
+
+    def to_query(self, config: Config) -> FactQuery:
+        """The question for this page."""
+        return replace(
+            super().to_query(config),
+            sort_by=self.sort_by,
+            limit=self.max_results or self.limit,
+            cursor=self.cursor,
+        )
+
+
+class SearchArguments(PageArguments):
+    """What is searched for; without it a list is not narrowed."""
+
+    query: Annotated[str, Field(description="To search, or narrow a list")] = ""
+
+    def to_query(self, config: Config) -> FactQuery:
+        """The question in words."""
+        return replace(super().to_query(config), query=self.query)
+
+
+class TraversalArguments(QueryArguments):
+    """From which entity on, how far and over which relations."""
+
+    entity: Annotated[str, Field(description="Name or id")] = ""
+    depth: Annotated[int | None, Field(ge=1, le=4, description="Steps; default: 1, path: any")] = (
+        None
+    )
+    relation_types: Annotated[list[str] | None, Field(description="Follow only these")] = None
+
+    def to_query(self, config: Config) -> FactQuery:
+        """The question about an entity."""
+        types = tuple(self.relation_types) if self.relation_types else None
+        query = super().to_query(config)
+        return replace(query, entity=self.entity, depth=self.depth, relation_types=types)
+
+
+class EntityArguments(TraversalArguments, SearchArguments):
+    """An entity and what is searched for; of mode entity the `query` may be its name."""
+
+
+class RelatedArguments(TraversalArguments, PageArguments):
+    """What a fact or an entity is linked with."""
+
+    id: FactId = ""
+
+    def to_query(self, config: Config) -> FactQuery:
+        """The question about a fact or an entity."""
+        return replace(super().to_query(config), id=self.id)
+
+
+class PathArguments(TraversalArguments, FactArguments):
+    """How one entity is related to another."""
+
+    related_to: Annotated[str, Field(description="where to")] = ""
+
+    def to_query(self, config: Config) -> FactQuery:
+        """The question from where to where."""
+        return replace(super().to_query(config), related_to=self.related_to)
+
+
+class HistoryArguments(PageArguments):
+    """Every version of a fact."""
+
+    id: FactId = ""
+
+    def to_query(self, config: Config) -> FactQuery:
+        """The question about a fact."""
+        return replace(super().to_query(config), id=self.id)
+
+
+# All but types, which answers no facts.
+_MODES: Mapping[QueryMode, type[FactArguments]] = {
+    "hybrid": SearchArguments,
+    "recent": SearchArguments,
+    "important": SearchArguments,
+    "typed": SearchArguments,
+    "entity": EntityArguments,
+    "related": RelatedArguments,
+    "path": PathArguments,
+    "timeline": EntityArguments,
+    "history": HistoryArguments,
+}
 
 
 class GraphReadingTools:
-    """The functions behind the tools; their docstrings are what a model reads."""
+    """What the tools do; the docstring of recall is what a model reads."""
 
     def __init__(self, app: App) -> None:
         self._app, self._config = app, app.config
@@ -72,122 +214,69 @@ class GraphReadingTools:
         include_related: IncludeRelated = True,
         cursor: Cursor = "",
         database: DatabaseName = "",
-    ) -> Recalled:
+    ) -> RecallAnswer:
         """Recall facts, preferences, decisions… that answer a question, true now or as_of then.
 
         Nothing relevant gives an empty list.
         """
-        asked = GraphQuery(
+        fact_query = FactQuery(
             mode=mode,
             query=query,
-            wanted=MemoryFilter(memory_type=memory_type),
-            instants=Instants(as_of=self._instant("as_of", as_of)),
+            filter=FactFilter(memory_type=memory_type),
+            instants=Instants(as_of=instant(self._config, "as_of", as_of)),
             limit=max_results,
             max_tokens=max_tokens,
             include_related=include_related,
             cursor=cursor,
         )
-        session = self._app.session(caller.agent, database or None)
-        answer = await self._app.search.facts(session, asked)
-        return recalled(answer, with_related=include_related)
+        answer = await self._recall(self._app.session(caller.agent, database or None), fact_query)
+        return to_recall_answer(answer, with_related=include_related)
 
-    async def memory_graph_query(
-        self,
-        caller: Caller,
-        mode: ModeName = "hybrid",
-        query: QueryText = "",
-        id: MemoryId = "",
-        entity: EntityName = "",
-        related_to: RelatedTo = "",
-        memory_type: TypeName = None,
-        as_of: AsOf = "",
-        known_at: KnownAt = "",
-        depth: Depth = None,
-        relation_types: RelationTypes = None,
-        min_importance: Share = None,
-        min_confidence: Share = None,
-        source: SourceName = "",
-        since: When = "",
-        until: When = "",
-        happens_after: Happens = "",
-        happens_before: Happens = "",
-        tags: Tags = None,
-        sort_by: Sort = None,
-        detail: DetailName = "summary",
-        max_tokens: MaxTokens = None,
-        include_related: IncludeRelated = True,
-        max_results: SameAsLimit = None,
-        limit: MaxResults = 20,
-        cursor: Cursor = "",
-        database: DatabaseName = "",
-    ) -> Queried:
-        """Look memories up. entity: what is known of one; related: what id or entity is linked
-        with; path: from entity to related_to; timeline: past facts too; history: all versions of
-        id; types: counts.
-        """
-        wanted = MemoryFilter(
-            memory_type=memory_type,
-            min_importance=min_importance,
-            min_confidence=min_confidence,
-            source=source or None,
-            tags=tuple(tags) if tags else None,
-        )
-        asked = GraphQuery(
-            mode=mode,
-            query=query,
-            id=id,
-            entity=entity,
-            related_to=related_to,
-            depth=depth,
-            relation_types=_selected(relation_types),
-            instants=self._instants(as_of, known_at),
-            wanted=self._within(wanted, since, until, happens_after, happens_before),
-            sort_by=sort_by,
-            limit=max_results or limit,
-            max_tokens=max_tokens,
-            include_related=include_related,
-            cursor=cursor,
-        )
-        session = self._app.session(caller.agent, database or None)
-        answer = await self._app.search.facts(session, asked)
-        return queried(answer, detail, with_related=include_related)
-
-    def _instants(self, as_of: str, known_at: str) -> Instants:
-        return Instants(self._instant("as_of", as_of), self._instant("known_at", known_at))
-
-    def _within(
-        self, wanted: MemoryFilter, since: str, until: str, after: str, before: str
-    ) -> MemoryFilter:
-        """The filter, bounded by instants."""
-        return replace(
-            wanted,
-            since=self._instant("since", since),
-            until=self._instant("until", until, day_end=True),
-            happens_after=self._instant("happens_after", after),
-            happens_before=self._instant("happens_before", before),
+    def query_modes(self) -> Actions:
+        """All modes of memory_graph_query, as a model reads them."""
+        return Actions.of(
+            [
+                *(
+                    Action.of(mode, arguments, "read", partial(self.query, mode))
+                    for mode, arguments in _MODES.items()
+                ),
+                Action.of("types", QueryArguments, "read", self.count_types),
+            ],
+            Selector("mode", "What to list", default="hybrid"),
         )
 
-    def _instant(self, parameter: str, text: str, *, day_end: bool = False) -> datetime | None:
-        return instant(self._config, parameter, text, day_end=day_end)
+    async def query(
+        self, mode: QueryMode, session: Session, arguments: FactArguments
+    ) -> QueryAnswer:
+        """The facts that a mode lists."""
+        query = replace(arguments.to_query(self._config), mode=mode)
+        answer = await self._recall(session, query)
+        return to_query_answer(answer, arguments.detail, with_related=arguments.include_related)
 
+    async def count_types(self, session: Session, arguments: QueryArguments) -> QueryAnswer:
+        """How many facts of each type there are."""
+        query = replace(arguments.to_query(self._config), mode="types")
+        answer = await self._recall(session, query)
+        return to_query_answer(answer, "summary", with_related=False)
 
-def _selected(relation_types: Sequence[str] | None) -> tuple[str, ...] | None:
-    """The relations to follow; an empty selection selects nothing, so it is a mistake."""
-    if relation_types is None:
-        return None
-    if not relation_types:
-        raise InvalidInput("relation_types", "is empty; leave it out to follow all")
-    return tuple(relation_types)
+    async def _recall(self, session: Session, query: FactQuery) -> FactAnswer:
+        return await self._app.search.facts(session, query)
 
 
 def graph_reading_tools(app: App) -> Sequence[MemoryTool]:
     """memory_graph_recall and memory_graph_query."""
-    functions, caller = GraphReadingTools(app), partial(caller_of, app)
+    tools, caller = GraphReadingTools(app), partial(caller_of, app)
     return [
         MemoryTool.of(
-            functions.memory_graph_recall, caller, title="Recall memories", annotations=READS
+            tools.memory_graph_recall, caller, title="Recall memories", annotations=READS
         ),
-        MemoryTool.of(
-            functions.memory_graph_query, caller, title="Query memories", annotations=READS
+        action_tool(
+            tools.query_modes(),
+            caller,
+            app.session,
+            name="memory_graph_query",
+            title="Query memories",
+            description=_DESCRIPTION,
+            annotations=READS,
         ),
     ]

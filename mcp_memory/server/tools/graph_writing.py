@@ -1,17 +1,18 @@
-"""The tools that write memories: store, update, forget."""
+"""The tools that write facts: store, update, forget."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field, JsonValue, WithJsonSchema
+from pydantic import AwareDatetime, Field, JsonValue, WithJsonSchema, field_validator
 
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
-from mcp_memory.graph.models import MemoryType, Never, StoreMemory, UpdateMemory
+from mcp_memory.graph.models import EntityCandidate, FactChange, FactType, Never, NewFact
 from mcp_memory.server.caller import Caller, caller_of
 from mcp_memory.server.instants import instant
-from mcp_memory.server.parameters import DatabaseName, IdempotencyKey
+from mcp_memory.server.parameters import EMPTIED_BY_NONE, DatabaseName, IdempotencyKey
 from mcp_memory.server.tools import graph_parts as parts
 from mcp_memory.server.toolset import ADDS, REMOVES, Answer, MemoryTool
 
@@ -19,9 +20,9 @@ _JsonList = list[JsonValue]
 
 # The choices stand in the tool that stores; here they would cost every client their length again.
 AnyType = Annotated[
-    Annotated[MemoryType, WithJsonSchema({"type": "string"})] | None, Field(description="Kind")
+    Annotated[FactType, WithJsonSchema({"type": "string"})] | None, Field(description="Kind")
 ]
-Kind = Annotated[MemoryType, Field(description="Kind")]
+Kind = Annotated[FactType, Field(description="Kind")]
 Content = Annotated[str, Field(description="One fact, in words that stand alone")]
 Share = Annotated[float | None, Field(ge=0, le=1, description="0 to 1")]
 Reasoning = Annotated[str | None, Field(description="Why it holds")]
@@ -41,6 +42,7 @@ Associations = Annotated[
 ]
 LikeStore = Annotated[
     Annotated[_JsonList, WithJsonSchema(parts.LIKE_STORE_SCHEMA)] | None,
+    EMPTIED_BY_NONE,
     Field(description="As stored"),
 ]
 NewSource = Annotated[str | None, Field(description="Where from")]
@@ -56,6 +58,8 @@ ExpiresAt = Annotated[str, Field(description="Then gone")]
 MessageIds = Annotated[list[str] | None, Field(description="Learnt from")]
 Supersedes = Annotated[str, Field(description="Memory that is no longer so")]
 Tags = Annotated[list[str] | None, Field(description="Labels")]
+NewMessageIds = Annotated[MessageIds, EMPTIED_BY_NONE]
+NewTags = Annotated[Tags, EMPTIED_BY_NONE]
 Reason = Annotated[str, Field(description="Why")]
 Shared = Annotated[bool, Field(description="Every agent may read it")]
 MemoryId = Annotated[str, Field(description="Such as m42")]
@@ -63,44 +67,46 @@ Undo = Annotated[bool, Field(description="Bring it back")]
 Purge = Annotated[bool, Field(description="Remove every trace for good")]
 
 
-class CandidateAnswer(Answer):
-    """An entity that may be the same."""
-
-    id: str
-    name: str
-    score: float
-
-
-class EntityAnswer(Answer):
-    """An entity that the memory speaks of."""
+class ResolutionAnswer(Answer):
+    """An entity that the fact speaks of; candidates only where there are any."""
 
     id: str
     name: str
     created: bool
-    candidates: list[CandidateAnswer] | None
+    candidates: list[EntityCandidate] | None
+
+    @field_validator("candidates")
+    @classmethod
+    def _without_none(cls, candidates: list[EntityCandidate]) -> list[EntityCandidate] | None:
+        return candidates or None
 
 
 class SimilarAnswer(Answer):
-    """An older memory that may say the same, or that a relation contradicts."""
+    """An older fact that may say the same, or that a relation contradicts."""
 
     id: str
     content: str
     score: float
     contradicts: str | None
 
+    @field_validator("contradicts")
+    @classmethod
+    def _without_empty(cls, relation: str) -> str | None:
+        return relation or None
 
-class StoredAnswer(Answer):
-    """A memory that is stored."""
+
+class StoreAnswer(Answer):
+    """A fact that is stored."""
 
     id: str
     memory_type: str
     version: int
-    entities: list[EntityAnswer]
+    entities: list[ResolutionAnswer]
     similar: list[SimilarAnswer]
     repeated: bool
 
 
-class UpdatedAnswer(Answer):
+class UpdateAnswer(Answer):
     """A change."""
 
     id: str
@@ -108,8 +114,8 @@ class UpdatedAnswer(Answer):
     changed: list[str]
 
 
-class ForgottenAnswer(Answer):
-    """What became of a memory."""
+class ForgetAnswer(Answer):
+    """What became of a fact."""
 
     id: str
     forgotten_at: AwareDatetime | None
@@ -145,22 +151,22 @@ class GraphWritingTools:
         shared: Shared = False,
         idempotency_key: IdempotencyKey = "",
         database: DatabaseName = "",
-    ) -> StoredAnswer:
+    ) -> StoreAnswer:
         """Remember one fact, preference, decision…, whom it is about and when it is so.
 
         similar lists older memories: if one says the same or is contradicted, update or supersede
         it.
         """
-        memory = StoreMemory(
+        fact = NewFact(
             content=content,
             memory_type=memory_type,
             reasoning=reasoning or "",
             importance=importance,
             confidence=1.0 if confidence is None else confidence,
             source=source or "",
-            entities=parts.named_entities(entities or []),
-            relations=parts.named_relations(self._app.config, relations or []),
-            associations=parts.associations_of(associations or []),
+            entities=parts.read_entities(entities or []),
+            relations=parts.read_relations(self._app.config, relations or []),
+            associations=parts.read_associations(associations or []),
             occurred_at=instant(self._app.config, "occurred_at", occurred_at),
             valid_from=instant(self._app.config, "valid_from", valid_from),
             valid_until=instant(self._app.config, "valid_until", valid_until),
@@ -171,8 +177,8 @@ class GraphWritingTools:
             shared=shared,
             idempotency_key=idempotency_key,
         )
-        stored = await self._app.graph.store(caller.agent, memory, database=database or None)
-        return _stored(StoredAnswer.of(stored))
+        result = await self._app.graph.store(self._app.session(caller.agent, database), fact)
+        return StoreAnswer.of(result)
 
     async def memory_graph_update(
         self,
@@ -191,20 +197,21 @@ class GraphWritingTools:
         valid_from: ChangeFrom = "",
         valid_until: NewEnd = "",
         expires_at: NewEnd = "",
-        message_ids: MessageIds = None,
+        message_ids: NewMessageIds = None,
         supersedes: Supersedes = "",
-        tags: Tags = None,
+        tags: NewTags = None,
         shared: NewShared = None,
         reason: Reason = "",
         idempotency_key: IdempotencyKey = "",
         database: DatabaseName = "",
-    ) -> UpdatedAnswer:
-        """Change a memory; parameters as in memory_graph_store, a list replaces the one before.
+    ) -> UpdateAnswer:
+        """Change a memory; parameters as in memory_graph_store, a list replaces the one before,
+        ["none"] empties it.
 
         The older version stays readable by as_of and history.
         """
         config = self._app.config
-        request = UpdateMemory(
+        change = FactChange(
             id=id,
             content=content,
             memory_type=memory_type,
@@ -212,9 +219,9 @@ class GraphWritingTools:
             importance=importance,
             confidence=confidence,
             source=source,
-            entities=None if entities is None else parts.named_entities(entities),
-            relations=None if relations is None else parts.named_relations(config, relations),
-            associations=None if associations is None else parts.associations_of(associations),
+            entities=None if entities is None else parts.read_entities(entities),
+            relations=None if relations is None else parts.read_relations(config, relations),
+            associations=None if associations is None else parts.read_associations(associations),
             occurred_at=instant(config, "occurred_at", occurred_at),
             valid_from=instant(config, "valid_from", valid_from),
             valid_until=self._end("valid_until", valid_until),
@@ -226,8 +233,9 @@ class GraphWritingTools:
             reason=reason,
             idempotency_key=idempotency_key,
         )
-        updated = await self._app.graph.update(caller.agent, request, database=database or None)
-        return UpdatedAnswer.of(updated)
+        session = self._app.session(caller.agent, database)
+        result = await self._app.graph.update(session, change)
+        return UpdateAnswer.of(result)
 
     async def memory_graph_forget(
         self,
@@ -237,43 +245,28 @@ class GraphWritingTools:
         undo: Undo = False,
         purge: Purge = False,
         database: DatabaseName = "",
-    ) -> ForgottenAnswer:
+    ) -> ForgetAnswer:
         """Forget a memory everywhere; undo brings it back for a while.
 
         What is merely no longer so: update or supersede it instead.
         """
         if undo and purge:
             raise InvalidInput("undo", "cannot go with purge; choose one")
-        forgetting = self._app.forgetting
+        forgetting, session = self._app.forgetting, self._app.session(caller.agent, database)
         if undo:
-            done = await forgetting.restore(caller.agent, id, database=database or None)
+            result = await forgetting.restore(session, id)
         elif purge:
-            done = await forgetting.purge(caller.agent, id, database=database or None)
+            result = await forgetting.purge(session, id)
         else:
-            done = await forgetting.forget(
-                caller.agent, id, reason=reason, database=database or None
-            )
-        answer = ForgottenAnswer.of(done)
+            result = await forgetting.forget(session, id, reason=reason)
+        answer = ForgetAnswer.of(result)
         only = {"restored": answer.restored or None, "purged": answer.purged or None}
         return answer.model_copy(update=only)
 
-    def _end(self, parameter: str, text: str) -> "AwareDatetime | Never | None":
+    def _end(self, parameter: str, text: str) -> datetime | Never | None:
         if text.strip().lower() == "never":
             return "never"
         return instant(self._app.config, parameter, text)
-
-
-def _stored(answer: StoredAnswer) -> StoredAnswer:
-    """The answer without what says nothing."""
-    entities = [
-        each if each.candidates else each.model_copy(update={"candidates": None})
-        for each in answer.entities
-    ]
-    similar = [
-        each if each.contradicts else each.model_copy(update={"contradicts": None})
-        for each in answer.similar
-    ]
-    return answer.model_copy(update={"entities": entities, "similar": similar})
 
 
 def graph_writing_tools(app: App) -> Sequence[MemoryTool]:

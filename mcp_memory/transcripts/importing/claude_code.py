@@ -16,81 +16,61 @@ from mcp_memory.transcripts.importing.documents import (
     text_at,
     text_of,
 )
-from mcp_memory.transcripts.importing.reading import Entry, Reading
+from mcp_memory.transcripts.importing.reading import Entry, FileState, ToolUse
 from mcp_memory.transcripts.models import NewMessage, Role
 
 SOURCE = "claude-code"
 
 
-def entries(document: Document, reading: Reading) -> Iterator[Entry]:
+def entries(document: Document, state: FileState) -> Iterator[Entry]:
     """What was said in the event, what was asked of tools, and what they answered."""
     role = document.get("type")
-    said_here = role in ("user", "assistant") and not document.get("isMeta")
-    if not said_here or document.get("isCompactSummary"):
+    is_speech = role in ("user", "assistant") and not document.get("isMeta")
+    if not is_speech or document.get("isCompactSummary"):
         return
-    session_id = text_at(document, "sessionId") or reading.session_id
+    session_id = text_at(document, "sessionId") or state.session_id
     content = object_at(document, "message").get("content")
     if words := text_of(content):
         speaker: Role = "user" if role == "user" else "assistant"
-        yield Entry(session_id, SOURCE, _said(document, speaker, words, reading))
-    for place, block in enumerate(blocks_of(content)):
+        yield Entry(session_id, SOURCE, _speech(document, speaker, words, state))
+    for index, block in enumerate(blocks_of(content)):
         match block.get("type"):
             case "tool_use":
-                message = _call(document, block, place, reading)
+                use = _call(block, state)
             case "tool_result":
-                message = _result(document, block, place, reading)
+                use = _result(block, state)
             case _:
                 continue
-        yield Entry(session_id, SOURCE, message)
+        message_id = f"{text_at(document, 'uuid') or state.line_id}:{index}"
+        yield Entry(session_id, SOURCE, use.message(message_id, instant_at(document, "timestamp")))
 
 
-def _said(document: Document, role: Role, words: str, reading: Reading) -> NewMessage:
+def _speech(document: Document, role: Role, words: str, state: FileState) -> NewMessage:
     is_aside = bool(document.get("isSidechain"))
     return NewMessage(
         role="tool" if is_aside else role,
         content=words,
-        id=text_at(document, "uuid") or reading.line_id,
+        id=text_at(document, "uuid") or state.line_id,
         speaker="subagent" if is_aside else "",
         created_at=instant_at(document, "timestamp"),
-        metadata=_place(document),
+        metadata=_workplace(document),
     )
 
 
-def _place(document: Document) -> dict[str, object]:
+def _workplace(document: Document) -> dict[str, object]:
     """Where the agent worked: what searches can be anchored by."""
-    places = {"cwd": text_at(document, "cwd"), "branch": text_at(document, "gitBranch")}
-    return {name: value for name, value in places.items() if value}
+    facts = {"cwd": text_at(document, "cwd"), "branch": text_at(document, "gitBranch")}
+    return {name: value for name, value in facts.items() if value}
 
 
-def _call(document: Document, block: Document, place: int, reading: Reading) -> NewMessage:
+def _call(block: Document, state: FileState) -> ToolUse:
     tool, call_id = text_at(block, "name"), text_at(block, "id")
-    reading.called(call_id, tool)
+    state.remember_call(call_id, tool)
     arguments = json.dumps(block.get("input"), ensure_ascii=False)
-    return _of_tool(document, place, reading, f"{tool} {arguments}", tool, call_id, "call")
+    return ToolUse(tool, call_id, "call", f"{tool} {arguments}")
 
 
-def _result(document: Document, block: Document, place: int, reading: Reading) -> NewMessage:
+def _result(block: Document, state: FileState) -> ToolUse:
     call_id = text_at(block, "tool_use_id")
-    tool = reading.answered(call_id)
-    words = text_of(block.get("content"))
-    return _of_tool(document, place, reading, words, tool, call_id, "result")
-
-
-def _of_tool(
-    document: Document,
-    place: int,
-    reading: Reading,
-    words: str,
-    tool: str,
-    call_id: str,
-    kind: str,
-) -> NewMessage:
-    event_id = text_at(document, "uuid") or reading.line_id
-    return NewMessage(
-        role="tool",
-        content=words,
-        id=f"{event_id}:{place}",
-        speaker=tool,
-        created_at=instant_at(document, "timestamp"),
-        metadata={"tool": tool, "call_id": call_id, "kind": kind},
-    )
+    tool = state.take_call(call_id)
+    return ToolUse(tool, call_id, "result", text_of(block.get("content")))

@@ -5,12 +5,12 @@ from typing import Literal, get_args
 
 from mcp_memory.transcripts.importing import claude_code, jsonl, openclaw
 from mcp_memory.transcripts.importing.documents import Document, object_at, text_at
-from mcp_memory.transcripts.importing.reading import Entry, Reading
+from mcp_memory.transcripts.importing.reading import Entry, FileState
 
 FormatName = Literal["jsonl", "openclaw", "claude-code"]
 FORMATS: tuple[FormatName, ...] = get_args(FormatName)
 
-_READERS: dict[str, Callable[[Document, Reading], Iterator[Entry]]] = {
+_READERS: dict[str, Callable[[Document, FileState], Iterator[Entry]]] = {
     "jsonl": jsonl.entries,
     "openclaw": openclaw.entries,
     "claude-code": claude_code.entries,
@@ -27,7 +27,7 @@ _CLAUDE_TYPES = {
 }
 
 
-def recognized(document: Document) -> FormatName | None:
+def recognize(document: Document) -> FormatName | None:
     """The format that a line is of; None when it does not tell."""
     kind = text_at(document, "type")
     if kind == "session" and "version" in document:
@@ -41,6 +41,6 @@ def recognized(document: Document) -> FormatName | None:
     return None
 
 
-def entries(document: Document, reading: Reading) -> Iterator[Entry]:
+def read_entries(document: Document, state: FileState) -> Iterator[Entry]:
     """The messages that a line of the file holds."""
-    return _READERS[reading.format](document, reading)
+    return _READERS[state.format](document, state)

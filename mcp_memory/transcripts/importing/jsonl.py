@@ -11,28 +11,28 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from mcp_memory.errors import InvalidInput
-from mcp_memory.text.dates import parse_instant
+from mcp_memory.text.times.arguments import parse_instant
 from mcp_memory.transcripts.importing.documents import Document, instant_of, object_at
 from mcp_memory.transcripts.importing.documents import text_of as words_of
-from mcp_memory.transcripts.importing.reading import Entry, Reading
+from mcp_memory.transcripts.importing.reading import Entry, FileState
 from mcp_memory.transcripts.models import ROLES, NewMessage, Role
 
 SOURCE = "import"
 
 
-def entries(document: Document, reading: Reading) -> Iterator[Entry]:
+def entries(document: Document, state: FileState) -> Iterator[Entry]:
     """The one message of the line; `InvalidInput` when it is none."""
     if "content" not in document:
         raise InvalidInput("content", "is missing")
     message = NewMessage(
         role=_role(document),
         content=words_of(document.get("content")),
-        id=_text(document, "id") or reading.line_id,
+        id=_text(document, "id") or state.line_id,
         speaker=_text(document, "speaker"),
-        created_at=_created_at(document, reading),
+        created_at=_created_at(document, state),
         metadata=_metadata(document),
     )
-    session_id = _text(document, "session_id") or reading.session_id
+    session_id = _text(document, "session_id") or state.session_id
     yield Entry(session_id, _text(document, "source") or SOURCE, message)
 
 
@@ -56,13 +56,13 @@ def _text(document: Document, name: str) -> str:
             raise InvalidInput(name, "use text")
 
 
-def _created_at(document: Document, reading: Reading) -> datetime | None:
+def _created_at(document: Document, state: FileState) -> datetime | None:
     """When it was said; `InvalidInput` for what is no date, which must not become today."""
     value = document.get("created_at")
     if value is None or value == "":
         return None
     if isinstance(value, str):
-        return parse_instant("created_at", value, now=datetime.now(UTC), zone=reading.zone)
+        return parse_instant("created_at", value, now=datetime.now(UTC), zone=state.zone)
     if (instant := instant_of(value)) is None:
         raise InvalidInput("created_at", "use an ISO date, or milliseconds since 1970")
     return instant

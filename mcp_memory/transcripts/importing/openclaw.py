@@ -16,76 +16,51 @@ from mcp_memory.transcripts.importing.documents import (
     text_at,
     text_of,
 )
-from mcp_memory.transcripts.importing.reading import Entry, Reading
+from mcp_memory.transcripts.importing.reading import Entry, FileState, ToolUse
 from mcp_memory.transcripts.models import NewMessage
 
 SOURCE = "openclaw"
 
 
-def entries(document: Document, reading: Reading) -> Iterator[Entry]:
+def entries(document: Document, state: FileState) -> Iterator[Entry]:
     """What was said in the entry, what was asked of tools, or what one answered."""
     match document.get("type"):
         case "session":
-            reading.session_id = text_at(document, "id") or reading.session_id
+            state.session_id = text_at(document, "id") or state.session_id
         case "message":
             message = object_at(document, "message")
-            for each in _messages(document, message, reading):
-                yield Entry(reading.session_id, SOURCE, each)
+            for part in _messages(document, message, state):
+                yield Entry(state.session_id, SOURCE, part)
         case _:
             return
 
 
-def _messages(document: Document, message: Document, reading: Reading) -> Iterator[NewMessage]:
+def _messages(document: Document, message: Document, state: FileState) -> Iterator[NewMessage]:
+    entry_id = text_at(document, "id") or state.line_id
+    at = instant_at(document, "timestamp") or instant_at(message, "timestamp")
     words = text_of(message.get("content"))
     match message.get("role"):
         case "user" if words:
-            yield _said(document, message, NewMessage("user", words), reading)
+            yield NewMessage("user", words, entry_id, created_at=at)
         case "assistant":
             if words:
-                yield _said(document, message, NewMessage("assistant", words), reading)
-            yield from _calls(document, message, reading)
+                yield NewMessage("assistant", words, entry_id, created_at=at)
+            for index, call in _calls(message):
+                yield call.message(f"{entry_id}:{index}", at)
         case "toolResult":
             tool, call_id = text_at(message, "toolName"), text_at(message, "toolCallId")
-            yield _of_tool(document, message, reading, words, (tool, call_id, "result"), "")
+            yield ToolUse(tool, call_id, "result", words).message(entry_id, at)
         case "bashExecution":
-            words = f"{text_at(message, 'command')}\n{text_at(message, 'output')}"
-            yield _of_tool(document, message, reading, words, ("bash", "", "result"), "")
+            text = f"{text_at(message, 'command')}\n{text_at(message, 'output')}"
+            yield ToolUse("bash", "", "result", text).message(entry_id, at)
         case _:
             return
 
 
-def _said(document: Document, message: Document, said: NewMessage, reading: Reading) -> NewMessage:
-    return NewMessage(
-        role=said.role,
-        content=said.content,
-        id=text_at(document, "id") or reading.line_id,
-        created_at=instant_at(document, "timestamp") or instant_at(message, "timestamp"),
-    )
-
-
-def _calls(document: Document, message: Document, reading: Reading) -> Iterator[NewMessage]:
-    for place, block in enumerate(blocks_of(message.get("content"))):
+def _calls(message: Document) -> Iterator[tuple[int, ToolUse]]:
+    """The calls among the blocks of a message, each with its index there."""
+    for index, block in enumerate(blocks_of(message.get("content"))):
         if block.get("type") == "toolCall":
-            tool, call_id = text_at(block, "name"), text_at(block, "id")
+            tool = text_at(block, "name")
             arguments = json.dumps(block.get("arguments"), ensure_ascii=False)
-            call = (tool, call_id, "call")
-            yield _of_tool(document, message, reading, f"{tool} {arguments}", call, f":{place}")
-
-
-def _of_tool(
-    document: Document,
-    message: Document,
-    reading: Reading,
-    words: str,
-    call: tuple[str, str, str],
-    suffix: str,
-) -> NewMessage:
-    tool, call_id, kind = call
-    return NewMessage(
-        role="tool",
-        content=words,
-        id=(text_at(document, "id") or reading.line_id) + suffix,
-        speaker=tool,
-        created_at=instant_at(document, "timestamp") or instant_at(message, "timestamp"),
-        metadata={"tool": tool, "call_id": call_id, "kind": kind},
-    )
+            yield index, ToolUse(tool, text_at(block, "id"), "call", f"{tool} {arguments}")

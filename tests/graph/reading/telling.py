@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import cast
 
 from mcp_memory.app import App
-from mcp_memory.graph.models import NamedEntity, NamedRelation, StoreMemory, UpdateMemory
-from mcp_memory.graph.reading.models import GraphAnswer, GraphQuery, Instants, MemoryFilter
+from mcp_memory.graph.models import EntityReference, FactChange, NewFact, RelationReference
+from mcp_memory.graph.reading.models import FactAnswer, FactFilter, FactQuery, Instants
 from mcp_memory.search.kinds import SearchAnswer, SearchRequest
 
 
@@ -17,44 +17,46 @@ def day(number: int, month: int = 1, year: int = 2026) -> datetime:
 
 async def tell(app: App, content: str, agent: str = "alice", /, **fields: object) -> str:
     """Store a memory; `entities` are names, `relations` triples. Its id comes back."""
-    named = cast("Sequence[str | NamedEntity]", fields.pop("entities", ()))
-    stated = cast("Sequence[tuple[str, str, str] | NamedRelation]", fields.pop("relations", ()))
-    memory = StoreMemory(
+    named = cast("Sequence[str | EntityReference]", fields.pop("entities", ()))
+    stated = cast("Sequence[tuple[str, str, str] | RelationReference]", fields.pop("relations", ()))
+    memory = NewFact(
         content,
         entities=tuple(
-            each if isinstance(each, NamedEntity) else NamedEntity(each, "person") for each in named
+            each if isinstance(each, EntityReference) else EntityReference(each, "person")
+            for each in named
         ),
         relations=tuple(
-            each if isinstance(each, NamedRelation) else NamedRelation(*each) for each in stated
+            each if isinstance(each, RelationReference) else RelationReference(*each)
+            for each in stated
         ),
         **fields,  # pyright: ignore[reportArgumentType]  # its fields are given by name
     )
-    return (await app.graph.store(agent, memory)).id
+    return (await app.graph.store(app.session(agent), memory)).id
 
 
 async def change(app: App, id: str, agent: str = "alice", /, **fields: object) -> None:
     """Update a memory."""
-    await app.graph.update(agent, UpdateMemory(id, **fields))  # pyright: ignore[reportArgumentType]  # its fields are given by name
+    await app.graph.update(app.session(agent), FactChange(id, **fields))  # pyright: ignore[reportArgumentType]  # its fields are given by name
 
 
-async def ask(app: App, agent: str = "alice", /, **fields: object) -> GraphAnswer:
+async def ask(app: App, agent: str = "alice", /, **fields: object) -> FactAnswer:
     """A question to the graph; what narrows it and its instants are given among its fields."""
-    wanted = {name: fields.pop(name) for name in MemoryFilter.__slots__ if name in fields}
+    wanted = {name: fields.pop(name) for name in FactFilter.__slots__ if name in fields}
     instants = {name: fields.pop(name) for name in Instants.__slots__ if name in fields}
-    asked = GraphQuery(
-        wanted=MemoryFilter(**wanted),  # pyright: ignore[reportArgumentType]  # its fields are given by name
+    asked = FactQuery(
+        filter=FactFilter(**wanted),  # pyright: ignore[reportArgumentType]  # its fields are given by name
         instants=Instants(**instants),  # pyright: ignore[reportArgumentType]  # its fields are given by name
         **fields,  # pyright: ignore[reportArgumentType]  # its fields are given by name
     )
     return await app.search.facts(app.session(agent), asked)
 
 
-def contents(answer: GraphAnswer) -> list[str]:
+def contents(answer: FactAnswer) -> list[str]:
     """What the memories say, in order."""
-    return [each.held.content for each in answer.memories]
+    return [each.version.content for each in answer.matches]
 
 
-def steps(answer: GraphAnswer) -> list[tuple[str, str, str]]:
+def steps(answer: FactAnswer) -> list[tuple[str, str, str]]:
     """The path of an answer."""
     return [(each.source, each.relation, each.target) for each in answer.path or ()]
 

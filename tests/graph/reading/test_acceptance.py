@@ -7,7 +7,7 @@ import pytest
 from mcp_memory.app import App
 from mcp_memory.db.connection import Connection
 from mcp_memory.documents.models import WriteDocument
-from mcp_memory.graph.models import NamedEntity, NamedRelation
+from mcp_memory.graph.models import EntityReference, RelationReference
 from tests.documents.looking import change as change_rows
 from tests.documents.looking import until_embedded
 from tests.graph.reading.telling import ask, change, contents, day, search, steps, tell, texts
@@ -48,21 +48,21 @@ sixteen seventeen eighteen nineteen
 
 async def test_each_instant_has_its_version_in_recall_query_path_and_search(app: App) -> None:
     await change_rows(app, FEWER)
-    ben = NamedEntity("Ben", "person")
+    ben = EntityReference("Ben", "person")
     id = await tell(
         app, "Ben works at firm zero.", valid_from=day(1), shared=True, entities=[ben],
         relations=[("Ben", "works_at", "Firm0")],
     )  # fmt: skip
-    known = [(await ask(app, mode="history", id=id)).memories[0].held.recorded_at]
+    known = [(await ask(app, mode="history", id=id)).matches[0].version.recorded_at]
     for number in range(1, UPDATES):
         await change(
             app,
             id,
             content=f"Ben works at firm {WORDS[number]}.",
             valid_from=day(1) + timedelta(days=number),
-            relations=(NamedRelation("Ben", "works_at", f"Firm{number}"),),
+            relations=(RelationReference("Ben", "works_at", f"Firm{number}"),),
         )
-        known.append((await ask(app, mode="history", id=id)).memories[0].held.recorded_at)
+        known.append((await ask(app, mode="history", id=id)).matches[0].version.recorded_at)
 
     for agent in ("alice", "bob"):
         for number in range(UPDATES):
@@ -90,7 +90,7 @@ async def test_each_instant_has_its_version_in_recall_query_path_and_search(app:
         late = day(1) + timedelta(days=400)
         then = await ask(app, mode="entity", entity="Ben", as_of=late, known_at=known[number])
         assert contents(then) == [f"Ben works at firm {WORDS[number]}."]
-    assert len((await ask(app, mode="history", id=id, limit=50)).memories) == UPDATES
+    assert len((await ask(app, mode="history", id=id, limit=50)).matches) == UPDATES
 
 
 LONG_AGO = "UPDATE memory_versions SET occurred_at = '2020-01-01' WHERE memory_id IN (20, 40, 80)"
@@ -102,7 +102,7 @@ async def test_a_page_is_full_though_hardly_any_of_what_is_relevant_is_as_wanted
 
     found = await ask(app, query="company employs somebody", happens_before=day(1, 1, 2021))
 
-    assert {f"m{each.held.memory_id}" for each in found.memories} == {"m20", "m40", "m80"}
+    assert {f"m{each.version.memory_id}" for each in found.matches} == {"m20", "m40", "m80"}
 
 
 async def test_of_what_is_relevant_every_page_is_shown_until_there_is_no_more(app: App) -> None:

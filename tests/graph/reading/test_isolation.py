@@ -5,12 +5,12 @@ from dataclasses import asdict
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.errors import EntityNotFound, MemoryNotFound
-from mcp_memory.graph.models import Association, NamedEntity
+from mcp_memory.errors import EntityNotFound, FactNotFound
+from mcp_memory.graph.models import Association, EntityReference
 from tests.db.everything import all_rows_of_every_table
 from tests.graph.reading.telling import ask, change, contents, search, steps, tell, texts
 
-BEN = NamedEntity("Ben", "person", ("Benny",))
+BEN = EntityReference("Ben", "person", ("Benny",))
 
 
 async def test_no_way_of_reading_leads_to_what_another_keeps_private(app: App) -> None:
@@ -39,7 +39,7 @@ async def test_no_way_of_reading_leads_to_what_another_keeps_private(app: App) -
         {"mode": "types"},
     ):
         found = await ask(app, "bob", include_related=True, **fields)
-        told = str([asdict(each) for each in found.memories]) + str(found.relations)
+        told = str([asdict(each) for each in found.matches]) + str(found.relations)
         for word in ("secret", "Ben", "Cellar", "hides"):
             assert word not in told, fields
         assert found.types in (None, {"fact": 1})
@@ -51,9 +51,9 @@ async def test_anothers_private_id_answers_like_an_unknown_one(app: App, mode: s
     secret = await tell(app, "marmalade secret")
 
     for id in (secret, "m4711"):
-        with pytest.raises(MemoryNotFound) as caught:
+        with pytest.raises(FactNotFound) as caught:
             await ask(app, "bob", mode=mode, id=id)
-        assert str(caught.value).replace(id, "") == str(MemoryNotFound("")).replace("''", "''")
+        assert str(caught.value).replace(id, "") == str(FactNotFound("")).replace("''", "''")
 
 
 async def test_anothers_private_entity_answers_like_an_unknown_one(app: App) -> None:
@@ -82,7 +82,7 @@ async def test_a_path_leads_over_what_is_shared_and_over_nothing_else(app: App) 
     await tell(app, "one", "bob", relations=[("Zoe", "knows", "Ben")])
     await tell(app, "two", shared=True, relations=[("Ben", "works_at", "Acme")])
     await tell(app, "three", relations=[("Acme", "owes", "Bank")])
-    await tell(app, "bank", "bob", entities=[NamedEntity("Bank", "unknown")])
+    await tell(app, "bank", "bob", entities=[EntityReference("Bank", "unknown")])
 
     open_way = await ask(app, "bob", mode="path", entity="Zoe", related_to="Acme")
     closed_way = await ask(app, "bob", mode="path", entity="Zoe", related_to="Bank")

@@ -7,13 +7,13 @@ import pytest
 from mcp_memory.app import App
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.errors import InvalidInput
-from mcp_memory.graph.models import Association, NamedEntity
-from mcp_memory.server.tools.graph_answers import recalled
+from mcp_memory.graph.models import Association, EntityReference
+from mcp_memory.server.tools.graph_answers import to_recall_answer
 from mcp_memory.text.tokens import estimate_tokens
 from mcp_memory.transcripts.models import AppendMessages, NewMessage
 from tests.graph.reading.telling import ask, change, contents, day, search, tell, texts
 
-ROBERT = NamedEntity("Robert Miller", "person", ("Bob",))
+ROBERT = EntityReference("Robert Miller", "person", ("Bob",))
 
 
 async def test_a_memory_is_recalled_as_soon_as_it_is_stored(app: App) -> None:
@@ -23,8 +23,8 @@ async def test_a_memory_is_recalled_as_soon_as_it_is_stored(app: App) -> None:
     found = await ask(app, query="what about the kestrel?")
 
     assert contents(found) == ["The kestrel hovers."]
-    assert [each.name for each in found.memories[0].entities] == ["Ben"]
-    assert found.memories[0].score > 0.5
+    assert [each.name for each in found.matches[0].entities] == ["Ben"]
+    assert found.matches[0].score > 0.5
     assert found.degraded == []
 
 
@@ -44,7 +44,7 @@ async def test_a_name_leads_to_what_is_told_under_another_name(app: App) -> None
     found = await ask(app, query="Where does Bob live?")
 
     assert contents(found)[:1] == ["Moved to Oslo in spring."]
-    assert "entity" in found.memories[0].routes
+    assert "entity" in found.matches[0].routes
 
 
 async def test_another_name_finds_documents_and_transcripts_too(app: App) -> None:
@@ -54,7 +54,7 @@ async def test_another_name_finds_documents_and_transcripts_too(app: App) -> Non
     text = "Robert Miller is allergic to nuts."
     await app.documents.write("alice", WriteDocument("people.md", text))
     message = NewMessage(role="user", content="Robert Miller will be late.")
-    await app.transcripts.append("alice", AppendMessages("s", [message]))
+    await app.transcripts.append(app.session("alice"), AppendMessages("s", [message]))
 
     in_documents = await search(app, "Bob's allergies", sources=("documents",))
     in_transcripts = await search(app, "Is Bob late?", sources=("transcripts",))
@@ -76,7 +76,7 @@ async def test_neighbours_come_behind_what_is_named_and_two_relations_away_is_fa
 
     assert contents(found)[:2] == ["Signed in March.", "Made of glass."]
     assert "Rivers are long." not in contents(found)
-    scores = [each.score for each in found.memories]
+    scores = [each.score for each in found.matches]
     assert scores == sorted(scores, reverse=True)
 
 
@@ -87,23 +87,23 @@ async def test_importance_orders_equals_and_no_more(app: App) -> None:
 
     found = await ask(app, query="kestrel voles")
 
-    assert [each.held.importance for each in found.memories] == [1.0, 0.1]
-    assert len({each.score for each in found.memories}) == 1
+    assert [each.version.importance for each in found.matches] == [1.0, 0.1]
+    assert len({each.score for each in found.matches}) == 1
 
 
 async def test_of_equals_the_newer_goes_first_and_nothing_is_rewritten_by_reading(app: App) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=3650)
-    await tell(app, "A kestrel flew by.", importance=0.5)
-    await tell(app, "A kestrel flew by.", importance=0.5, occurred_at=long_ago)
+    await tell(app, "A kestrel flew by.", memory_type="event", importance=0.5)
+    await tell(app, "A kestrel flew by.", memory_type="fact", importance=0.5, occurred_at=long_ago)
 
-    recalled_facts = await ask(app, query="kestrel")
-    searched = await search(app, "kestrel")
+    answer = await ask(app, query="kestrel")
+    passages = await search(app, "kestrel")
     again = await ask(app, query="kestrel")
 
-    assert [each.held.occurred_at for each in recalled_facts.memories] == [None, long_ago]
-    ids = [each.citation for each in searched.results]
-    assert ids == [f"graph/m{each.held.memory_id}@1" for each in recalled_facts.memories]
-    assert again == recalled_facts
+    assert [match.version.occurred_at for match in answer.matches] == [None, long_ago]
+    same = [f"graph/m{match.version.memory_id}@1" for match in answer.matches]
+    assert [passage.citation for passage in passages.results] == same
+    assert again == answer
 
 
 async def test_linked_memories_come_along_within_the_budget(app: App) -> None:
@@ -117,11 +117,11 @@ async def test_linked_memories_come_along_within_the_budget(app: App) -> None:
     alone = await ask(app, query="kestrel nest")
     narrow = await ask(app, query="kestrel nest", include_related=True, max_tokens=size + 2)
 
-    assert [
-        (each.relation, each.content, each.direction) for each in whole.memories[0].related
-    ] == [("caused_by", "A dam broke in the north valley.", "out")]
-    assert alone.memories[0].related == []
-    assert narrow.memories[0].related == []
+    assert [(each.relation, each.content, each.direction) for each in whole.matches[0].related] == [
+        ("caused_by", "A dam broke in the north valley.", "out")
+    ]
+    assert alone.matches[0].related == []
+    assert narrow.matches[0].related == []
 
 
 async def test_links_between_memories_of_one_answer_are_told_too(app: App) -> None:
@@ -134,12 +134,12 @@ async def test_links_between_memories_of_one_answer_are_told_too(app: App) -> No
     listed = await ask(app, mode="recent", include_related=True)
 
     assert {
-        each.held.memory_id: [(r.id, r.relation) for r in each.related] for each in found.memories
+        each.version.memory_id: [(r.id, r.relation) for r in each.related] for each in found.matches
     } == {
         int(leak[1:]): [(repair, "caused_by")],
         int(repair[1:]): [(leak, "caused_by"), (far, "related_to")],
     }
-    assert [[r.id for r in each.related] for each in listed.memories] == [
+    assert [[r.id for r in each.related] for each in listed.matches] == [
         [repair],
         [leak, far],
         [repair],
@@ -157,7 +157,7 @@ async def test_a_budget_bounds_the_memories_and_the_rest_is_on_the_next_page(app
         second = await ask(
             app, query="kestrel", mode=mode, max_tokens=budget, cursor=first.next_cursor
         )
-        assert 0 < len(first.memories) <= 3
+        assert 0 < len(first.matches) <= 3
         assert not set(contents(first)) & set(contents(second))
 
 
@@ -183,7 +183,7 @@ async def test_text_of_low_trust_that_reads_like_instructions_is_marked(app: App
     await tell(app, order, source="web:evil.example")
     await tell(app, f"{order} Please.", source="user")
 
-    found = recalled(await ask(app, query="kestrel instructions"), with_related=True)
+    found = to_recall_answer(await ask(app, query="kestrel instructions"), with_related=True)
     by_trust = {each.trust: each for each in found.memories}
     searched = {each.trust: each for each in (await search(app, "kestrel instructions")).results}
 

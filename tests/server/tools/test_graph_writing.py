@@ -81,3 +81,29 @@ async def test_bad_input_is_named_and_nothing_is_stored(
     assert parameter in complaint
     stored = await ask(alice, "memory_graph_store", content="x")
     assert (stored["repeated"], stored["similar"]) == (False, [])
+
+
+async def test_a_list_is_emptied_by_none_and_by_nothing_else(alice: Client) -> None:
+    stored = await ask(
+        alice,
+        "memory_graph_store",
+        content="Ada works at Acme",
+        relations=[WORKS],
+        tags=["work"],
+        message_ids=["1"],
+    )
+    change = {"id": stored["id"], "tags": [], "relations": [], "content": ""}
+    assert (await ask(alice, "memory_graph_update", **change))["changed"] == []
+
+    emptied = {key: ["none"] for key in ("tags", "relations", "message_ids", "entities")}
+    changed = await ask(alice, "memory_graph_update", id=stored["id"], **emptied)
+
+    assert changed["changed"] == ["message_ids", "tags", "entities", "relations"]
+
+
+async def test_what_is_shared_becomes_private_again(alice: Client) -> None:
+    stored = await ask(alice, "memory_graph_store", content="Ada works at Acme", shared=True)
+
+    changed = await ask(alice, "memory_graph_update", id=stored["id"], shared=False)
+
+    assert changed["changed"] == ["shared"]

@@ -1,0 +1,1 @@
+"""Tools for working on the project: what nobody needs who only runs it."""

@@ -1,0 +1,58 @@
+"""What a recording forgets, and the databases that it makes."""
+
+from lab.golden_calls import Call, call
+
+FORGETTING: list[Call] = [
+    call("ada", "memory_delete", path="todo.md"),
+    call("ada", "memory_get", path="todo.md"),
+    call("ada", "memory_delete", path="todo.md", undo=True),
+    call("ada", "memory_get", path="todo.md"),
+    call("ada", "memory_delete", path="todo.md", undo=True),
+    call("ada", "memory_delete", path="todo.md", purge=True),
+    call("ada", "memory_delete", path="todo.md", undo=True),
+    call("ada", "memory_delete", path="todo.md"),
+    call("ben", "memory_delete", path="diary/secret.md"),
+    call("ada", "memory_delete", path="../x"),
+    call("ada", "memory_delete", path="MEMORY.md", undo=True, purge=True),
+    call("ada", "memory_delete"),
+    call("ada", "memory_search", query="paint the roof"),
+    call("ada", "memory_graph_forget", id="$tea", reason="She changed her mind."),
+    call("ada", "memory_graph_recall", query="What does Ada drink?"),
+    call("ada", "memory_graph_query", mode="history", id="$tea"),
+    call("ada", "memory_graph_forget", id="$tea"),
+    call("ada", "memory_graph_forget", id="$tea", undo=True),
+    call("ada", "memory_graph_recall", query="What does Ada drink?"),
+    call("ada", "memory_graph_forget", id="$tea", undo=True),
+    call("ada", "memory_graph_forget", id="$tea", purge=True),
+    call("ada", "memory_graph_forget", id="$tea", undo=True),
+    call("ada", "memory_graph_query", mode="history", id="$tea"),
+    call("ada", "memory_graph_forget", id="$pin"),
+    call("ada", "memory_graph_forget", id="$mast"),
+    call("ada", "memory_graph_forget", id="m999"),
+    call("ada", "memory_graph_forget", id="tea"),
+    call("ada", "memory_graph_forget"),
+    call("ada", "memory_graph_forget", id="$job", undo=True, purge=True),
+    # Left for the command purge.
+    call("ada", "memory_delete", path="equal-2.md"),
+    call("ada", "memory_graph_forget", id="$ferry"),
+]
+
+DATABASES: list[Call] = [
+    call("ada", "memory_list_databases"),
+    call("ada", "memory_register_database", name="work"),
+    call("ada", "memory_register_database", name="work"),
+    *(call("ada", "memory_register_database", name=name) for name in ("Wörk", "", "a b", "x" * 60)),
+    call("ada", "memory_register_database", name="other", url="mysql://x/y"),
+    call("ada", "memory_register_database"),
+    call("ada", "memory_set_default_database", name="work"),
+    call("ada", "memory_current_database"),
+    call("ada", "memory_list"),
+    call("ada", "memory_write", path="work.md", content="Only at work."),
+    call("ada", "memory_list"),
+    call("ada", "memory_set_default_database", name="nowhere"),
+    call("ada", "memory_set_default_database", name="main"),
+    call("ada", "memory_list_databases"),
+    call("ada", "memory_current_database"),
+    call("ben", "memory_current_database"),
+    call("ada", "memory_current_database", database="life"),
+]
