@@ -20,8 +20,7 @@ from mcp_memory.search import routes
 from mcp_memory.search.candidates import describe_candidates
 from mcp_memory.search.features import NAMES, MessageFeatures
 from mcp_memory.search.kinds import PRIORS, Filter, Source
-from mcp_memory.search.query import Query, read_query
-from mcp_memory.search.question import read
+from mcp_memory.search.query import Query, read_query, read_question
 from mcp_memory.transcripts import store
 
 Matrix = NDArray[np.float64]
@@ -108,7 +107,7 @@ async def _asked(
     examples: list[Example] = []
     for question in questions:
         vector = await app.spaces.query_vector(database, question.text)
-        asked = Query(read(question.text, now=datetime.now(UTC), zone=UTC), vector)
+        asked = Query(read_question(question.text, now=datetime.now(UTC), zone=UTC), vector)
         look = partial(_look, question=question, asked=asked, source=source, judge=judge)
         features, prior, held = await database.read(_AGENT, look)
         examples.append(Example(*corpus, features, prior, held, len(question.evidence)))

@@ -13,8 +13,7 @@ from mcp_memory.app import App
 from mcp_memory.db.connection import Connection
 from mcp_memory.search import candidates, features, query, routes
 from mcp_memory.search.kinds import Filter, Hit
-from mcp_memory.search.query import Query, read_query
-from mcp_memory.search.question import read
+from mcp_memory.search.query import Query, read_query, read_question
 from mcp_memory.search.weights import Weights, weights_for
 from mcp_memory.spaces.service import QueryVector
 from mcp_memory.transcripts import store
@@ -195,7 +194,7 @@ async def ranked(
     """The first messages or passages by this ranking, each once, by its best chunk."""
     chosen = await app.databases.reading(database, agent)
     vector = await app.spaces.query_vector(chosen, text)
-    asked = Query(read(text, now=datetime.now(UTC), zone=UTC), vector)
+    asked = Query(read_question(text, now=datetime.now(UTC), zone=UTC), vector)
 
     async def work(conn: Connection) -> list[Found]:
         return await naming(conn, await ranking(conn, asked))

@@ -157,7 +157,7 @@ async def test_an_anchor_is_found_by_the_index_of_words(app: App, db: Database) 
     await app.documents.write("crowd", WriteDocument("pr.md", "PR #4242 is open."))
 
     async with db.reading("crowd") as conn:
-        look = await routes.anchored(conn, "what of PR 4242", {}, ALL, 200)
+        look = await routes.by_anchors(conn, "what of PR 4242", {}, ALL, 200)
         done = await scans(conn)
 
     assert (len(look.hits), look.anchors) == (1, ["pr:4242"])

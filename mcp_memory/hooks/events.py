@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mcp_memory.config import Config
 from mcp_memory.db.transaction import AgentSession
-from mcp_memory.hooks import recalled, store
+from mcp_memory.hooks import context, store
 from mcp_memory.search.prompt import search_by_words
 from mcp_memory.text.terms import query_lexemes
 from mcp_memory.transcripts import store as conversations
@@ -68,7 +68,7 @@ async def _start(session: AgentSession, event: Event) -> str:
         return await _resume(session, event)
     async with session.reading() as conn:
         text = await store.document(conn, _MEMORY_DOCUMENT)
-    return recalled.document_text(_MEMORY_DOCUMENT, text)
+    return context.document_text(_MEMORY_DOCUMENT, text)
 
 
 async def _recall(config: Config, session: AgentSession, event: Event) -> str:
@@ -80,7 +80,7 @@ async def _recall(config: Config, session: AgentSession, event: Event) -> str:
     least = config.search.min_score / 2
     async with session.reading() as conn:
         passages = await search_by_words(conn, lexemes, least, _PASSAGES)
-    return recalled.passages_text(passages, lexemes)
+    return context.passages_text(passages, lexemes)
 
 
 async def _import(config: Config, session: AgentSession, event: Event) -> None:
@@ -108,5 +108,5 @@ async def _keep_summary(session: AgentSession, event: Event) -> None:
 
 async def _resume(session: AgentSession, event: Event) -> str:
     async with session.reading() as conn:
-        resumed = await resume(conn, event.text("session_id"), recalled.BUDGET_TOKENS)
-    return "" if resumed is None else recalled.resumed_text(resumed)
+        thread = await resume(conn, event.text("session_id"), context.BUDGET_TOKENS)
+    return "" if thread is None else context.thread_text(thread)

@@ -87,7 +87,7 @@ async def _matches(conn: Connection, query: Query, filter: Filter) -> _Matches:
     anchors = AnchorHits([], [])
     if query.may_have_anchors:
         given = dict(query.anchors)
-        anchors = await routes.anchored(conn, query.question.text, given, filter, limit)
+        anchors = await routes.by_anchors(conn, query.question.text, given, filter, limit)
     names = await _names(conn, query.entities, filter, limit)
     mentions = [Hit(chunk_id, {"entity": 1.0}) for chunk_id in names][:limit]
     by_route = plain | {"anchor": anchors.hits, "entity": mentions}

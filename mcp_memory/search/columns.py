@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mcp_memory.search.question import Question
+from mcp_memory.search.query import Question
 from mcp_memory.text.terms import lexemes
 
 Floats = NDArray[np.float64]
@@ -62,7 +62,7 @@ def any_of(table: Flags) -> Flags:
     return np.logical_or.reduce(table, axis=1)
 
 
-def weighted_sums(table: Floats | Flags, weights: Sequence[float]) -> Floats:
+def sum_rows(table: Floats | Flags, weights: Sequence[float]) -> Floats:
     """The weighted sum of each row; equal rows have equal sums, wherever they stand.
 
     (A matrix product does not promise that: its last rows may be added up in another order.)
@@ -91,7 +91,7 @@ class Wording:
     days: list[int]
     time_words: list[int]
 
-    def held(self, hits: Floats) -> Flags:
+    def holds(self, hits: Floats) -> Flags:
         """Which of the words and marks each row holds.
 
         What is of a day holds the words that name the day, however it says it.
@@ -106,11 +106,11 @@ class Wording:
     def lexical(self, hits: Floats, tokens: Floats) -> Floats:
         """BM25 of each row over the words that are no names."""
         length = 1 - _LENGTH_SHARE + _LENGTH_SHARE * tokens / USUAL_TOKENS
-        return weighted_sums(hits[:, self.content], self.weights) / length
+        return sum_rows(hits[:, self.content], self.weights) / length
 
     def coverage(self, held: Flags) -> Floats:
         """The share of the words' rarity that each row holds."""
-        return weighted_sums(held[:, self.content], self.weights) / self.total
+        return sum_rows(held[:, self.content], self.weights) / self.total
 
 
 def wording(

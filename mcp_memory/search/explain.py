@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from mcp_memory.search.kinds import Candidate, ParsedQuery, SearchResult
-from mcp_memory.search.query import Query
-from mcp_memory.search.question import Period
+from mcp_memory.search.query import Period, Query
 from mcp_memory.search.usage import Uses
 from mcp_memory.search.weights import Weights
 
+# A score is told with as many: what differs beyond is no difference to a reader.
 _DIGITS = 4
 
 

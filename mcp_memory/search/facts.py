@@ -296,7 +296,7 @@ async def _with_related(
     related: dict[int, list[Neighbour]] = {number: [] for number in order}
     for link in links:
         if link in fitting:
-            related[link.memory_id].append(_linked(link, others[link.other_id]))
+            related[link.memory_id].append(_neighbour(link, others[link.other_id]))
     return [replace(fact, related=related[fact.version.memory_id]) for fact in facts]
 
 
@@ -334,6 +334,6 @@ async def _others(
     return {row.memory_id: row for row in rows}
 
 
-def _linked(link: FactLink, other: FactVersion) -> Neighbour:
+def _neighbour(link: FactLink, other: FactVersion) -> Neighbour:
     direction = "" if not link.is_directed else "out" if link.forward else "in"
     return Neighbour(fact_id(other.memory_id), link.relation, other.content, direction)

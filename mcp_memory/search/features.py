@@ -28,7 +28,7 @@ from mcp_memory.search.columns import (
     wording,
 )
 from mcp_memory.search.kinds import HALF_LIFE_DAYS, USUAL_IMPORTANCE
-from mcp_memory.search.question import Period, Question
+from mcp_memory.search.query import Period, Question
 from mcp_memory.search.routes import Evidence, MessageKey
 
 NAMES = (
@@ -87,9 +87,9 @@ def describe(
     table = np.column_stack(list(features.values())).tolist()
     return [
         MessageFeatures(
-            first.message, evidence[shown].chunk_id, dict(zip(features, row, strict=True))
+            first.message, evidence[best].chunk_id, dict(zip(features, row, strict=True))
         )
-        for first, shown, row in zip(rows.firsts, _shown(rows), table, strict=True)
+        for first, best, row in zip(rows.firsts, _best_rows(rows), table, strict=True)
     ]
 
 
@@ -130,7 +130,7 @@ class _Rows:
             evidence=evidence,
             wording=words,
             stated=hits > 0,
-            held=words.held(hits),
+            held=words.holds(hits),
             tokens=tokens,
             lexical=words.lexical(hits, tokens),
             cosine=_with_usual(column([chunk.cosine for chunk in evidence]), is_candidate),
@@ -165,7 +165,7 @@ def _with_usual(similarities: Floats, is_candidate: Flags) -> Floats:
     return np.where(is_known, similarities, np.where(is_candidate, usual, 0.0))
 
 
-def _shown(rows: _Rows) -> list[int]:
+def _best_rows(rows: _Rows) -> list[int]:
     """Of chunk message the row that shows it best, the first of equals."""
     worth = (rows.lexical / rows.wording.total + rows.cosine)[rows.candidates]
     best_first = np.argsort(-worth, kind="stable")

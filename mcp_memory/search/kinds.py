@@ -48,27 +48,6 @@ MESSAGES = Kind(hits=120, ranked=None, seeds=20, beside=0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class WordFloor:
-    """What a text must hold of a query's words where vectors take no part and nobody asked.
-
-    At least `share` of their rarity, but never more than `words` average words would hold; of a
-    query of more than `long` words half of that. `common` words in common are the least, one more
-    where the query is long: one alone is chance.
-    """
-
-    share: float
-    words: float
-    common: int
-    long: int
-
-
-# A client's prompt, before which a hook puts what is remembered. Set by hand on prompts of coding
-# sessions: a question of six words is answered by two of them (.35), and in a prompt of a page the
-# two or three rare words that a note holds are a small share of it.
-PROMPT = WordFloor(share=0.35, words=2.2, common=2, long=10)
-
-
-@dataclass(frozen=True, slots=True)
 class Filter:
     """What every route leaves out, in SQL: the type `narrowing` of the database, field by field.
 

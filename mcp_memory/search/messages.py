@@ -9,8 +9,7 @@ from mcp_memory.errors import SessionNotFound
 from mcp_memory.search import rank, routes
 from mcp_memory.search.candidates import candidates, widening
 from mcp_memory.search.kinds import MESSAGES, Candidate, Filter
-from mcp_memory.search.query import Query, read_query
-from mcp_memory.search.question import Question
+from mcp_memory.search.query import Query, Question, read_query
 from mcp_memory.search.weights import weights_for
 from mcp_memory.spaces.models import QueryVector
 from mcp_memory.transcripts import store

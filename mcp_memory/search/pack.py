@@ -75,7 +75,7 @@ class PageState:
             return cls(first, indexes)
         raise InvalidInput("cursor", "is not one of memory_search")
 
-    def left(self, count: int) -> list[int]:
+    def remaining(self, count: int) -> list[int]:
         """The indexes of the first `count` that were not shown."""
         return [index for index in range(self.first, count) if index not in self.indexes]
 

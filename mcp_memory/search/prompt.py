@@ -5,16 +5,38 @@ had better be silent than wrong.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mcp_memory.db.connection import Connection
 from mcp_memory.search import routes
-from mcp_memory.search.kinds import PROMPT, Filter, Hit, SearchResult
+from mcp_memory.search.kinds import Filter, Hit, SearchResult
 from mcp_memory.search.rank import foremost
 from mcp_memory.text.terms import indexed_lexemes
 
 # So many are looked at for what reaches the floor, of documents and facts.
 _HITS = 30
 _FILTER = Filter(sources=["documents", "graph"])
+
+
+@dataclass(frozen=True, slots=True)
+class WordFloor:
+    """What a text must hold of a query's words where vectors take no part and nobody asked.
+
+    At least `share` of their rarity, but never more than `words` average words would hold; of a
+    query of more than `long` words half of that. `common` words in common are the least, one more
+    where the query is long: one alone is chance.
+    """
+
+    share: float
+    words: float
+    common: int
+    long: int
+
+
+# A client's prompt, before which a hook puts what is remembered. Set by hand on prompts of coding
+# sessions: a question of six words is answered by two of them (.35), and in a prompt of a page the
+# two or three rare words that a note holds are a small share of it.
+_PROMPT = WordFloor(share=0.35, words=2.2, common=2, long=10)
 
 
 async def search_by_words(
@@ -35,9 +57,9 @@ async def search_by_words(
 
 def is_about(lexemes: Sequence[str], hit: Hit, text: str, min_coverage: float) -> bool:
     """Whether a text holds enough of a prompt's words, and of its rare ones."""
-    is_long = len(lexemes) > PROMPT.long
-    share = max(min_coverage, min(PROMPT.share, PROMPT.words / max(1, len(lexemes))))
-    common = min(len(lexemes), PROMPT.common + is_long)
+    is_long = len(lexemes) > _PROMPT.long
+    share = max(min_coverage, min(_PROMPT.share, _PROMPT.words / max(1, len(lexemes))))
+    common = min(len(lexemes), _PROMPT.common + is_long)
     return (
         hit.signals["coverage"] >= (share / 2 if is_long else share)
         and len(set(lexemes) & {*indexed_lexemes(text)}) >= common

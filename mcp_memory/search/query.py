@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import islice
 
 from mcp_memory.db.connection import Connection
@@ -10,12 +11,14 @@ from mcp_memory.errors import InvalidInput, nearest
 from mcp_memory.graph.names import normalize
 from mcp_memory.graph.traversal import store
 from mcp_memory.graph.traversal.store import NameMatch
-from mcp_memory.search.question import Question
 from mcp_memory.spaces.models import QueryVector
 from mcp_memory.text.spelling import spellings
 from mcp_memory.text.stopwords import STOP_WORDS
 from mcp_memory.text.storable import is_storable
-from mcp_memory.text.terms import lexemes
+from mcp_memory.text.terms import lexemes, query_lexemes
+from mcp_memory.text.times.marks import question_marks
+from mcp_memory.text.times.reader import Reading, readings_of_question
+from mcp_memory.text.times.spans import Span, month_span
 
 ANCHORS = ("pr", "file", "branch", "session", "cwd")
 # No anchor is without one of these; `anchors_in` in the database reads which there are.
@@ -26,6 +29,115 @@ _MAX_QUERY_WORDS = 60
 # Each costs a traversal or a lookup of words.
 _MAX_NAMED = 4
 _MAX_OTHER_NAMES = 4
+
+_ASKS_WHEN = re.compile(
+    r"\bwhen\b|\bwhat (date|day|month|year|time)\b|\bhow long ago\b"
+    r"|\bwhich (day|month|year|date|week)\b|\bhow (long|many (days|weeks|months|years))\b",
+    re.IGNORECASE,
+)
+_ASKS_YOU = re.compile(r"(?<!can )(?<!could )(?<!would )(?<!will )\byou(r)?\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A time the query names; each part may be open. `around` is an instant to be near to."""
+
+    months: tuple[int, ...] = ()
+    years: tuple[int, ...] = ()
+    around: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the query names no time."""
+        return not (self.months or self.years or self.around)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query, read: its lexemes without stop words, and what kind of answer it asks for.
+
+    `marks` are the days and months it names, as texts are indexed by them; `time_words` those of
+    its lexemes that name them.
+    """
+
+    text: str
+    lexemes: list[str]
+    period: Period
+    marks: list[str]
+    time_words: frozenset[str]
+    asks_when: bool
+    asks_you: bool
+
+
+def read_question(text: str, *, now: datetime, zone: tzinfo) -> Question:
+    """The question a query asks; relative times are seen from `now` in `zone`."""
+    today = now.astimezone(zone).date()
+    times = readings_of_question(text, today)
+    # What stands alone tells the period, but is not searched for: `May` is a name too.
+    searched = [reading for reading in times if reading.said != "name"]
+    return Question(
+        text=text,
+        lexemes=query_lexemes(text),
+        period=_period(times, today, zone),
+        marks=question_marks([reading.span for reading in searched]),
+        time_words=frozenset(
+            lexeme for reading in searched for lexeme in lexemes(text[reading.start : reading.end])
+        ),
+        asks_when=bool(_ASKS_WHEN.search(text)),
+        asks_you=bool(_ASKS_YOU.search(text)),
+    )
+
+
+def _period(times: Sequence[Reading], today: date, zone: tzinfo) -> Period:
+    dates = [reading.span for reading in times if reading.said != "distance"]
+    years = (year for span in dates if not span.every_year for year in _years(span))
+    months = (month for span in dates for month in _months(span))
+    day = _day(times, today)
+    return Period(
+        tuple(dict.fromkeys(months)),
+        tuple(dict.fromkeys(years)),
+        datetime.combine(day, time(12), zone) if day else None,
+    )
+
+
+def _years(span: Span) -> Iterable[int]:
+    return range(span.first.year, span.last.year + 1)
+
+
+def _months(span: Span) -> list[int]:
+    """The months that the span touches; none where it touches all."""
+    first, last = (day.year * 12 + day.month - 1 for day in (span.first, span.last))
+    return [] if last - first > 10 else [month % 12 + 1 for month in range(first, last + 1)]
+
+
+def _day(times: Sequence[Reading], today: date) -> date | None:
+    """The day of a month that the query names, of this year if it says none, or the middle of a
+    few; else one that it tells by its distance."""
+    for span in (reading.span for reading in times if reading.said == "date"):
+        days = (span.last - span.first).days + 1
+        if days < 28:
+            year = today.year if span.every_year else span.first.year
+            named = month_span(today, span.first.month, span.first.day, year)
+            return named.first + timedelta(days=days // 2) if named else None
+    distances = (reading.span for reading in times if reading.said == "distance")
+    return next((_day_of(span, today) for span in distances), None)
+
+
+def _day_of(span: Span, today: date) -> date | None:
+    """The day itself; of a longer time the day so many weeks, months of 30 or years of 365 days
+    from today, or its middle. Of a time that is not over, none."""
+    days = (span.last - span.first).days + 1
+    if days == 1:
+        return span.first
+    if days == 7:
+        back = (today - span.first).days // 7 * 7
+    elif 28 <= days <= 31:
+        back = 30 * ((today.year - span.first.year) * 12 + today.month - span.first.month)
+    elif days >= 365:
+        back = 365 * (today.year - span.first.year)
+    else:
+        return span.first + timedelta(days=days // 2)
+    return today - timedelta(days=back) if back else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +186,7 @@ async def read_query(
     anchors: tuple[tuple[str, str], ...] = (),
 ) -> Query:
     """The query that asks this question; every search of it uses what is read here."""
-    entities = await named_entities(conn, question.text)
+    entities = await find_named(conn, question.text)
     question, weights = await correct_spelling(conn, question)
     return Query(question, vector, anchors, weights, tuple(entities))
 
@@ -159,7 +271,7 @@ async def correct_spelling(
     return question, {lexeme: its.weight for lexeme, its in rarity.items()}
 
 
-async def named_entities(conn: Connection, text: str) -> list[NamedEntity]:
+async def find_named(conn: Connection, text: str) -> list[NamedEntity]:
     """The entities known to the caller that a text names, the longest names first."""
     names = _possible_names(text)
     by_name: dict[str, list[NameMatch]] = {}

@@ -89,7 +89,7 @@ def either(one: float, other: float) -> float:
     return 1 - (1 - one) * (1 - other)
 
 
-class Scored(Protocol):
+class HasScore(Protocol):
     """Whatever has a score."""
 
     @property
@@ -98,7 +98,7 @@ class Scored(Protocol):
         ...
 
 
-Match = TypeVar("Match", bound=Scored)
+Match = TypeVar("Match", bound=HasScore)
 
 
 def relevant(

@@ -164,7 +164,7 @@ LEFT JOIN match_anchors(
 """
 
 
-async def anchored(
+async def by_anchors(
     conn: Connection, text: str, given: Mapping[str, str], filter: Filter, limit: int
 ) -> AnchorHits:
     """Chunks about a pull request, file, branch, session or folder, newest first.

@@ -28,8 +28,14 @@ from mcp_memory.search.kinds import (
 )
 from mcp_memory.search.messages import TranscriptAnswer, TranscriptRequest, search_messages
 from mcp_memory.search.pack import POOL, PageState, pack
-from mcp_memory.search.query import Query, check_query, check_storable, read_query
-from mcp_memory.search.question import Question, read
+from mcp_memory.search.query import (
+    Query,
+    Question,
+    check_query,
+    check_storable,
+    read_query,
+    read_question,
+)
 from mcp_memory.search.usage import Usage, Uses, uses_of
 from mcp_memory.search.weights import weights_for
 from mcp_memory.spaces.models import QueryVector
@@ -130,7 +136,7 @@ class Search:
         vector = QueryVector()
         if with_vector:
             vector = await self._spaces.query_vector(await session.open(), query)
-        return read(query, now=datetime.now(UTC), zone=self._zone), vector
+        return read_question(query, now=datetime.now(UTC), zone=self._zone), vector
 
     def _check(self, request: SearchRequest) -> None:
         check_query(request.query, self._max_chars)
@@ -166,12 +172,12 @@ class Search:
         look = await candidates(conn, query, request.filter, at_least=at_least)
         # Other kinds among the sources are passages here too.
         relevant = rank.relevant(look.ranked, self._floor, DOCUMENTS, request.min_score)
-        remaining = before.left(len(relevant))
+        remaining = before.remaining(len(relevant))
         pool = {index: relevant[index] for index in remaining[: _pool_size(request)]}
         ids = [candidate.chunk_id for candidate in pool.values()]
         by_id = await routes.passages(conn, ids)
         passages = {
-            index: _scored(by_id[candidate.chunk_id], candidate)
+            index: _with_score(by_id[candidate.chunk_id], candidate)
             for index, candidate in pool.items()
             if candidate.chunk_id in by_id
         }
@@ -218,7 +224,7 @@ class Search:
         )
 
 
-def _scored(passage: SearchResult, candidate: Candidate) -> SearchResult:
+def _with_score(passage: SearchResult, candidate: Candidate) -> SearchResult:
     return replace(passage, score=round(candidate.score, 4), routes=[*candidate.routes])
 
 

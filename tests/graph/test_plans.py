@@ -26,8 +26,7 @@ from mcp_memory.graph.traversal.store import TraversalOptions
 from mcp_memory.search import routes
 from mcp_memory.search.facts import recall_facts
 from mcp_memory.search.kinds import Filter
-from mcp_memory.search.query import read_query
-from mcp_memory.search.question import read
+from mcp_memory.search.query import read_query, read_question
 from mcp_memory.text.tokens import TokenCounter
 from tests.fixtures.postgres import copy_template
 from tests.graph.crowd import AGENT, HUB, MEMORIES, fill
@@ -198,7 +197,7 @@ async def test_how_much_a_recall_reads_does_not_follow_the_memory(app: App, quer
     """Though few memories are relevant, or none: what is not is not gone through."""
     session = app.session(AGENT)
     vector = await app.spaces.query_vector(await session.open(), query)
-    question = read(query, now=datetime.now(UTC), zone=UTC)
+    question = read_question(query, now=datetime.now(UTC), zone=UTC)
     async with session.reading() as conn:
         asked = await read_query(conn, question, vector)
         await recall_facts(conn, FactQuery(query=query), asked, 0.3, TokenCounter())

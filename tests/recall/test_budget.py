@@ -51,7 +51,7 @@ def test_pages_show_everything_once(pages: list[set[int]]) -> None:
     for page in pages:
         shown = PageState.of(shown.with_page(page).cursor)
         seen |= page
-        assert shown.left(31) == [place for place in range(31) if place not in seen]
+        assert shown.remaining(31) == [place for place in range(31) if place not in seen]
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from mcp_memory.search.features import NAMES, MessageFeatures, describe
 from mcp_memory.search.kinds import PRIORS
-from mcp_memory.search.question import read
+from mcp_memory.search.query import read_question
 from mcp_memory.search.rank import order
 from mcp_memory.search.routes import Evidence
 from mcp_memory.search.weights import weights_for
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
-QUESTION = read("When did Ada paint the harbour?", now=NOW, zone=UTC)
+QUESTION = read_question("When did Ada paint the harbour?", now=NOW, zone=UTC)
 RARITY = {lexeme: 1.0 + place for place, lexeme in enumerate(QUESTION.lexemes)}
 
 
@@ -36,7 +36,7 @@ def chunk(
     occurred_at: datetime = NOW,
     importance: float | None = None,
 ) -> Evidence:
-    held = {lexeme for word in words for lexeme in read(word, now=NOW, zone=UTC).lexemes}
+    held = {lexeme for word in words for lexeme in read_question(word, now=NOW, zone=UTC).lexemes}
     hits = [1.0 if lexeme in held else 0.0 for lexeme in QUESTION.lexemes]
     return Evidence(
         chunk_id,
@@ -107,7 +107,7 @@ def test_users_are_favoured_only_where_assistants_write_much_more() -> None:
 
 @pytest.mark.parametrize(("days", "near"), [(0, 1.0), (4, 0.5), (400, 0.0)])
 def test_what_happened_near_the_named_day_is_near(days: int, near: float) -> None:
-    question = read("what happened yesterday", now=NOW, zone=UTC)
+    question = read_question("what happened yesterday", now=NOW, zone=UTC)
     at = NOW.replace(hour=12) - timedelta(days=1 + days)
     (only,) = describe(question, {}, [chunk(1, occurred_at=at)])
     assert only.features["day"] == pytest.approx(near, abs=0.1)

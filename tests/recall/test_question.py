@@ -5,14 +5,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mcp_memory.search.question import Period, read
+from mcp_memory.search.query import Period, read_question
 
 # A Friday.
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
 
 def period(text: str) -> Period:
-    return read(text, now=NOW, zone=UTC).period
+    return read_question(text, now=NOW, zone=UTC).period
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,12 @@ def test_days_are_read_from_now(text: str, day: tuple[int, int, int]) -> None:
 
 def test_a_relative_day_is_that_of_the_zone() -> None:
     late = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
-    tokyo = read("yesterday", now=late, zone=ZoneInfo("Asia/Tokyo")).period.around
+    tokyo = read_question("yesterday", now=late, zone=ZoneInfo("Asia/Tokyo")).period.around
     assert tokyo is not None
     assert tokyo.date().isoformat() == "2026-11-20"
-    named = read("the 20th of November", now=late, zone=ZoneInfo("Asia/Tokyo")).period.around
+    named = read_question(
+        "the 20th of November", now=late, zone=ZoneInfo("Asia/Tokyo")
+    ).period.around
     assert named == tokyo
 
 
@@ -90,5 +92,5 @@ def test_impossible_days_and_times_that_go_on_are_no_days(text: str) -> None:
     ],
 )
 def test_what_kind_of_answer_is_asked_for(text: str, asks_when: bool, asks_you: bool) -> None:
-    question = read(text, now=NOW, zone=UTC)
+    question = read_question(text, now=NOW, zone=UTC)
     assert (question.asks_when, question.asks_you) == (asks_when, asks_you)

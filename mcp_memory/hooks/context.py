@@ -28,7 +28,7 @@ def passages_text(passages: Sequence[SearchResult], lexemes: Sequence[str]) -> s
         start = passage.start_line
         source = line_citation(passage.path, start + first, start + last)
         lines.append(f"- [{source}, {passage.occurred_at:%Y-%m-%d}, by {passage.owner}] {text}")
-    return _marked("Notes in long-term memory that mention this, possibly out of date:", lines)
+    return _with_marks("Notes in long-term memory that mention this, possibly out of date:", lines)
 
 
 def document_text(path: str, text: str) -> str:
@@ -36,16 +36,16 @@ def document_text(path: str, text: str) -> str:
     if not text.strip():
         return ""
     excerpt, _, _ = fit(text, BUDGET_TOKENS, ())
-    return _marked(f"{path} of long-term memory says:", [excerpt])
+    return _with_marks(f"{path} of long-term memory says:", [excerpt])
 
 
-def resumed_text(resumed: ConversationThread) -> str:
+def thread_text(thread: ConversationThread) -> str:
     """A session's thread, oldest first, and which messages were left out."""
-    lines = [_part_line(part) for part in resumed.parts]
-    spans = ", ".join(f"{span.seq_from} to {span.seq_to}" for span in resumed.omitted)
+    lines = [_part_line(part) for part in thread.parts]
+    spans = ", ".join(f"{span.seq_from} to {span.seq_to}" for span in thread.omitted)
     if spans:
         lines.append(f"(Messages {spans} are not shown; the tool transcript reads them.)")
-    return _marked(f"Session {resumed.session_id} before the compaction:", lines)
+    return _with_marks(f"Session {thread.session_id} before the compaction:", lines)
 
 
 def _part_line(part: Part) -> str:
@@ -54,7 +54,7 @@ def _part_line(part: Part) -> str:
     return f"[{part.seq_from} to {part.seq_to}, summary {part.summary_id}] {part.text}"
 
 
-def _marked(title: str, lines: Sequence[str]) -> str:
+def _with_marks(title: str, lines: Sequence[str]) -> str:
     if not lines:
         return ""
     body = "\n".join([title, *lines]).replace(RECALLED_CLOSE, "")[:_MAX_CHARS]
