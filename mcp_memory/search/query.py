@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import islice
 
+from psycopg.rows import class_row
+
 from mcp_memory.db.connection import Connection
 from mcp_memory.errors import InvalidInput, nearest
 from mcp_memory.graph.names import normalize
-from mcp_memory.graph.traversal import store
-from mcp_memory.graph.traversal.store import NameMatch
 from mcp_memory.spaces.models import QueryVector
 from mcp_memory.text.spelling import spellings
 from mcp_memory.text.stopwords import STOP_WORDS
@@ -271,11 +271,36 @@ async def correct_spelling(
     return question, {lexeme: its.weight for lexeme, its in rarity.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class NameMatch:
+    """An entity by one of its names, folded; all its names, and how often it is mentioned.
+
+    Mentions are counted to 1,000.
+    """
+
+    normal: str
+    entity_id: int
+    names: list[str]
+    mentions: int
+
+
+_KNOWN = """
+SELECT normal, entity_id, names, mentions
+FROM known_entities(%(normals)s)
+"""
+
+
+async def find_names(conn: Connection, normals: Sequence[str]) -> list[NameMatch]:
+    """The entities that the caller knows by one of these names, folded."""
+    async with conn.cursor(row_factory=class_row(NameMatch)) as cursor:
+        return await (await cursor.execute(_KNOWN, {"normals": [*normals]})).fetchall()
+
+
 async def find_named(conn: Connection, text: str) -> list[NamedEntity]:
     """The entities known to the caller that a text names, the longest names first."""
     names = _possible_names(text)
     by_name: dict[str, list[NameMatch]] = {}
-    for row in await store.find_names(conn, names) if names else []:
+    for row in await find_names(conn, names) if names else []:
         by_name.setdefault(row.normal, []).append(row)
     entities = [_entity(name, by_name[name]) for name in by_name]
     entities.sort(key=lambda entity: (-len(entity.lexemes), entity.mentions, entity.normal))

@@ -142,7 +142,8 @@ class Search:
         check_query(request.query, self._max_chars)
         if request.since and request.until and request.since >= request.until:
             raise InvalidInput("since", "is not before until")
-        check_storable("path_prefix", checked_prefix("path_prefix", request.path_prefix or ""))
+        if request.path_prefix:
+            check_storable("path_prefix", checked_prefix("path_prefix", request.path_prefix))
         check_storable("tags", *(request.tags or ()))
 
     async def _answer(self, session: Session, request: SearchRequest) -> SearchAnswer:

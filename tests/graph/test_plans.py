@@ -26,7 +26,7 @@ from mcp_memory.graph.traversal.store import TraversalOptions
 from mcp_memory.search import routes
 from mcp_memory.search.facts import recall_facts
 from mcp_memory.search.kinds import Filter
-from mcp_memory.search.query import read_query, read_question
+from mcp_memory.search.query import find_names, read_query, read_question
 from mcp_memory.text.tokens import TokenCounter
 from tests.fixtures.postgres import copy_template
 from tests.graph.crowd import AGENT, HUB, MEMORIES, fill
@@ -125,7 +125,7 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
         {"memory_links_target"},
     ),
     "names that a query may hold": (
-        lambda conn: traversal.find_names(conn, ["entity77 miller0", "ada"]),
+        lambda conn: find_names(conn, ["entity77 miller0", "ada"]),
         {"entities_normal", "entity_aliases_normal", "memory_mentions_normal"},
     ),
     "a name": (

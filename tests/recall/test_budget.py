@@ -68,3 +68,10 @@ def test_pages_show_everything_once(pages: list[set[int]]) -> None:
 def test_a_cursor_of_something_else_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidInput):
         PageState.of(cursor)
+
+
+def test_in_their_order_the_first_ones_go_in_up_to_the_one_that_does_not_fit() -> None:
+    assert pack([40, 60, 200, 10], 150, 6) == [0, 1]
+    assert pack([40, 60, 10], 150, 2) == [0, 1]
+    assert pack([400, 10], 150, 6) == [0]
+    assert pack([], 150, 6) == []

@@ -4,7 +4,7 @@ Each node's edges are bounded, so that a hub does not become the whole graph. An
 agent and one of the same name and type in what another shares are one and the same on the way.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import LiteralString
 
@@ -61,31 +61,6 @@ async def find_near_names(conn: Connection, name: str) -> list[str]:
     parameters = {"words": words_of(name), "slips": typos_of(name)}
     rows = await (await conn.execute(_NEAR_NAMES, parameters)).fetchall()
     return [str(row[0]) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class NameMatch:
-    """An entity by one of its names, folded; all its names, and how often it is mentioned.
-
-    Mentions are counted to 1,000.
-    """
-
-    normal: str
-    entity_id: int
-    names: list[str]
-    mentions: int
-
-
-_KNOWN = """
-SELECT normal, entity_id, names, mentions
-FROM known_entities(%(normals)s)
-"""
-
-
-async def find_names(conn: Connection, normals: Sequence[str]) -> list[NameMatch]:
-    """The entities that the caller knows by one of these names, folded."""
-    async with conn.cursor(row_factory=class_row(NameMatch)) as cursor:
-        return await (await cursor.execute(_KNOWN, {"normals": [*normals]})).fetchall()
 
 
 _OTHERS_SHARE = """
