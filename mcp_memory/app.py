@@ -18,7 +18,6 @@ from mcp_memory.graph.identity.service import Entities
 from mcp_memory.graph.service import Facts
 from mcp_memory.keys.service import Keys
 from mcp_memory.lexicon.service import Lexicon
-from mcp_memory.messaging.bells import NotifiedBells
 from mcp_memory.messaging.directory.presence import Presence
 from mcp_memory.messaging.directory.service import Directory
 from mcp_memory.messaging.service import Messages
@@ -137,7 +136,6 @@ class _Base:
 def _built(base: _Base) -> App:
     config, limits, zone = base.config, base.config.limits, base.zone
     databases, spaces, lexicon = base.databases, base.spaces, base.lexicon
-    presence = Presence(databases)
     return App(
         config=config,
         databases=databases,
@@ -157,9 +155,9 @@ def _built(base: _Base) -> App:
         transcript_search=TranscriptSearch(databases, spaces, config.search, limits, zone),
         importer=Importer(spaces, limits, config.transcripts, zone),
         retention=Retention(config.transcripts),
-        presence=presence,
-        directory=Directory(databases, presence),
-        messages=Messages(databases, presence, NotifiedBells(), limits, config.messages),
+        presence=Presence(databases),
+        directory=Directory(),
+        messages=Messages(databases, limits, config.messages),
         wake=Wake(databases, config),
         mail_watch=MailWatch(databases),
         keys=Keys(databases),

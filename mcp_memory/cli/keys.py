@@ -133,12 +133,12 @@ def list_keys(invocation: Invocation, as_json: bool) -> None:
     Example:
       mcp-memory keys list --json
     """
-    found = run(configured(invocation), _list)
+    rows = run(configured(invocation), _list)
     if as_json:
-        print_json([asdict(key) | {"status": _status(key)} for key in found])
+        print_json([asdict(key) | {"status": _status(key)} for key in rows])
         return
     print_table(
-        ("ID", "AGENT", "SCOPES", "DATABASES", "EXPIRES", "STATUS"), [_row(key) for key in found]
+        ("ID", "AGENT", "SCOPES", "DATABASES", "EXPIRES", "STATUS"), [_row(key) for key in rows]
     )
 
 

@@ -55,7 +55,7 @@ def purge(
             "documents": expired.documents,
             "memories": memories,
             "messages": mail.messages,
-            "rings": mail.rings,
+            "rings": mail.wake_attempts,
             "idempotency_keys": expired.idempotency_keys,
         }
         print_json(counts | {"dry_run": dry_run})
@@ -63,7 +63,7 @@ def purge(
     done = "Would remove" if dry_run else "Removed"
     click.echo(
         f"{done} {expired.documents} deleted documents, {memories} memories,"
-        f" {mail.messages} messages, {mail.rings} rings"
+        f" {mail.messages} messages, {mail.wake_attempts} rings"
         f" and {expired.idempotency_keys} idempotency keys."
     )
 
@@ -78,9 +78,8 @@ async def _purge(
     expired = await app.documents.purge_expired(
         app.config.agent, owner=owner, age=age, dry_run=dry_run, database=database
     )
-    mail = await app.messages.purge(
-        app.config.agent, owner=owner, dry_run=dry_run, database=database
-    )
+    session = app.mail_session(app.config.agent, database)
+    mail = await app.messages.purge(session, owner=owner, dry_run=dry_run)
     return expired, memories, mail
 
 

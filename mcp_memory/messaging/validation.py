@@ -84,9 +84,9 @@ def message_id(text: str) -> int:
 
 def message_ids(texts: Sequence[str]) -> list[int]:
     """The numbers that these ids are, each once; `MailNotFound` naming what cannot be one."""
-    if strange := [each for each in texts if not _is_id(each)]:
+    if strange := [text for text in texts if not _is_id(text)]:
         raise MailNotFound(strange)
-    return list(dict.fromkeys(int(each) for each in texts))
+    return list(dict.fromkeys(int(text) for text in texts))
 
 
 def _is_id(text: str) -> bool:

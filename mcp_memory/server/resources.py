@@ -51,8 +51,9 @@ def add_inbox_resource(server: MCPServer[object], app: App) -> None:
         caller = caller_of(app)
         try:
             caller.require("read")
-            caller.require_database(app.databases.configured_default)
-            page = await app.messages.inbox(caller.agent, MailFilter(), limit=_INBOX_MESSAGES)
+            session = app.mail_session(caller.agent)
+            caller.require_database(session.database)
+            page = await app.messages.inbox(session, MailFilter(), limit=_INBOX_MESSAGES)
         except McpMemoryError as exc:
             raise ResourceError(readable(exc)) from exc
         return MailsAnswer.of_page(page).model_dump_json(exclude_none=True)

@@ -24,8 +24,10 @@ async def as_agent(app: App, agent: str, statement: LiteralString) -> int:
 
 async def test_nobody_but_the_two_sees_a_message(app: App) -> None:
     await arrive(app, "bob", "carol")
-    await app.messages.send("alice", SendMessage("heron", ["bob"], subject="egret"))
-    await app.messages.acknowledge("bob", ["1"], note="bittern")
+    await app.messages.send(
+        app.mail_session("alice"), SendMessage("heron", ["bob"], subject="egret")
+    )
+    await app.messages.acknowledge(app.mail_session("bob"), ["1"], note="bittern")
     database = await app.databases.reading(None, "carol")
 
     for agent, shown in [("carol", ()), ("bob", ("heron", "egret", "bittern"))]:

@@ -42,7 +42,9 @@ async def test_nothing_is_audited_where_that_is_off(make_config: MakeConfig) -> 
 async def test_one_stranger_among_many_and_nothing_is_sent(app: App) -> None:
     await arrive(app, "bob", "carol")
     with pytest.raises(RecipientUnknown) as caught:
-        await app.messages.send("alice", SendMessage("hello", ["bob", "carl", "carol", "eve"]))
+        await app.messages.send(
+            app.mail_session("alice"), SendMessage("hello", ["bob", "carl", "carol", "eve"])
+        )
 
     assert caught.value.names == ["carl", "eve"]
     assert caught.value.known == ["alice", "bob", "carol"]
@@ -52,7 +54,9 @@ async def test_one_stranger_among_many_and_nothing_is_sent(app: App) -> None:
 
 async def test_who_is_named_twice_gets_it_once(app: App) -> None:
     await arrive(app, "bob")
-    sent = await app.messages.send("alice", SendMessage("hello", ["bob", "alice", "bob"]))
+    sent = await app.messages.send(
+        app.mail_session("alice"), SendMessage("hello", ["bob", "alice", "bob"])
+    )
 
     assert sent.recipients == ["bob", "alice"]
     assert contents(await take(app, "bob")) == contents(await take(app, "alice")) == ["hello"]
@@ -60,12 +64,12 @@ async def test_who_is_named_twice_gets_it_once(app: App) -> None:
 
 async def test_who_subscribed_is_written_to_though_nobody_noted_him(app: App) -> None:
     await arrive(app, "bob")
-    await app.directory.subscribe("bob", "harbour")
+    await app.directory.subscribe(app.mail_session("bob"), "harbour")
 
     async def forget(conn: Connection) -> None:
         await conn.execute("DELETE FROM agents WHERE agent_id = 'bob'")
 
     await (await app.databases.writing(None, "alice")).maintain(forget)
-    await app.messages.send("alice", SendMessage("hello", channel="harbour"))
+    await app.messages.send(app.mail_session("alice"), SendMessage("hello", channel="harbour"))
 
     assert contents(await take(app, "bob")) == ["hello"]

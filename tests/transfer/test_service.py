@@ -102,8 +102,8 @@ async def test_what_came_back_is_found_by_whom_it_was_for_and_goes_on(
         await full.documents.get("bob", "diary.md")
     written = await full.documents.write("alice", replace(SECRET, content="more", mode="append"))
     assert written.version == 2
-    page = await full.messages.inbox("bob", MailFilter(), database="copy")
-    assert contents(page.messages) == ["the tide turns"]
+    page = await full.messages.inbox(full.mail_session("bob", "copy"), MailFilter())
+    assert contents(page.rows) == ["the tide turns"]
 
 
 async def test_nobody_waits_for_an_archive_and_it_is_of_one_moment(full: App, file: Path) -> None:
@@ -139,7 +139,7 @@ async def test_a_database_that_holds_anything_is_not_touched(full: App, file: Pa
 async def test_a_database_that_was_only_opened_is_as_good_as_none(full: App, file: Path) -> None:
     await full.transfer.back_up(file)
     await full.databases.writing("copy", "alice")
-    await full.presence.note("alice", "copy")
+    await full.presence.note(full.mail_session("alice", "copy"))
     assert (await full.transfer.restore(file, database="copy")).rows["documents"] == 2
     await full.databases.set_default("bob", "copy")
     assert await found(full, "bob", "marmalade") == ["notice.md"]
@@ -288,7 +288,7 @@ async def test_an_archive_of_an_older_version_is_migrated(full: App, file: Path)
     assert archived.migration == restored.migration == 7
     await full.databases.writing("fresh", "alice")
     assert await described(full, "later") == await described(full, "fresh")
-    known, _ = await full.directory.agents("carol", database="later")
+    known = await full.directory.agents(full.mail_session("carol", "later"))
     assert "carol" in [each.agent for each in known]
 
 

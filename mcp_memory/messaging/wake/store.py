@@ -1,4 +1,4 @@
-"""The outbox and its routes, for the worker; `bells_of` alone is run as the sender who asks.
+"""The outbox and its routes, for the worker; `wake_states` alone is run as the sender who asks.
 
 A doorbell's lease makes one process the one who rings for its agent. Every statement of one poll
 is in one transaction, so that all of it happens at one instant of the server's clock.
@@ -12,12 +12,12 @@ from psycopg.types.json import Jsonb
 
 from mcp_memory.db.connection import Connection
 from mcp_memory.messaging.wake.models import (
-    BellState,
     OutboxStatus,
     QueuedMessage,
-    Ring,
-    Served,
+    ServedRoute,
     StoredRoute,
+    WakeAttempt,
+    WakeState,
 )
 
 CHANNEL = "mcp_memory_wake"
@@ -68,7 +68,7 @@ UPDATE bells SET state = 'not_needed' WHERE agent_id = %(agent)s AND state = 'du
 
 
 async def remove_route(conn: Connection, agent: str) -> bool:
-    """Ring no more for the agent, not for what waits either; whether there was anything to end."""
+    """Wake the agent no more, not for what waits either; whether there was anything to end."""
     row = await (await conn.execute(_REMOVE_ROUTE, {"agent": agent})).fetchone()
     await conn.execute(_FORGET_DUE, {"agent": agent})
     return row is not None and int(row[0]) > 0
@@ -120,16 +120,16 @@ WHERE known.state = 'not_needed'
 """
 
 
-async def announce(conn: Connection, served: Sequence[Served]) -> None:
-    """From now on each message to these agents has a bell, and each unread one too.
+async def announce(conn: Connection, served: Sequence[ServedRoute]) -> None:
+    """From now on each message to these agents has a wake job, and each unread one too.
 
     Where the route is another one than before, it starts without failures.
     """
-    agents = [each.agent for each in served]
+    agents = [route.agent for route in served]
     parameters: dict[str, object] = {
         "agents": agents,
-        "priorities": [each.route.min_priority for each in served],
-        "digests": [each.digest for each in served],
+        "priorities": [route.route.min_priority for route in served],
+        "digests": [route.digest for route in served],
     }
     changed = await (await conn.execute(_ANNOUNCE, parameters)).fetchall()
     await conn.execute(_UNWANTED, {"agents": agents})
@@ -156,7 +156,7 @@ WHERE b.agent_id = ANY(%(agents)s) AND b.state = 'given_up'
 
 
 async def start_anew(conn: Connection, agents: Sequence[str]) -> None:
-    """What failed before counts no more; unread mail that was given up is rung for after all."""
+    """What failed before counts no more; unread mail that was given up is due after all."""
     await conn.execute(_START_ANEW, {"agents": list(agents)})
     await conn.execute(_RING_AFTER_ALL, {"agents": list(agents)})
     await conn.execute(_SAY_DUE, {"channel": CHANNEL})
@@ -194,7 +194,7 @@ WHERE d.agent_id = ANY(%(agents)s) AND d.state = 'delivered' AND d.leased_until 
 
 
 async def settle(conn: Connection, agents: Sequence[str]) -> None:
-    """End what needs no ring any more: it was read, or it has expired; ring again for the rest."""
+    """End what nobody need be woken for any more: it was read, or has expired; the rest is due."""
     await conn.execute(_SETTLE_BELLS, {"agents": list(agents)})
     await conn.execute(_SETTLE_RINGS, {"agents": list(agents)})
     await conn.execute(_RING_AGAIN, {"agents": list(agents)})
@@ -241,22 +241,22 @@ RETURNING d.agent_id, d.failures
 
 async def claim(
     conn: Connection,
-    served: Sequence[Served],
+    served: Sequence[ServedRoute],
     *,
     lease: UUID,
     spare_seconds: float,
     gather_seconds: float,
 ) -> tuple[str, int] | None:
-    """An agent to ring for, held for one attempt and that long, and its failures until now.
+    """An agent to wake, held for one attempt and that long, and its failures until now.
 
     Never by an added route that was replaced since it was read.
     """
     parameters: dict[str, object] = {
-        "agents": [each.agent for each in served],
-        "floors": [each.floor for each in served],
-        "always": [each.route.when_listening for each in served],
-        "leases": [each.route.timeout_seconds + spare_seconds for each in served],
-        "added": [each.added_at for each in served],
+        "agents": [route.agent for route in served],
+        "floors": [route.floor for route in served],
+        "always": [route.route.when_listening for route in served],
+        "leases": [route.route.timeout_seconds + spare_seconds for route in served],
+        "added": [route.added_at for route in served],
         "lease": lease,
         "gather": gather_seconds,
     }
@@ -296,19 +296,19 @@ ORDER BY b.priority DESC, m.id
 
 async def begin(
     conn: Connection, agent: str, kind: str, *, failures: int, lease: UUID, fresh: UUID
-) -> Ring:
-    """The ring to attempt now: the one that failed before, as it was, else one for all that waits.
+) -> WakeAttempt:
+    """The attempt to make now: the one that failed before, as it was, else one for all that waits.
 
     The agent must be held by the lease.
     """
     row = await (await conn.execute(_AGAIN, {"agent": agent, "kind": kind})).fetchone()
-    ring, attempt = (fresh, 1) if row is None else (UUID(str(row[0])), int(row[1]))
+    id, number = (fresh, 1) if row is None else (UUID(str(row[0])), int(row[1]))
     if row is None:
-        await conn.execute(_BEGIN, {"ring": ring, "agent": agent, "kind": kind})
-        await conn.execute(_GATHER, {"ring": ring, "agent": agent})
+        await conn.execute(_BEGIN, {"ring": id, "agent": agent, "kind": kind})
+        await conn.execute(_GATHER, {"ring": id, "agent": agent})
     async with conn.cursor(row_factory=class_row(QueuedMessage)) as cursor:
-        messages = await (await cursor.execute(_QUEUED_MESSAGES, {"ring": ring})).fetchall()
-    return Ring(ring, agent, attempt, failures, lease, messages)
+        messages = await (await cursor.execute(_QUEUED_MESSAGES, {"ring": id})).fetchall()
+    return WakeAttempt(id, agent, number, failures, lease, messages)
 
 
 # A bell that is due already was passed over for another reason than time.
@@ -327,12 +327,12 @@ WHERE due.at > now()
 
 
 async def next_due_seconds(
-    conn: Connection, served: Sequence[Served], gather_seconds: float
+    conn: Connection, served: Sequence[ServedRoute], gather_seconds: float
 ) -> float | None:
     """How long until something becomes due for one of these agents; None: nothing will by time."""
     parameters: dict[str, object] = {
-        "agents": [each.agent for each in served],
-        "floors": [each.floor for each in served],
+        "agents": [route.agent for route in served],
+        "floors": [route.floor for route in served],
         "gather": gather_seconds,
     }
     row = await (await conn.execute(_NEXT_DUE, parameters)).fetchone()
@@ -354,12 +354,12 @@ UPDATE bells SET state = 'rung' WHERE ring = %(ring)s AND EXISTS (SELECT FROM mi
 """
 
 
-async def rung(conn: Connection, ring: Ring, pause_seconds: float) -> None:
-    """The ring has worked. Who has lost the lease changes nothing."""
+async def record_success(conn: Connection, attempt: WakeAttempt, pause_seconds: float) -> None:
+    """The agent was woken. Who has lost the lease changes nothing."""
     parameters = {
-        "agent": ring.agent,
-        "lease": ring.lease,
-        "ring": ring.id,
+        "agent": attempt.agent,
+        "lease": attempt.lease,
+        "ring": attempt.id,
         "pause": pause_seconds,
     }
     await conn.execute(_RUNG, parameters)
@@ -389,14 +389,19 @@ WHERE bells.ring = hopeless.id AND bells.state = 'due'
 """
 
 
-async def failed(
-    conn: Connection, ring: Ring, problem: str, *, pause_seconds: float, patience_seconds: float
+async def record_failure(
+    conn: Connection,
+    attempt: WakeAttempt,
+    problem: str,
+    *,
+    pause_seconds: float,
+    patience_seconds: float,
 ) -> bool:
     """The attempt has failed: again after the pause, or never when patience has run out.
 
-    Whether the ring was given up now.
+    Whether it was given up now.
     """
-    held = {"agent": ring.agent, "lease": ring.lease, "ring": ring.id}
+    held = {"agent": attempt.agent, "lease": attempt.lease, "ring": attempt.id}
     parameters: dict[str, object] = {"problem": problem[:500], "pause": pause_seconds, **held}
     if await (await conn.execute(_FAILED, parameters)).fetchone() is None:
         return False
@@ -411,9 +416,9 @@ WHERE agent_id = %(agent)s AND lease = %(lease)s
 """
 
 
-async def give_back(conn: Connection, ring: Ring) -> None:
-    """Let somebody else attempt the ring, at once."""
-    await conn.execute(_GIVE_BACK, {"agent": ring.agent, "lease": ring.lease})
+async def give_back(conn: Connection, attempt: WakeAttempt) -> None:
+    """Let somebody else make the attempt, at once."""
+    await conn.execute(_GIVE_BACK, {"agent": attempt.agent, "lease": attempt.lease})
     await conn.execute(_SAY_DUE, {"channel": CHANNEL})
 
 
@@ -444,8 +449,8 @@ ORDER BY d.agent_id
 
 
 async def outbox_statuses(conn: Connection) -> list[OutboxStatus]:
-    """The outbox of every agent that can be woken; rings given up are those of seven days whose
-    mail is unread."""
+    """The outbox of every agent that can be woken; attempts given up are those of seven days
+    whose mail is unread."""
     async with conn.cursor(row_factory=class_row(OutboxStatus)) as cursor:
         return await (await cursor.execute(_OUTBOX_STATUSES)).fetchall()
 
@@ -456,7 +461,7 @@ FROM bells_of(%(message_id)s)
 """
 
 
-async def bells_of(conn: Connection, message_id: int) -> list[BellState]:
+async def wake_states(conn: Connection, message_id: int) -> list[WakeState]:
     """How the recipients of the caller's own message were woken; nothing for anybody else."""
-    async with conn.cursor(row_factory=class_row(BellState)) as cursor:
+    async with conn.cursor(row_factory=class_row(WakeState)) as cursor:
         return await (await cursor.execute(_BELLS_OF, {"message_id": message_id})).fetchall()

@@ -1,4 +1,4 @@
-"""Where a ring may go: hosts and programs that a person allowed, and never a cloud's metadata.
+"""Where waking may lead: hosts and programs that a person allowed, and never a cloud's metadata.
 
 A name is resolved once, every address of it is checked, and connections are made to those alone.
 Cloud metadata and link-local addresses are refused whatever is allowed, in every notation.
@@ -21,8 +21,8 @@ _PORTS = {"http": 80, "https": 443}
 # Alibaba's, Azure's and Oracle's; Amazon's (with its credentials), Google's, Oracle's, Scaleway's,
 # Akamai's and Alibaba's. The others are link-local.
 _METADATA = [
-    ip_network(each)
-    for each in (
+    ip_network(network)
+    for network in (
         *("100.100.100.200", "168.63.129.16", "192.0.0.192"),
         *("fd00:ec2::/32", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42"),
         *("fd00:a9fe:a9fe::1", "fd00:100::100:200"),
@@ -172,11 +172,11 @@ def _contains(entry: str, address: _Address) -> bool:
 
 
 def _check_reach(host: str, address: _Address) -> None:
-    """`TargetRefused` for what no ring is ever for."""
+    """`TargetRefused` for what is never posted to."""
     real = _unwrapped(address)
     if real.is_loopback:
         return
-    if real.is_link_local or any(real in each for each in _METADATA):
+    if real.is_link_local or any(real in network for network in _METADATA):
         raise TargetRefused(host, "link-local and metadata addresses are never rung")
     if real.is_multicast or real.is_unspecified or real.is_reserved or real in _THIS_NETWORK:
         raise TargetRefused(host, "it is not the address of one machine")
@@ -200,7 +200,7 @@ async def _resolved(host: str, port: int) -> list[_Address]:
     if literal is not None:
         return [literal]
     try:
-        found = await anyio.getaddrinfo(host, port, type=SOCK_STREAM)
+        matches = await anyio.getaddrinfo(host, port, type=SOCK_STREAM)
     except (gaierror, UnicodeError) as exc:
         raise TargetRefused(host, "its name leads nowhere") from exc
-    return [ip_address(each[4][0]) for each in found]
+    return [ip_address(match[4][0]) for match in matches]

@@ -86,7 +86,7 @@ class DatabaseTools:
         self._databases, self._spaces = app.databases, app.spaces
         self._documents, self._transcripts = app.documents, app.transcripts
         self._graph = app.graph
-        self._messages = app.messages
+        self._messages, self._mail_session = app.messages, app.mail_session
 
     async def memory_list_databases(self, caller: Caller) -> DatabaseList:
         """List the named databases, their sizes and counts, and which one is your default."""
@@ -146,9 +146,8 @@ class DatabaseTools:
 
     async def _unread(self, caller: Caller) -> int:
         """Mail lies in the configured default database, wherever else the caller works."""
-        if not caller.may_use(self._databases.configured_default):
-            return 0
-        return await self._messages.unread(caller.agent)
+        session = self._mail_session(caller.agent)
+        return await self._messages.unread(session) if caller.may_use(session.database) else 0
 
     async def _described(self, caller: Caller, listed: Listed, default: str) -> NamedDatabase:
         """The listed database with its counts; only one that is there is opened for them."""
