@@ -12,7 +12,7 @@ import psycopg
 from mcp_memory.config import Config
 from mcp_memory.db.cancellation import Connection, Result
 from mcp_memory.db.embedded import EmbeddedCluster
-from mcp_memory.db.migrate import as_identifier_list, shipped
+from mcp_memory.db.migrate import as_identifier_list, newest, shipped
 from mcp_memory.db.names import complete_url, derived_url
 from mcp_memory.db.transaction import Identity, transact
 from mcp_memory.errors import DatabaseError
@@ -72,7 +72,7 @@ def _url(config: Config, stack: ExitStack) -> str:
 
 async def _identity(conn: Connection, config: Config, timeout_seconds: float) -> Identity:
     found = await store.layout(conn)
-    if found is None or found.migration != len(shipped()):
+    if found is None or found.migration != newest(shipped()):
         raise DatabaseError("the database is not at this version's migration; start a server first")
     worker = found.worker_role
     return Identity(

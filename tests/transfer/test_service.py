@@ -36,7 +36,7 @@ from tests.documents.looking import found, until_embedded
 from tests.fixtures.servers import BUILDER, GUEST, TcpServer
 from tests.messaging.mail import arrive, config_at, contents, send
 
-NEWEST = len(shipped())
+NEWEST = migrate.newest(shipped())
 
 
 @pytest.fixture
@@ -279,13 +279,13 @@ async def test_an_archive_of_an_older_version_is_migrated(full: App, file: Path)
     async with full.databases.direct_connection("copy", create=True) as conn:
         layout = await provision.layout_for_migrating(conn, "copy")
         await migrate.migrate(
-            conn, layout.roles, layout.search_path, name="copy", known=shipped(), target=7
+            conn, layout.roles, layout.search_path, name="copy", known=shipped(), target=24
         )
         await conn.execute("INSERT INTO mcp_memory.agents (agent_id) VALUES ('carol')")
     archived = await full.transfer.back_up(file, database="copy")
     restored = await full.transfer.restore(file, database="later")
 
-    assert archived.migration == restored.migration == 7
+    assert archived.migration == restored.migration == 24
     await full.databases.writing("fresh", "alice")
     assert await described(full, "later") == await described(full, "fresh")
     known, _ = await full.directory.agents("carol", database="later")
