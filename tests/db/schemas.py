@@ -1,6 +1,10 @@
 """A schema as rows that can be compared: columns, constraints, functions, triggers, grants."""
 
+from collections.abc import Iterable
+
 from mcp_memory.db.cancellation import Connection
+
+Row = tuple[object, ...]
 
 _SCHEMA = """
 SELECT 'column', c.relname, a.attnum || ' ' || a.attname, format_type(a.atttypid, a.atttypmod),
@@ -39,9 +43,14 @@ ORDER BY 1, 2, 3, 4, 5
 """
 
 
-async def schema_of(conn: Connection) -> list[tuple[object, ...]]:
+async def schema_of(conn: Connection) -> list[Row]:
     """Everything a migration can leave behind."""
     return await (await conn.execute(_SCHEMA)).fetchall()
+
+
+def without_indexes_of_spaces(rows: Iterable[Row]) -> set[Row]:
+    """The schema without what each vector space adds to it."""
+    return {row for row in rows if not (row[0] == "index" and "vectors_space_" in str(row[2]))}
 
 
 _PROTECTION = """
@@ -51,6 +60,6 @@ ORDER BY name::text
 """
 
 
-async def protection_of(conn: Connection) -> list[tuple[object, ...]]:
+async def protection_of(conn: Connection) -> list[Row]:
     """Which table is protected how."""
     return await (await conn.execute(_PROTECTION)).fetchall()
