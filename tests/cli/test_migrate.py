@@ -1,11 +1,16 @@
 """`migrate`: a database's migrations, shown and moved."""
 
+from pathlib import Path
 from typing import cast
 
+import anyio
 import psycopg
+import pytest
 
 from mcp_memory.db.migrate import newest, shipped
+from mcp_memory.transfer.archive import Archive
 from tests.cli.program import Program
+from tests.db.legacy import make_legacy_database
 
 COUNT = len(shipped())
 NEWEST = newest(shipped())
@@ -42,6 +47,41 @@ def test_a_number_that_is_not_there_is_refused(program: Program) -> None:
     ended = program.run("migrate", "to", str(NEWEST + 1))
     assert (ended.code, ended.stdout) == (1, "")
     assert _states(program) == ["applied"] * COUNT
+
+
+@pytest.fixture
+def legacy(bare: Program, empty_database_url: str, server_url: str) -> Program:
+    """The program on a database of the last unreleased build."""
+    anyio.run(make_legacy_database, empty_database_url, server_url)
+    return Program({**bare.environ, "MCP_MEMORY_DATABASE_URL": empty_database_url})
+
+
+def test_one_of_the_unreleased_build_asks_for_a_dump(legacy: Program, tmp_path: Path) -> None:
+    refused = legacy.run("migrate", "up")
+    assert refused.code == 1
+    assert "--no-dump" in refused.stderr
+    assert legacy.run("migrate", "down").code == 1
+    assert _states(legacy) == ["pending"] * COUNT + ["unknown"] * 19
+
+    file = tmp_path / "before.dump"
+    assert legacy.run("migrate", "up", "--dump", str(file)).code == 0
+    assert _states(legacy) == ["applied"] * COUNT
+    assert Archive(file).count_rows()["migrations"] == 19
+
+
+def test_a_dump_that_cannot_be_written_changes_nothing(legacy: Program, tmp_path: Path) -> None:
+    file = tmp_path / "before.dump"
+    file.write_text("something else")
+
+    assert legacy.run("migrate", "up", "--dump", str(file)).code == 1
+
+    assert file.read_text() == "something else"
+    assert _states(legacy) == ["pending"] * COUNT + ["unknown"] * 19
+
+
+def test_it_is_taken_over_without_a_dump_when_that_is_said(legacy: Program) -> None:
+    assert legacy.run("migrate", "up", "--no-dump").code == 0
+    assert _states(legacy) == ["applied"] * COUNT
 
 
 def test_status_of_an_unknown_database_creates_nothing(program: Program) -> None:

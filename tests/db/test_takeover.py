@@ -17,6 +17,7 @@ from mcp_memory.db.databases import Databases
 from mcp_memory.db.embedded import EmbeddedCluster
 from mcp_memory.db.migrate import newest, shipped
 from mcp_memory.db.names import with_database
+from mcp_memory.db.schema import count_rows
 from mcp_memory.db.takeover import Dump
 from mcp_memory.errors import (
     BackupFailed,
@@ -26,9 +27,15 @@ from mcp_memory.errors import (
     TakeOverNeeded,
 )
 from mcp_memory.transfer.archive import Archive
-from tests.db.legacy import TABLES, Rows, make_legacy_database, rows_of
+from tests.db.legacy import (
+    TABLES,
+    Rows,
+    fill_legacy_database,
+    make_legacy_database,
+    rows_of,
+)
 from tests.db.schemas import protection_of, schema_of, without_indexes_of_spaces
-from tests.fixtures.servers import reachable_folder
+from tests.fixtures.servers import BUILDER, MAKER, Login, TcpServer, reachable_folder
 
 
 @pytest.fixture
@@ -301,3 +308,26 @@ async def test_an_embedded_one_is_dumped_beside_its_cluster_and_taken_over(folde
     (file,) = (folder / "cluster").glob("main-migration-19-*.dump")
     dumped = Archive(file).count_rows()
     assert {TABLES.get(t, t): n for t, n in dumped.items() if t != "migrations"} == counts
+
+
+@pytest.mark.parametrize("login", [BUILDER, MAKER], ids=["with two roles", "with none"])
+async def test_a_login_that_is_no_superuser_takes_over(
+    login: Login, tcp_server: TcpServer, database_name: str
+) -> None:
+    """Its schema's policies hold it too, and its dump."""
+    tcp_server.execute("CREATE DATABASE {} OWNER {} TEMPLATE template0", database_name, login.name)
+    tcp_server.execute("CREATE EXTENSION vector", database=database_name)
+    url = tcp_server.url(login, database_name)
+    await fill_legacy_database(url)
+    counts: list[dict[str, int]] = []
+
+    async def dump(conn: Connection) -> None:
+        counts.append(await count_rows(conn))
+
+    async with await provision.connect(url) as conn:
+        before = await rows_of(conn)
+        await take_over(conn, dump=dump)
+        after = await rows_of(conn)
+
+    assert as_texts(after) == as_texts(before)
+    assert counts[0]["chunks"] == len(after["chunks"]) > 0

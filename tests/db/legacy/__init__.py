@@ -44,6 +44,11 @@ async def make_legacy_database(url: str, maintenance_url: str) -> None:
     admin = with_database(maintenance_url, database_in(url))
     with psycopg.connect(admin, autocommit=True) as conn:
         conn.execute("CREATE EXTENSION vector")
+    await fill_legacy_database(url)
+
+
+async def fill_legacy_database(url: str) -> None:
+    """Make the schema at 19 with its rows in a database that has pgvector."""
     run_script(url, SCRIPT)
     async with await provision.connect(url) as conn:
         layout = await provision.layout_for_migrating(conn, "main")
