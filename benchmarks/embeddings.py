@@ -179,7 +179,7 @@ async def add_chunks(database: Database, texts: Sequence[str]) -> None:
 
 
 _EMPTY = """
-DELETE FROM chunk_embeddings
+DELETE FROM vectors
 """
 
 
@@ -257,7 +257,7 @@ async def copying(options: Options, url: str, texts: Sequence[str]) -> None:
 
 
 COPY = """
-COPY mcp_memory.chunk_embeddings (chunk_id, model_id, agent_id, embedding)
+COPY mcp_memory.vectors (chunk_id, space_id, agent_id, embedding)
 FROM STDIN (FORMAT binary)
 """
 
@@ -270,7 +270,7 @@ async def copy_rate(databases: Databases, database: Database) -> float:
 
     async def second_space(conn: Connection) -> int:
         row = await (
-            await conn.execute("SELECT add_embedding_model('hashing', 'copied', 384)")
+            await conn.execute("SELECT add_vector_space('hashing', 'copied', 384)")
         ).fetchone()
         assert row is not None
         return int(row[0])
@@ -278,7 +278,7 @@ async def copy_rate(databases: Databases, database: Database) -> float:
     copied_id = await database.maintain(second_space)
 
     async def index(conn: Connection) -> None:
-        await conn.execute("SELECT index_embedding_model(%(id)s)", {"id": copied_id})
+        await conn.execute("SELECT index_vector_space(%(id)s)", {"id": copied_id})
 
     await database.maintain(index)
     packed = b"".join(_packed(rows, vectors, copied_id))

@@ -53,8 +53,8 @@ EVERYTHING = SearchFilter(sources=["documents", "graph"])
 
 _BARE_VECTORS = """
 SELECT chunk_id
-FROM mcp_memory.chunk_embeddings
-WHERE model_id = %(space)s
+FROM mcp_memory.vectors
+WHERE space_id = %(space)s
 ORDER BY (embedding::halfvec(384)) <=> %(vector)s::vector::halfvec(384)
 LIMIT 20
 """
@@ -67,8 +67,8 @@ LIMIT 20
 """
 _EXACT = """
 SELECT e.chunk_id
-FROM mcp_memory.chunk_embeddings e
-WHERE e.agent_id = %(agent)s AND e.model_id = %(space)s
+FROM mcp_memory.vectors e
+WHERE e.agent_id = %(agent)s AND e.space_id = %(space)s
 ORDER BY e.embedding <=> %(vector)s::vector
 LIMIT 10
 """

@@ -39,7 +39,7 @@ from mcp_memory.transcripts.importing.service import Importer
 from mcp_memory.transcripts.retention.service import Retention
 from mcp_memory.transcripts.service import Transcripts
 from mcp_memory.transcripts.summaries.service import Summaries
-from mcp_memory.transfer.service import Transfer
+from mcp_memory.transfer.service import Transfer, archive_within
 
 # A command that only asks or writes something is over by then, and never needed the vocabulary.
 _VOCABULARY_PAUSE_SECONDS = 2.0
@@ -119,7 +119,7 @@ class _Base:
     def of(cls, config: Config) -> Self:
         tokens = TokenCounter()
         tokens.start_loading(pause_seconds=_VOCABULARY_PAUSE_SECONDS)
-        databases = Databases(config)
+        databases = Databases(config, archive_within)
         embedders = Embedders(_embedding_settings(config.embeddings))
         return cls(
             config=config,

@@ -75,7 +75,7 @@ async def scans(conn: Connection) -> Scans:
     names = {kind: [row[0] for row in counted if row[1] == kind and row[2]] for kind in "ri"}
     return Scans(
         indexes=frozenset(names["i"]),
-        whole_tables=frozenset(names["r"]) & {"chunks", "chunk_embeddings", "documents"},
+        whole_tables=frozenset(names["r"]) & {"chunks", "vectors", "documents"},
         chunks_read=sum(int(row[3]) for row in counted if row[0] == "chunks"),
     )
 
@@ -136,8 +136,8 @@ async def test_meaning_is_found_by_the_index_of_the_space_among_many_rows(
     hits, done = await by_meaning(app, db, "crowd", "kestrel")
 
     assert len(hits) == 200
-    assert "chunk_embeddings_model_1" in done.indexes
-    assert "chunk_embeddings" not in done.whole_tables
+    assert "vectors_space_1" in done.indexes
+    assert "vectors" not in done.whole_tables
 
 
 async def test_that_an_owner_has_many_rows_is_seen_without_reading_them(
@@ -153,8 +153,8 @@ async def test_a_small_owners_vectors_are_compared_one_by_one(app: App, db: Data
     hits, done = await by_meaning(app, db, "alice", "kestrel")
 
     assert len(hits) == 10
-    assert "chunk_embeddings_model_1" not in done.indexes
-    assert {"chunk_embeddings_pkey", "chunks_agent"} <= done.indexes
+    assert "vectors_space_1" not in done.indexes
+    assert {"vectors_pkey", "chunks_agent"} <= done.indexes
     assert done.whole_tables == frozenset()
     assert done.chunks_read <= 100
 

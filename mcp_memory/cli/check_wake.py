@@ -7,7 +7,7 @@ from mcp_memory.app import App
 from mcp_memory.cli.findings import Finding, ok, problem, warning
 from mcp_memory.cli.output import counted
 from mcp_memory.db.diagnosis import Diagnosis
-from mcp_memory.db.migrate import shipped
+from mcp_memory.db.migrate import is_current
 from mcp_memory.messaging.wake.models import ListedRoute
 
 _LONG = timedelta(hours=1)
@@ -21,7 +21,7 @@ async def check_wake(app: App, database: str, diagnosis: Diagnosis) -> AsyncIter
 
     Nothing is migrated for it: what lies in the database is looked at where that is ready.
     """
-    is_ready = diagnosis.inside is not None and len(diagnosis.applied) == len(shipped())
+    is_ready = diagnosis.inside is not None and is_current(diagnosis.applied)
     session = app.mail_session(app.config.agent, database)
     routes = await app.wake.list(session) if is_ready else app.wake.configured()
     for listed in routes:

@@ -4,7 +4,10 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Literal, Protocol
 from weakref import WeakValueDictionary
 
 import anyio
@@ -18,6 +21,7 @@ from mcp_memory.db.database import Database, Patience
 from mcp_memory.db.embedded import EmbeddedCluster
 from mcp_memory.db.listener import ListenerThread
 from mcp_memory.db.names import checked_name, complete_url, database_in
+from mcp_memory.db.takeover import Dump
 from mcp_memory.db.translate import translated
 from mcp_memory.errors import Conflict, DatabaseError, UnknownDatabase
 
@@ -28,6 +32,12 @@ READ_URL_UNUSED = "read_url is not used by this version; what is read comes from
 logger = logging.getLogger(__name__)
 
 Status = Literal["ready", "not created", "unavailable"]
+
+
+class Archiver(Protocol):
+    """Archives what the open transaction sees of the database of that name, in a new file."""
+
+    async def __call__(self, conn: Connection, *, name: str, url: str, file: Path) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +55,9 @@ class Listed:
 class Databases:
     """All named databases of one configuration, and which one each agent uses by default."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, archiver: Archiver | None = None) -> None:
         self._config = config
+        self._archiver = archiver
         own = config.database.url
         self._cluster = EmbeddedCluster(config.embedded.data_dir) if own is None else None
         base_url = self._cluster.url(EMBEDDED_DATABASE) if self._cluster else ""
@@ -175,6 +186,23 @@ class Databases:
         """Whether the database is in the embedded cluster."""
         return self._is_embedded(self.url_of(name))
 
+    def dump_before_take_over(self, name: str) -> Dump | None:
+        """How an embedded database of an unreleased build is dumped, beside its cluster.
+
+        None for other servers: there a person says where to, or that there is a dump.
+        """
+        if self._cluster is None or self._archiver is None or not self.is_embedded(name):
+            return None
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        file = self._cluster.data_dir / f"{name}-migration-19-{stamp}.dump"
+        return self.dump_into(name, file)
+
+    def dump_into(self, name: str, file: Path) -> Dump:
+        """How that database is dumped into a new file."""
+        assert self._archiver is not None
+        url = self._addresses.address(name).direct_url
+        return partial(self._archiver, name=name, url=url, file=file)
+
     async def drop(self, name: str) -> None:
         """Drop the database with everything in it; for a person at the command line."""
         await self._load_registrations(checked_name(name))
@@ -239,7 +267,7 @@ class Databases:
         await self._ensure_exists(address, create=create)
         with translated(name):
             async with await provision.connect(address.direct_url) as conn:
-                layout = await provision.prepare(conn, name)
+                layout = await provision.prepare(conn, name, dump=self.dump_before_take_over(name))
         limits = self._config.limits
         patience = Patience(limits.statement_timeout_seconds, limits.pool_timeout_seconds)
         database = Database(

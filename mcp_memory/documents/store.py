@@ -360,8 +360,8 @@ _PENDING = """
 SELECT count(*)
 FROM documents d
 JOIN chunks c ON c.document_id = d.id
-JOIN embedding_jobs j ON j.chunk_id = c.id
-JOIN embedding_models m ON m.id = j.model_id AND m.state = 'active'
+JOIN vector_jobs j ON j.chunk_id = c.id
+JOIN vector_spaces m ON m.id = j.space_id AND m.state = 'active'
 WHERE d.agent_id = current_agent() AND d.path = %(path)s AND d.deleted_at IS NULL
 """
 

@@ -26,7 +26,7 @@ _MEMORIES = """
 SELECT c.agent_id, c.path, c.start_line, c.end_line, c.text, c.occurred_at, f.coverage
 FROM match_lexemes(
     %(lexemes)s,
-    jsonb_populate_record(NULL::narrowing, '{"sources": ["documents", "graph"]}'),
+    jsonb_populate_record(NULL::search_filter, '{"sources": ["documents", "graph"]}'),
     %(limit)s
 ) f
 JOIN chunks c ON c.id = f.chunk_id

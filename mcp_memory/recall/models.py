@@ -34,7 +34,7 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class SearchFilter:
-    """Filters that every route applies in SQL; they are the type `narrowing` of the database.
+    """Filters that every route applies in SQL; they are the type `search_filter` of the database.
 
     None means no filter, with two exceptions: `roles=None` excludes tool output, and `as_of=None`
     returns only memories that are true now. `known_at` asks what was believed at that time.

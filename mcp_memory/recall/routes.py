@@ -25,7 +25,7 @@ _LEXICAL = """
 SELECT chunk_id, score, coverage
 FROM match_lexemes(
     %(lexemes)s,
-    jsonb_populate_record(NULL::narrowing, %(narrowing)s),
+    jsonb_populate_record(NULL::search_filter, %(search_filter)s),
     %(limit)s
 )
 """
@@ -70,7 +70,7 @@ SELECT chunk_id, similarity
 FROM match_embedding(
     %(space_id)s,
     %(vector)s::vector,
-    jsonb_populate_record(NULL::narrowing, %(narrowing)s),
+    jsonb_populate_record(NULL::search_filter, %(search_filter)s),
     %(limit)s
 )
 """
@@ -93,7 +93,7 @@ SELECT chunk_id
 FROM match_phrase(
     %(phrase)s,
     %(lexemes)s,
-    jsonb_populate_record(NULL::narrowing, %(narrowing)s),
+    jsonb_populate_record(NULL::search_filter, %(search_filter)s),
     %(limit)s
 )
 """
@@ -113,7 +113,7 @@ SELECT c.id
 FROM memory_mentions n
 JOIN chunks c ON c.memory_id = n.memory_id AND c.memory_version = n.version
 WHERE n.entity_id = ANY (%(entities)s)
-  AND admits(c, jsonb_populate_record(NULL::narrowing, %(narrowing)s))
+  AND admits(c, jsonb_populate_record(NULL::search_filter, %(search_filter)s))
 ORDER BY n.memory_id DESC, n.version DESC, c.position
 LIMIT %(limit)s
 """
@@ -133,7 +133,7 @@ SELECT chunk_id, is_given
 FROM match_anchors(
     %(text)s,
     %(given)s,
-    jsonb_populate_record(NULL::narrowing, %(narrowing)s),
+    jsonb_populate_record(NULL::search_filter, %(search_filter)s),
     %(limit)s
 )
 """
@@ -172,7 +172,7 @@ async def anchors_in(conn: Connection, text: str, given: Mapping[str, str]) -> l
 
 
 def _parameters(search_filter: SearchFilter) -> dict[str, object]:
-    return {"narrowing": Jsonb(asdict(search_filter), dumps=_as_json)}
+    return {"search_filter": Jsonb(asdict(search_filter), dumps=_as_json)}
 
 
 def _as_json(search_filter: object) -> str:
@@ -209,7 +209,7 @@ async def rarity(conn: Connection, lexemes: Sequence[str]) -> dict[str, Rarity]:
 async def corrected(conn: Connection, lexeme: str, near: Sequence[str]) -> str | None:
     """The most common of the near spellings, if nothing visible holds the lexeme itself."""
     found = await conn.execute(
-        "SELECT mend_lexeme(%(word)s, %(near)s)", {"word": lexeme, "near": list(near)}
+        "SELECT fix_typo(%(word)s, %(near)s)", {"word": lexeme, "near": list(near)}
     )
     row = await found.fetchone()
     return None if row is None or row[0] is None else str(row[0])
@@ -221,7 +221,7 @@ SELECT chunk_id, candidate, coalesce(thread, 'c' || chunk_id) AS thread, place, 
 FROM gather_evidence(
     %(found)s,
     %(seeds)s,
-    jsonb_populate_record(NULL::narrowing, %(narrowing)s),
+    jsonb_populate_record(NULL::search_filter, %(search_filter)s),
     %(lexemes)s,
     %(space_id)s,
     %(vector)s::vector

@@ -18,7 +18,7 @@ class KnownSpaces:
     search embeds its query and looks for chunks in one and the same space, whichever it is. A
     space cannot change its model, and ids are never given twice. Only dropping it takes vectors
     away: that is refused while it is active, and waits three seconds after a switch
-    (`drop_embedding_model`), when nobody takes it for the active one any more.
+    (`drop_vector_space`), when nobody takes it for the active one any more.
     """
 
     def __init__(self) -> None:

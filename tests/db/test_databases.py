@@ -161,7 +161,7 @@ async def count_migrations(conn: Connection) -> int:
     row = await (await conn.execute("SELECT count(*) FROM chunks")).fetchone()
     assert row == (0,)
     async with await psycopg.AsyncConnection.connect(conn.info.dsn, autocommit=True) as owner:
-        found = await owner.execute("SELECT count(*) FROM mcp_memory.migrations")
+        found = await owner.execute("SELECT max(number) FROM mcp_memory.migrations")
         counted = await found.fetchone()
     assert counted is not None
     return int(counted[0])

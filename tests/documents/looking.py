@@ -37,10 +37,10 @@ async def until_embedded(app: App) -> None:
 _WITHOUT_VECTOR = """
 SELECT id
 FROM chunks
-WHERE id NOT IN (SELECT chunk_id FROM chunk_embeddings)
+WHERE id NOT IN (SELECT chunk_id FROM vectors)
 UNION ALL
 SELECT id
-FROM embedding_models
+FROM vector_spaces
 WHERE NOT prepared
 """
 

@@ -28,8 +28,8 @@ SECRET = WriteDocument(
 # What every table says in words, the documents themselves apart: they wait for undo.
 ELSEWHERE = """
 SELECT to_jsonb(t)::text FROM chunks t
-UNION ALL SELECT to_jsonb(t)::text FROM chunk_embeddings t
-UNION ALL SELECT to_jsonb(t)::text FROM embedding_jobs t
+UNION ALL SELECT to_jsonb(t)::text FROM vectors t
+UNION ALL SELECT to_jsonb(t)::text FROM vector_jobs t
 UNION ALL SELECT to_jsonb(t)::text FROM idempotency_keys t
 UNION ALL SELECT to_jsonb(t)::text FROM audit_log t
 """
@@ -69,8 +69,8 @@ async def test_after_deleting_no_other_table_holds_a_word_of_the_text(app: App) 
 
     after = await rows(app, ELSEWHERE)
     assert [row for row in after if "marmalad" in str(row).lower()] == []
-    assert await rows(app, "SELECT chunk_id FROM chunk_embeddings") == []
-    assert await rows(app, "SELECT chunk_id FROM embedding_jobs") == []
+    assert await rows(app, "SELECT chunk_id FROM vectors") == []
+    assert await rows(app, "SELECT chunk_id FROM vector_jobs") == []
 
 
 async def test_what_was_deleted_can_be_brought_back(app: App) -> None:
@@ -98,7 +98,7 @@ async def test_what_was_brought_back_gets_its_vectors_soon(app: App) -> None:
     await app.documents.restore("alice", "notes/a.md")
 
     await until_embedded(app)
-    assert await rows(app, "SELECT count(*) FROM chunk_embeddings") == [(1,)]
+    assert await rows(app, "SELECT count(*) FROM vectors") == [(1,)]
 
 
 async def test_undo_is_refused_where_the_path_is_taken_again(app: App) -> None:
@@ -202,7 +202,7 @@ async def test_after_purging_a_dump_of_the_database_does_not_hold_the_text(
     left = dump(database_url).lower()
     assert "marmalad" not in left
     assert "kestrels hover" in left
-    assert await rows(app, "SELECT count(*) FROM chunk_embeddings") == [(1,)]
+    assert await rows(app, "SELECT count(*) FROM vectors") == [(1,)]
     with pytest.raises(DocumentNotFound):
         await app.documents.restore("alice", "notes/a.md")
 

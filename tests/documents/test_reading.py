@@ -305,7 +305,7 @@ SELECT tableoid::regclass::text, ctid::text, xmin::text, xmax::text FROM documen
 UNION ALL
 SELECT tableoid::regclass::text, ctid::text, xmin::text, xmax::text FROM chunks
 UNION ALL
-SELECT tableoid::regclass::text, ctid::text, xmin::text, xmax::text FROM chunk_embeddings
+SELECT tableoid::regclass::text, ctid::text, xmin::text, xmax::text FROM vectors
 UNION ALL
 SELECT tableoid::regclass::text, ctid::text, xmin::text, xmax::text FROM idempotency_keys
 UNION ALL
@@ -333,7 +333,7 @@ async def test_reading_writes_nothing(app: App) -> None:
         "documents",
         "document_versions",
         "chunks",
-        "chunk_embeddings",
+        "vectors",
         "idempotency_keys",
         "audit_log",
     }

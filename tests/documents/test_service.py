@@ -132,7 +132,7 @@ async def test_chunks_of_other_sections_keep_their_ids_and_vectors(app: App) -> 
     await write(app, "alice", "a.md", "\n".join(SECTIONS))
     await until_embedded(app)
     before = await chunks(app)
-    vectors = await rows(app, "SELECT chunk_id, xmin::text FROM chunk_embeddings ORDER BY 1")
+    vectors = await rows(app, "SELECT chunk_id, xmin::text FROM vectors ORDER BY 1")
     edited = [*SECTIONS[:2], "# Part 3\n\nNow with\nmore lines.\n", *SECTIONS[3:]]
     await write(app, "alice", "a.md", "\n".join(edited))
     after = await chunks(app)
@@ -144,7 +144,7 @@ async def test_chunks_of_other_sections_keep_their_ids_and_vectors(app: App) -> 
     assert [row.start_line for row in after] == [row.start_line for row in before[:3]] + [
         row.start_line + 1 for row in before[3:]
     ]
-    now = await rows(app, "SELECT chunk_id, xmin::text FROM chunk_embeddings ORDER BY 1")
+    now = await rows(app, "SELECT chunk_id, xmin::text FROM vectors ORDER BY 1")
     kept = {row.id for row in before} & {row.id for row in after}
     assert [row for row in now if row[0] in kept] == [row for row in vectors if row[0] in kept]
 
@@ -197,7 +197,7 @@ async def test_two_documents_with_the_same_bytes_are_both_indexed(app: App) -> N
 
     await until_embedded(app)
     assert sorted(await found(app, "alice", "marmalade")) == ["a.md", "b.md"]
-    assert await rows(app, "SELECT count(*) FROM chunk_embeddings") == [(2,)]
+    assert await rows(app, "SELECT count(*) FROM vectors") == [(2,)]
 
 
 @pytest.mark.parametrize(

@@ -20,18 +20,18 @@ UPDATE mcp_memory.messages SET sent_at = sent_at - interval '40 days';
 UPDATE mcp_memory.deliveries
 SET acknowledged_at = acknowledged_at - interval '40 days',
     expires_at = expires_at - interval '40 days';
-UPDATE mcp_memory.rings SET ended_at = ended_at - interval '40 days';
-UPDATE mcp_memory.bells SET queued_at = queued_at - interval '40 days';
+UPDATE mcp_memory.wake_attempts SET ended_at = ended_at - interval '40 days';
+UPDATE mcp_memory.wake_jobs SET queued_at = queued_at - interval '40 days';
 ALTER TABLE mcp_memory.deliveries ENABLE TRIGGER refuse_readdressing;
 """
 
-MAKE_DOORBELL = "INSERT INTO mcp_memory.doorbells (agent_id, min_priority) VALUES ('bob', 0)"
+MAKE_DOORBELL = "INSERT INTO mcp_memory.wake_leases (agent_id, min_priority) VALUES ('bob', 0)"
 
 # Each bell has been rung, with a ring of its own.
 RING = """
-INSERT INTO mcp_memory.rings (id, agent_id, kind, state, ended_at)
-SELECT md5(message_id::text)::uuid, agent_id, 'webhook', 'rung', now() FROM mcp_memory.bells;
-UPDATE mcp_memory.bells SET state = 'rung', ring = md5(message_id::text)::uuid;
+INSERT INTO mcp_memory.wake_attempts (id, agent_id, kind, state, ended_at)
+SELECT md5(message_id::text)::uuid, agent_id, 'webhook', 'rung', now() FROM mcp_memory.wake_jobs;
+UPDATE mcp_memory.wake_jobs SET state = 'rung', ring = md5(message_id::text)::uuid;
 """
 
 

@@ -33,7 +33,7 @@ async def shelf(app: App) -> App:
 async def counted(app: App, lexeme: str) -> object:
     """How many of alice's chunks the merged counts give the word."""
     await app.lexicon.merge(await app.databases.writing(None, "alice"))
-    counts = await rows(app, "SELECT lexeme, sum(chunks)::int FROM lexeme_counts GROUP BY lexeme")
+    counts = await rows(app, "SELECT lexeme, sum(chunks)::int FROM word_counts GROUP BY lexeme")
     return next((chunks for counted, chunks in counts if counted == lexeme), 0)
 
 

@@ -15,9 +15,9 @@ AGENT = "tester"
 
 _COUNTS = """
 SELECT (SELECT count(*) FROM chunks),
-       (SELECT count(*) FROM chunk_embeddings),
-       (SELECT count(*) FROM embedding_jobs),
-       (SELECT count(*) FROM embedding_models)
+       (SELECT count(*) FROM vectors),
+       (SELECT count(*) FROM vector_jobs),
+       (SELECT count(*) FROM vector_spaces)
 """
 
 

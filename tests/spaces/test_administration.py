@@ -38,7 +38,7 @@ async def lexical_hits(app: App, query: str) -> list[tuple[str, float]]:
     async def work(conn: Connection) -> list[tuple[str, float]]:
         found = await conn.execute(
             "SELECT c.path, m.score FROM match_lexemes(%(words)s, jsonb_populate_record("
-            ' NULL::narrowing, \'{"sources": ["documents"]}\'), 100) m'
+            ' NULL::search_filter, \'{"sources": ["documents"]}\'), 100) m'
             " JOIN chunks c ON c.id = m.chunk_id ORDER BY m.score DESC, c.path",
             {"words": query.split()},
         )
@@ -143,7 +143,7 @@ async def test_the_active_space_is_not_dropped_and_another_goes_with_all_it_has(
     await admin.drop(AGENT, large)
 
     assert await counts(app) == (NOTES, NOTES, 0, 1)
-    assert await indexes(app) == [f"chunk_embeddings_model_{small.id}"]
+    assert await indexes(app) == [f"vectors_space_{small.id}"]
     assert (await search(app, "lighthouse")).degraded == []
     again = await admin.add(AGENT, "openai/large")
     assert again.id > large.id
@@ -273,12 +273,12 @@ async def test_a_comparison_says_how_much_two_spaces_have_in_common(app: App) ->
 @pytest.mark.parametrize(
     "call",
     [
-        "add_embedding_model('hashing', 'mine', 8)",
-        "index_embedding_model(1::smallint)",
+        "add_vector_space('hashing', 'mine', 8)",
+        "index_vector_space(1::smallint)",
         "queue_missing(1::smallint, 10)",
-        "activate_embedding_model(1::smallint)",
-        "retire_embedding_model(1::smallint)",
-        "drop_embedding_model(1::smallint, 10)",
+        "activate_vector_space(1::smallint)",
+        "retire_vector_space(1::smallint)",
+        "drop_vector_space(1::smallint, 10)",
     ],
 )
 async def test_an_agent_cannot_change_spaces(app: App, call: str) -> None:
@@ -303,12 +303,12 @@ async def test_an_agent_sees_and_changes_no_vector_and_no_job_of_others(
 
     async def look(conn: Connection) -> list[int]:
         statements: tuple[LiteralString, ...] = (
-            "SELECT FROM chunk_embeddings",
-            "SELECT FROM embedding_jobs",
-            "UPDATE embedding_jobs SET next_try_at = 'infinity'",
-            "DELETE FROM embedding_jobs",
-            "DELETE FROM chunk_embeddings",
-            "UPDATE embedding_models SET state = 'dropping'",
+            "SELECT FROM vectors",
+            "SELECT FROM vector_jobs",
+            "UPDATE vector_jobs SET next_try_at = 'infinity'",
+            "DELETE FROM vector_jobs",
+            "DELETE FROM vectors",
+            "UPDATE vector_spaces SET state = 'dropping'",
         )
         return [(await conn.execute(statement)).rowcount for statement in statements]
 

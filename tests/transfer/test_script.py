@@ -15,7 +15,7 @@ SCRIPT = [
     b"COPY mcp_memory.agents (agent_id, first_seen) FROM stdin;\n",
     b"ada\t2026-03-01 09:00:00+00\n",
     b"SET transaction_timeout = 0;\t2026-03-01 09:00:00+00\n",
-    b"COPY mcp_memory.rings (id) FROM stdin;\t2026-03-01 09:00:00+00\n",
+    b"COPY mcp_memory.wake_attempts (id) FROM stdin;\t2026-03-01 09:00:00+00\n",
     b"\\.\n",
     b"\n",
     b'COPY mcp_memory."rings" (id) FROM stdin;\n',

@@ -14,6 +14,7 @@ import pytest
 from mcp_memory.app import App, open_app
 from mcp_memory.db import migrate, provision, schema
 from mcp_memory.db.migrate import shipped
+from mcp_memory.db.names import derived_url
 from mcp_memory.db.programs import client_program
 from mcp_memory.errors import (
     ArchiveUnusable,
@@ -31,12 +32,13 @@ from mcp_memory.transcripts.models import AppendMessages, NewMessage
 from mcp_memory.transfer.archive import Archive
 from tests.cli.program import Program
 from tests.db.everything import NOTICE, SECRET, all_rows_of_every_table
-from tests.db.schemas import schema_of
+from tests.db.legacy import make_legacy_database
+from tests.db.schemas import schema_of, without_indexes_of_spaces
 from tests.documents.looking import found, until_embedded
 from tests.fixtures.servers import BUILDER, GUEST, TcpServer
 from tests.messaging.mail import arrive, config_at, contents, send
 
-NEWEST = len(shipped())
+NEWEST = migrate.newest(shipped())
 
 
 @pytest.fixture
@@ -279,17 +281,30 @@ async def test_an_archive_of_an_older_version_is_migrated(full: App, file: Path)
     async with full.databases.direct_connection("copy", create=True) as conn:
         layout = await provision.layout_for_migrating(conn, "copy")
         await migrate.migrate(
-            conn, layout.roles, layout.search_path, name="copy", known=shipped(), target=7
+            conn, layout.roles, layout.search_path, name="copy", known=shipped(), target=24
         )
         await conn.execute("INSERT INTO mcp_memory.agents (agent_id) VALUES ('carol')")
     archived = await full.transfer.back_up(file, database="copy")
     restored = await full.transfer.restore(file, database="later")
 
-    assert archived.migration == restored.migration == 7
+    assert archived.migration == restored.migration == 24
     await full.databases.writing("fresh", "alice")
     assert await described(full, "later") == await described(full, "fresh")
     known = await full.directory.agents(full.mail_session("carol", "later"))
     assert "carol" in [each.agent for each in known]
+
+
+async def test_an_archive_of_the_unreleased_build_is_taken_over(
+    full: App, file: Path, server_url: str, database_url: str
+) -> None:
+    await make_legacy_database(derived_url(database_url, "old"), server_url)
+    archived = await full.transfer.back_up(file, database="old")
+    restored = await full.transfer.restore(file, database="later")
+
+    assert archived.migration == restored.migration == 19
+    await full.databases.writing("fresh", "alice")
+    taken_over = without_indexes_of_spaces(await described(full, "later"))
+    assert taken_over == set(await described(full, "fresh"))
 
 
 async def test_it_comes_back_on_a_server_with_other_roles(

@@ -51,7 +51,7 @@ async def remove_messages(
 
 # The wake job of unread mail stays: without it the agent would be woken for the same message again.
 _REMOVE_BELLS = """
-DELETE FROM bells b
+DELETE FROM wake_jobs b
 USING deliveries d
 WHERE d.agent_id = b.agent_id AND d.message_id = b.message_id
   AND b.state <> 'due' AND b.queued_at <= now() - %(age)s
@@ -60,10 +60,10 @@ WHERE d.agent_id = b.agent_id AND d.message_id = b.message_id
 """
 
 _REMOVE_RINGS = """
-DELETE FROM rings r
+DELETE FROM wake_attempts r
 WHERE r.state <> 'trying' AND r.ended_at <= now() - %(age)s
   AND (%(owner)s::text IS NULL OR r.agent_id = %(owner)s)
-  AND NOT EXISTS (SELECT FROM bells b WHERE b.ring = r.id)
+  AND NOT EXISTS (SELECT FROM wake_jobs b WHERE b.attempt_id = r.id)
 """
 
 

@@ -1,6 +1,6 @@
 """The outbox and its routes, for the worker; `wake_states` alone is run as the sender who asks.
 
-A doorbell's lease makes one process the one who rings for its agent. Every statement of one poll
+A wake lease makes one process the one who rings for its agent. Every statement of one poll
 is in one transaction, so that all of it happens at one instant of the server's clock.
 """
 
@@ -54,16 +54,16 @@ async def add_route(conn: Connection, agent: str, document: Mapping[str, object]
 
 _REMOVE_ROUTE = """
 WITH gone AS (DELETE FROM wake_routes WHERE agent_id = %(agent)s RETURNING 1),
-     silent AS (DELETE FROM doorbells WHERE agent_id = %(agent)s RETURNING 1)
+     silent AS (DELETE FROM wake_leases WHERE agent_id = %(agent)s RETURNING 1)
 SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM silent)
 """
 
 _FORGET_DUE = """
 WITH ended AS (
-    UPDATE rings SET state = 'not_needed', ended_at = now()
+    UPDATE wake_attempts SET state = 'not_needed', ended_at = now()
     WHERE agent_id = %(agent)s AND state = 'trying'
 )
-UPDATE bells SET state = 'not_needed' WHERE agent_id = %(agent)s AND state = 'due'
+UPDATE wake_jobs SET state = 'not_needed' WHERE agent_id = %(agent)s AND state = 'due'
 """
 
 
@@ -83,10 +83,10 @@ WITH told AS (
 ), changed AS (
     SELECT t.agent
     FROM told t
-    LEFT JOIN doorbells d ON d.agent_id = t.agent
+    LEFT JOIN wake_leases d ON d.agent_id = t.agent
     WHERE d.route_digest IS DISTINCT FROM t.digest
 ), announced AS (
-    INSERT INTO doorbells (agent_id, min_priority, route_digest)
+    INSERT INTO wake_leases (agent_id, min_priority, route_digest)
     SELECT agent, priority, digest
     FROM told
     ORDER BY agent
@@ -98,24 +98,24 @@ SELECT agent FROM changed
 """
 
 _UNWANTED = """
-UPDATE bells b
+UPDATE wake_jobs b
 SET state = 'not_needed'
-FROM doorbells d
+FROM wake_leases d
 WHERE b.agent_id = ANY(%(agents)s) AND b.state = 'due'
   AND d.agent_id = b.agent_id AND b.priority < d.min_priority
 """
 
 # What came before there was a doorbell, or while it was being made, or was to wake nobody then.
 _CATCH_UP = """
-INSERT INTO bells AS known (agent_id, message_id, priority)
+INSERT INTO wake_jobs AS known (agent_id, message_id, priority)
 SELECT d.agent_id, d.message_id, d.priority
-FROM doorbells b
+FROM wake_leases b
 JOIN deliveries d ON d.agent_id = b.agent_id AND d.priority >= b.min_priority
 WHERE b.agent_id = ANY(%(agents)s)
   AND d.state IN ('queued', 'delivered')
   AND (d.expires_at IS NULL OR d.expires_at > now())
 ON CONFLICT (agent_id, message_id) DO UPDATE
-SET state = 'due', ring = NULL, queued_at = now()
+SET state = 'due', attempt_id = NULL, queued_at = now()
 WHERE known.state = 'not_needed'
 """
 
@@ -139,14 +139,14 @@ async def announce(conn: Connection, served: Sequence[ServedRoute]) -> None:
 
 
 _START_ANEW = """
-UPDATE doorbells
+UPDATE wake_leases
 SET failures = 0, problem = '', next_try_at = now()
 WHERE agent_id = ANY(%(agents)s)
 """
 
 _RING_AFTER_ALL = """
-UPDATE bells b
-SET state = 'due', ring = NULL, queued_at = now()
+UPDATE wake_jobs b
+SET state = 'due', attempt_id = NULL, queued_at = now()
 FROM deliveries d
 WHERE b.agent_id = ANY(%(agents)s) AND b.state = 'given_up'
   AND d.agent_id = b.agent_id AND d.message_id = b.message_id
@@ -163,7 +163,7 @@ async def start_anew(conn: Connection, agents: Sequence[str]) -> None:
 
 
 _SETTLE_BELLS = """
-UPDATE bells b
+UPDATE wake_jobs b
 SET state = 'not_needed'
 FROM deliveries d
 WHERE b.agent_id = ANY(%(agents)s) AND b.state = 'due'
@@ -173,23 +173,23 @@ WHERE b.agent_id = ANY(%(agents)s) AND b.state = 'due'
 
 # Not while somebody is at it: his attempt says what became of the ring.
 _SETTLE_RINGS = """
-UPDATE rings r
+UPDATE wake_attempts r
 SET state = 'not_needed', ended_at = now()
-FROM doorbells d
+FROM wake_leases d
 WHERE r.agent_id = ANY(%(agents)s) AND r.state = 'trying'
   AND d.agent_id = r.agent_id AND (d.leased_until IS NULL OR d.leased_until <= now())
-  AND NOT EXISTS (SELECT FROM bells b WHERE b.ring = r.id AND b.state = 'due')
+  AND NOT EXISTS (SELECT FROM wake_jobs b WHERE b.attempt_id = r.id AND b.state = 'due')
 """
 
 
 # The agent was woken and took its mail, but did not acknowledge it while it was held for him.
 _RING_AGAIN = """
-UPDATE bells b
-SET state = 'due', ring = NULL, queued_at = now()
-FROM deliveries d, rings r
+UPDATE wake_jobs b
+SET state = 'due', attempt_id = NULL, queued_at = now()
+FROM deliveries d, wake_attempts r
 WHERE d.agent_id = ANY(%(agents)s) AND d.state = 'delivered' AND d.leased_until <= now()
   AND b.agent_id = d.agent_id AND b.message_id = d.message_id AND b.state = 'rung'
-  AND r.id = b.ring AND r.ended_at < d.leased_until
+  AND r.id = b.attempt_id AND r.ended_at < d.leased_until
 """
 
 
@@ -208,7 +208,7 @@ WITH held AS MATERIALIZED (
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 ), next AS (
     SELECT d.agent_id, s.lease_seconds
-    FROM doorbells d
+    FROM wake_leases d
     JOIN unnest(
         %(agents)s::text[], %(floors)s::integer[], %(always)s::boolean[], %(leases)s::float8[],
         %(added)s::timestamptz[]
@@ -221,7 +221,7 @@ WITH held AS MATERIALIZED (
       AND (s.always OR listening_key(d.agent_id) NOT IN (SELECT key FROM held))
       AND EXISTS (
           SELECT
-          FROM bells b
+          FROM wake_jobs b
           JOIN deliveries m ON m.agent_id = b.agent_id AND m.message_id = b.message_id
           WHERE b.agent_id = d.agent_id AND b.state = 'due' AND b.priority >= s.floor
             AND b.queued_at <= now() - make_interval(secs => %(gather)s)
@@ -231,7 +231,7 @@ WITH held AS MATERIALIZED (
     LIMIT 1
     FOR UPDATE OF d SKIP LOCKED
 )
-UPDATE doorbells d
+UPDATE wake_leases d
 SET lease = %(lease)s, leased_until = now() + make_interval(secs => next.lease_seconds)
 FROM next
 WHERE d.agent_id = next.agent_id
@@ -265,31 +265,31 @@ async def claim(
 
 
 _AGAIN = """
-UPDATE rings
+UPDATE wake_attempts
 SET attempts = attempts + 1, kind = %(kind)s
 WHERE agent_id = %(agent)s AND state = 'trying'
 RETURNING id, attempts
 """
 
 _BEGIN = """
-INSERT INTO rings (id, agent_id, kind, attempts)
+INSERT INTO wake_attempts (id, agent_id, kind, attempts)
 VALUES (%(ring)s, %(agent)s, %(kind)s, 1)
 """
 
 _GATHER = """
-UPDATE bells b
-SET ring = %(ring)s
+UPDATE wake_jobs b
+SET attempt_id = %(ring)s
 FROM deliveries d
-WHERE b.agent_id = %(agent)s AND b.state = 'due' AND b.ring IS NULL
+WHERE b.agent_id = %(agent)s AND b.state = 'due' AND b.attempt_id IS NULL
   AND d.agent_id = b.agent_id AND d.message_id = b.message_id
   AND is_waiting(d.state, d.leased_until, d.expires_at)
 """
 
 _QUEUED_MESSAGES = """
 SELECT m.id AS message_id, m.agent_id AS sender, b.priority, m.subject, m.content
-FROM bells b
+FROM wake_jobs b
 JOIN messages m ON m.id = b.message_id
-WHERE b.ring = %(ring)s
+WHERE b.attempt_id = %(ring)s
 ORDER BY b.priority DESC, m.id
 """
 
@@ -315,8 +315,8 @@ async def begin(
 _NEXT_DUE = """
 SELECT extract(epoch FROM min(due.at) - now())::float8
 FROM unnest(%(agents)s::text[], %(floors)s::integer[]) AS s (agent, floor)
-JOIN doorbells d ON d.agent_id = s.agent
-JOIN bells b ON b.agent_id = s.agent AND b.state = 'due' AND b.priority >= s.floor
+JOIN wake_leases d ON d.agent_id = s.agent
+JOIN wake_jobs b ON b.agent_id = s.agent AND b.state = 'due' AND b.priority >= s.floor
 CROSS JOIN LATERAL (
     SELECT greatest(
         d.next_try_at, d.leased_until, b.queued_at + make_interval(secs => %(gather)s)
@@ -341,16 +341,16 @@ async def next_due_seconds(
 
 _RUNG = """
 WITH mine AS (
-    UPDATE doorbells
+    UPDATE wake_leases
     SET lease = NULL, leased_until = NULL, failures = 0, problem = '',
         next_try_at = now() + make_interval(secs => %(pause)s)
     WHERE agent_id = %(agent)s AND lease = %(lease)s
     RETURNING agent_id
 ), ended AS (
-    UPDATE rings SET state = 'rung', ended_at = now(), problem = ''
+    UPDATE wake_attempts SET state = 'rung', ended_at = now(), problem = ''
     WHERE id = %(ring)s AND EXISTS (SELECT FROM mine)
 )
-UPDATE bells SET state = 'rung' WHERE ring = %(ring)s AND EXISTS (SELECT FROM mine)
+UPDATE wake_jobs SET state = 'rung' WHERE attempt_id = %(ring)s AND EXISTS (SELECT FROM mine)
 """
 
 
@@ -366,7 +366,7 @@ async def record_success(conn: Connection, attempt: WakeAttempt, pause_seconds: 
 
 
 _FAILED = """
-UPDATE doorbells
+UPDATE wake_leases
 SET lease = NULL, leased_until = NULL, failures = failures + 1, problem = %(problem)s,
     next_try_at = now() + make_interval(secs => %(pause)s)
 WHERE agent_id = %(agent)s AND lease = %(lease)s
@@ -374,18 +374,18 @@ RETURNING agent_id
 """
 
 _SAY_WHY = """
-UPDATE rings SET problem = %(problem)s WHERE id = %(ring)s AND state = 'trying'
+UPDATE wake_attempts SET problem = %(problem)s WHERE id = %(ring)s AND state = 'trying'
 """
 
 _GIVE_UP = """
 WITH hopeless AS (
-    UPDATE rings SET state = 'given_up', ended_at = now()
+    UPDATE wake_attempts SET state = 'given_up', ended_at = now()
     WHERE id = %(ring)s AND begun_at <= now() - make_interval(secs => %(patience)s)
     RETURNING id
 )
-UPDATE bells SET state = 'given_up'
+UPDATE wake_jobs SET state = 'given_up'
 FROM hopeless
-WHERE bells.ring = hopeless.id AND bells.state = 'due'
+WHERE wake_jobs.attempt_id = hopeless.id AND wake_jobs.state = 'due'
 """
 
 
@@ -410,7 +410,7 @@ async def record_failure(
 
 
 _GIVE_BACK = """
-UPDATE doorbells
+UPDATE wake_leases
 SET lease = NULL, leased_until = NULL
 WHERE agent_id = %(agent)s AND lease = %(lease)s
 """
@@ -424,23 +424,24 @@ async def give_back(conn: Connection, attempt: WakeAttempt) -> None:
 
 _OUTBOX_STATUSES = """
 SELECT d.agent_id AS agent,
-       (SELECT count(*) FROM bells b WHERE b.agent_id = d.agent_id AND b.state = 'due') AS waiting,
-       (SELECT min(b.queued_at) FROM bells b WHERE b.agent_id = d.agent_id AND b.state = 'due')
+       (SELECT count(*) FROM wake_jobs b WHERE b.agent_id = d.agent_id AND b.state = 'due')
+           AS waiting,
+       (SELECT min(b.queued_at) FROM wake_jobs b WHERE b.agent_id = d.agent_id AND b.state = 'due')
            AS waiting_since,
        given_up.rings AS given_up, given_up.problem AS given_up_problem,
        d.failures, d.problem, d.next_try_at
-FROM doorbells d
+FROM wake_leases d
 CROSS JOIN LATERAL (
     SELECT count(*) AS rings,
            coalesce((array_agg(r.problem ORDER BY r.ended_at DESC))[1], '') AS problem
-    FROM rings r
+    FROM wake_attempts r
     WHERE r.agent_id = d.agent_id AND r.state = 'given_up'
       AND r.ended_at > now() - interval '7 days'
       AND EXISTS (
           SELECT
-          FROM bells b
+          FROM wake_jobs b
           JOIN deliveries m ON m.agent_id = b.agent_id AND m.message_id = b.message_id
-          WHERE b.ring = r.id AND b.state = 'given_up' AND m.state IN ('queued', 'delivered')
+          WHERE b.attempt_id = r.id AND b.state = 'given_up' AND m.state IN ('queued', 'delivered')
             AND (m.expires_at IS NULL OR m.expires_at > now())
       )
 ) given_up
@@ -457,7 +458,7 @@ async def outbox_statuses(conn: Connection) -> list[OutboxStatus]:
 
 _BELLS_OF = """
 SELECT agent, kind, state, attempts, problem, changed_at
-FROM bells_of(%(message_id)s)
+FROM wake_jobs_of(%(message_id)s)
 """
 
 

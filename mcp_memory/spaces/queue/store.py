@@ -34,18 +34,18 @@ class Vectors:
 _CLAIM = """
 WITH due AS (
     SELECT chunk_id
-    FROM embedding_jobs
-    WHERE model_id = %(id)s AND attempts BETWEEN %(least)s AND %(most)s AND next_try_at <= now()
+    FROM vector_jobs
+    WHERE space_id = %(id)s AND attempts BETWEEN %(least)s AND %(most)s AND next_try_at <= now()
     ORDER BY attempts, next_try_at DESC, chunk_id DESC
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
-UPDATE embedding_jobs j
+UPDATE vector_jobs j
 SET lease = %(lease)s, attempts = j.attempts + 1,
     next_try_at = now() + make_interval(secs => %(lease_seconds)s)
 FROM due
 JOIN chunks c ON c.id = due.chunk_id
-WHERE j.chunk_id = due.chunk_id AND j.model_id = %(id)s
+WHERE j.chunk_id = due.chunk_id AND j.space_id = %(id)s
 RETURNING j.chunk_id, coalesce(c.context, c.heading || E'\\n' || c.text) AS text,
           CASE WHEN c.context IS NOT NULL THEN c.heading || E'\\n' || c.text END AS alone,
           j.attempts
@@ -80,10 +80,10 @@ async def _claimed(conn: Connection, parameters: dict[str, object]) -> list[Job]
 
 
 _SET_DEADLY_ASIDE = """
-UPDATE embedding_jobs
+UPDATE vector_jobs
 SET lease = NULL, next_try_at = 'infinity',
     problem = 'no worker came back with its vector, ' || attempts || ' times'
-WHERE model_id = %(id)s AND attempts >= %(most_attempts)s AND next_try_at <= now()
+WHERE space_id = %(id)s AND attempts >= %(most_attempts)s AND next_try_at <= now()
 """
 
 
@@ -98,9 +98,9 @@ async def _set_deadly_aside(conn: Connection, space_id: int) -> None:
 _REUSE = """
 WITH leased AS MATERIALIZED (
     SELECT c.id, c.agent_id, c.text_hash, c.context, c.text
-    FROM embedding_jobs j
+    FROM vector_jobs j
     JOIN chunks c ON c.id = j.chunk_id
-    WHERE j.model_id = %(id)s AND j.lease = %(lease)s
+    WHERE j.space_id = %(id)s AND j.lease = %(lease)s
     ORDER BY c.id
     FOR KEY SHARE OF c SKIP LOCKED
 ), known AS (
@@ -109,20 +109,20 @@ WITH leased AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT e.embedding, e.alone
         FROM chunks c
-        JOIN chunk_embeddings e ON e.chunk_id = c.id AND e.model_id = %(id)s
+        JOIN vectors e ON e.chunk_id = c.id AND e.space_id = %(id)s
         WHERE c.text_hash = leased.text_hash AND c.id <> leased.id
           AND (leased.context IS NULL OR c.text = leased.text AND e.alone IS NOT NULL)
         LIMIT 1
     ) twin
 ), done AS (
-    DELETE FROM embedding_jobs j
+    DELETE FROM vector_jobs j
     USING known
-    WHERE j.chunk_id = known.id AND j.model_id = %(id)s
+    WHERE j.chunk_id = known.id AND j.space_id = %(id)s
 )
-INSERT INTO chunk_embeddings (chunk_id, model_id, agent_id, embedding, alone)
+INSERT INTO vectors (chunk_id, space_id, agent_id, embedding, alone)
 SELECT id, %(id)s, agent_id, embedding, CASE WHEN context IS NOT NULL THEN alone END
 FROM known
-ON CONFLICT (chunk_id, model_id)
+ON CONFLICT (chunk_id, space_id)
 DO UPDATE SET embedding = excluded.embedding, alone = excluded.alone
 RETURNING chunk_id
 """
@@ -139,22 +139,22 @@ _LOCK = """
 SELECT c.id
 FROM chunks c
 WHERE c.id = ANY (%(ids)s)
-  AND EXISTS (SELECT FROM embedding_models WHERE id = %(id)s AND state <> 'dropping'
+  AND EXISTS (SELECT FROM vector_spaces WHERE id = %(id)s AND state <> 'dropping'
               FOR KEY SHARE)
 ORDER BY c.id
 FOR KEY SHARE OF c SKIP LOCKED
 """
 
 _FINISH = """
-DELETE FROM embedding_jobs
-WHERE model_id = %(id)s AND lease = %(lease)s AND chunk_id = ANY (%(ids)s)
+DELETE FROM vector_jobs
+WHERE space_id = %(id)s AND lease = %(lease)s AND chunk_id = ANY (%(ids)s)
 RETURNING chunk_id, agent_id
 """
 
 _STORE = """
-INSERT INTO chunk_embeddings (chunk_id, model_id, agent_id, embedding, alone)
+INSERT INTO vectors (chunk_id, space_id, agent_id, embedding, alone)
 VALUES (%(chunk_id)s, %(id)s, %(agent)s, %(embedding)s::vector, %(alone)s::vector)
-ON CONFLICT (chunk_id, model_id)
+ON CONFLICT (chunk_id, space_id)
 DO UPDATE SET embedding = excluded.embedding, alone = excluded.alone
 """
 
@@ -179,14 +179,14 @@ async def complete(
 _RENEW = """
 WITH held AS (
     SELECT chunk_id
-    FROM embedding_jobs
-    WHERE model_id = %(id)s AND lease = %(lease)s
+    FROM vector_jobs
+    WHERE space_id = %(id)s AND lease = %(lease)s
     FOR UPDATE SKIP LOCKED
 )
-UPDATE embedding_jobs j
+UPDATE vector_jobs j
 SET next_try_at = now() + make_interval(secs => %(lease_seconds)s)
 FROM held
-WHERE j.chunk_id = held.chunk_id AND j.model_id = %(id)s
+WHERE j.chunk_id = held.chunk_id AND j.space_id = %(id)s
 """
 
 
@@ -197,9 +197,9 @@ async def renew(conn: Connection, space_id: int, *, lease: UUID, lease_seconds: 
 
 
 _GIVE_BACK = """
-UPDATE embedding_jobs
+UPDATE vector_jobs
 SET lease = NULL, attempts = attempts - 1, next_try_at = now()
-WHERE model_id = %(id)s AND lease = %(lease)s
+WHERE space_id = %(id)s AND lease = %(lease)s
 """
 
 
@@ -209,11 +209,11 @@ async def give_back(conn: Connection, space_id: int, *, lease: UUID) -> None:
 
 
 _FAIL = """
-UPDATE embedding_jobs
+UPDATE vector_jobs
 SET lease = NULL, problem = %(problem)s,
     next_try_at = CASE WHEN %(is_final)s OR attempts >= %(most_attempts)s THEN 'infinity'
                        ELSE now() + make_interval(secs => 4 ^ attempts) END
-WHERE model_id = %(id)s AND lease = %(lease)s AND chunk_id = %(chunk_id)s
+WHERE space_id = %(id)s AND lease = %(lease)s AND chunk_id = %(chunk_id)s
 """
 
 
@@ -235,9 +235,9 @@ async def fail(
 
 
 _RETRY_FAILED = """
-UPDATE embedding_jobs
+UPDATE vector_jobs
 SET next_try_at = now(), attempts = 0, problem = ''
-WHERE model_id = %(id)s AND next_try_at = 'infinity'
+WHERE space_id = %(id)s AND next_try_at = 'infinity'
 """
 
 
@@ -248,8 +248,8 @@ async def retry_failed(conn: Connection, space_id: int) -> int:
 
 _DUE = """
 SELECT count(*)
-FROM embedding_jobs
-WHERE model_id = %(id)s AND next_try_at < 'infinity'
+FROM vector_jobs
+WHERE space_id = %(id)s AND next_try_at < 'infinity'
 """
 
 
@@ -262,8 +262,8 @@ async def waiting(conn: Connection, space_id: int) -> int:
 
 _NEXT_DUE = """
 SELECT extract(epoch FROM min(next_try_at) - now())::float8
-FROM embedding_jobs
-WHERE model_id = %(id)s AND next_try_at < 'infinity'
+FROM vector_jobs
+WHERE space_id = %(id)s AND next_try_at < 'infinity'
 """
 
 

@@ -85,7 +85,7 @@ async def leases(filler: Filler) -> list[tuple[bool, int]]:
 
     async def work(conn: Connection) -> list[tuple[bool, int]]:
         found = await conn.execute(
-            "SELECT lease IS NOT NULL, attempts FROM embedding_jobs ORDER BY chunk_id"
+            "SELECT lease IS NOT NULL, attempts FROM vector_jobs ORDER BY chunk_id"
         )
         return [(bool(row[0]), int(row[1])) for row in await found.fetchall()]
 
@@ -240,7 +240,7 @@ async def test_who_works_longer_than_its_lease_keeps_it(filler: Filler, provider
 
     async def lease_ends() -> datetime:
         async def work(conn: Connection) -> datetime:
-            found = await (await conn.execute("SELECT next_try_at FROM embedding_jobs")).fetchone()
+            found = await (await conn.execute("SELECT next_try_at FROM vector_jobs")).fetchone()
             assert found is not None
             return found[0]
 
