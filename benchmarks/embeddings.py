@@ -30,7 +30,7 @@ from rich.table import Table
 
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.db.embedded import EmbeddedCluster
@@ -96,7 +96,7 @@ class BareMiniLM:
 
     def __init__(self, model_dir: Path) -> None:
         folder = model_folder(model_dir)
-        mend = "pip install 'mcp-memory[local]'"
+        mend = "pip install 'mcp-memory-postgres[local]'"
         ctranslate2 = import_extra("ctranslate2", provider="minilm", mend=mend)
         tokenizers = import_extra("tokenizers", provider="minilm", mend=mend)
         self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))

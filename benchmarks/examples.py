@@ -15,7 +15,7 @@ from benchmarks.conversations import Conversation, Question, load
 from benchmarks.libraries import Library, fill_library, held_by, is_library, load_library
 from benchmarks.recall import database_of, fill, open_benchmark_app, settle
 from mcp_memory.app import App
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.recall import routes
 from mcp_memory.recall.candidates import PreparedQuery, described_candidates
 from mcp_memory.recall.features import NAMES, PRIORS, Described

@@ -24,7 +24,7 @@ from benchmarks.search import SEED, prepare
 from benchmarks.search_stage import AGENT, load, make_language, make_queries
 from benchmarks.tables import Measured, print_table
 from mcp_memory.app import App, open_app
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.names import with_database
 from mcp_memory.graph.reading.models import GraphQuery, Instants
 from mcp_memory.graph.traversal import store as traversal

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from mcp_memory.app import App
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.recall import anchors, candidates, features, routes, spell_correction
 from mcp_memory.recall.candidates import PreparedQuery, best_candidates
 from mcp_memory.recall.models import Hit, SearchFilter

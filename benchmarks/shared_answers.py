@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 
 from benchmarks.tables import Measured
 from mcp_memory.app import App
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.roles import Roles
 from mcp_memory.recall.models import SearchAnswer, SearchRequest
 

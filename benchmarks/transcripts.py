@@ -69,17 +69,18 @@ async def load(app: App, sessions: int, each: int) -> None:
     for session in range(sessions):
         batch = [message(session, number) for number in range(1, each + 1)]
         name = f"session {session}"
-        await app.transcripts.append("default", AppendMessages(name, batch, "bench"))
+        await app.transcripts.append(app.session("default"), AppendMessages(name, batch, "bench"))
         for first in (1, each // 4 + 1):
             await app.summaries.summarize(
-                "default", Summarize(name, "They spoke of boats.", first, first + each // 4 - 1)
+                app.session("default"),
+                Summarize(name, "They spoke of boats.", first, first + each // 4 - 1),
             )
 
 
 async def until_embedded(app: App) -> None:
     """Return when no message waits for its vector."""
     with anyio.fail_after(7200):
-        while (await app.transcripts.stats("default")).pending_embeddings:  # noqa: ASYNC110 - a row tells, no event does
+        while (await app.transcripts.stats(app.session("default"))).pending_embeddings:  # noqa: ASYNC110 - a row tells, no event does
             await anyio.sleep(0.01)
 
 
@@ -101,7 +102,7 @@ async def appends(app: App, url: str, sessions: int, each: int) -> Row:
             request = AppendMessages(f"session {chosen}", [said])
 
             async def append(request: AppendMessages = request) -> None:
-                await app.transcripts.append("default", request)
+                await app.transcripts.append(app.session("default"), request)
 
             row = {
                 "seq": 1_000_000 + turn,
@@ -125,10 +126,10 @@ async def resumes(app: App, url: str, sessions: int) -> Row:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
         for turn in range(TURNS):
             name = f"session {turn * 37 % sessions}"
-            parts = (await app.summaries.resume("default", name)).parts
+            parts = (await app.summaries.resume(app.session("default"), name)).parts
 
             async def resume(name: str = name) -> None:
-                await app.summaries.resume("default", name)
+                await app.summaries.resume(app.session("default"), name)
 
             async def select(name: str = name, limit: int = len(parts)) -> None:
                 found = await conn.execute(SELECT, {"session_id": name, "limit": limit})

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.recall import routes, spell_correction
 from mcp_memory.recall.candidates import PreparedQuery
 from mcp_memory.text.spelling import spellings

@@ -2,4 +2,4 @@
 
 from importlib.metadata import version
 
-__version__ = version("mcp-memory")
+__version__ = version("mcp-memory-postgres")

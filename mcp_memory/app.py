@@ -10,6 +10,7 @@ import anyio
 
 from mcp_memory.config import Config, EmbeddingsConfig
 from mcp_memory.db.databases import Databases
+from mcp_memory.db.session import Session
 from mcp_memory.documents.service import Documents
 from mcp_memory.embeddings.base import EmbeddingSettings
 from mcp_memory.graph.forgetting.service import Forgetting
@@ -74,6 +75,14 @@ class App:
     mail_watch: MailWatch
     keys: Keys
     transfer: Transfer
+
+    def session(self, agent: str, database: str | None = None) -> Session:
+        """The agent in that database, or in the one its calls use when they name none."""
+        return Session(agent, database or self.databases.default_of(agent), self.databases)
+
+    def mail_session(self, agent: str, database: str | None = None) -> Session:
+        """The agent where its mail lies: in the configured default, unless another is named."""
+        return Session(agent, database or self.databases.configured_default, self.databases)
 
 
 @asynccontextmanager
@@ -143,11 +152,11 @@ def _built(base: _Base) -> App:
         result_context=ResultContext(databases),
         usage=usage,
         memory_recall=MemoryRecall(databases, spaces, config.search, limits, base.tokens, zone),
-        transcripts=Transcripts(databases, spaces, limits, config.transcripts, zone),
-        summaries=Summaries(databases, limits),
+        transcripts=Transcripts(spaces, limits, config.transcripts, zone),
+        summaries=Summaries(limits),
         transcript_search=TranscriptSearch(databases, spaces, config.search, limits, zone),
-        importer=Importer(databases, spaces, limits, config.transcripts, zone),
-        retention=Retention(databases, config.transcripts),
+        importer=Importer(spaces, limits, config.transcripts, zone),
+        retention=Retention(config.transcripts),
         presence=presence,
         directory=Directory(databases, presence),
         messages=Messages(databases, presence, NotifiedBells(), limits, config.messages),

@@ -5,7 +5,7 @@ Where `audit.enabled` is off, transactions say so (mcp_memory.audit), and no row
 
 from dataclasses import dataclass
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,11 +45,15 @@ def test_every_module_is_in_the_wheel_and_nothing_beside_the_package(
     modules = {file.relative_to(ROOT).as_posix() for file in ROOT.glob("mcp_memory/**/*.py")}
     assert modules == {name for name in wheel if name.endswith(".py")}
     tops = {name.split("/")[0].split("-")[0] for name in wheel}
-    assert tops == {"mcp_memory"}
+    # The package, and the metadata of its distribution.
+    assert tops == {"mcp_memory", "mcp_memory_postgres"}
 
 
-def test_the_wheel_is_typed_licensed_and_has_its_command(wheel: Mapping[str, bytes]) -> None:
+def test_the_wheel_is_typed_licensed_and_has_its_commands(wheel: Mapping[str, bytes]) -> None:
     assert "mcp_memory/py.typed" in wheel
     metadata = {Path(name).name: text for name, text in wheel.items() if ".dist-info/" in name}
     assert metadata["LICENSE"] == (ROOT / "LICENSE").read_bytes()
-    assert b"mcp-memory = mcp_memory.cli:main" in metadata["entry_points.txt"]
+    assert metadata["words.LICENSE"] == wheel["mcp_memory/text/times/words.LICENSE"]
+    scripts = metadata["entry_points.txt"].decode().split("\n")
+    assert "mcp-memory = mcp_memory.cli:main" in scripts
+    assert "mcp-memory-postgres = mcp_memory.cli:main" in scripts

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.recall import routes

@@ -111,7 +111,7 @@ def _migrations(name: str, diagnosis: Diagnosis) -> Finding:
     except TakeOverNeeded as exc:
         return warning("migrations", str(exc), "an embedded database does it with its next use")
     except MigrationChanged as exc:
-        return problem("migrations", str(exc), "install the released mcp-memory again")
+        return problem("migrations", str(exc), "install the released mcp-memory-postgres again")
     if have < known:
         return ok("migrations", f"{have} of {known}; the next use applies the rest")
     return ok("migrations", f"all {known}")

@@ -14,9 +14,10 @@ from mcp_memory.cli.output import readable_size
 from mcp_memory.config import Config
 from mcp_memory.text.tokens import TokenCounter
 
-_DISTRIBUTION = "mcp-memory"
+_DISTRIBUTION = "mcp-memory-postgres"
+# Somebody else's on PyPI; its wheel writes over this package's files and this program's script.
+_STRANGER = "mcp-memory"
 _OLDEST_PYTHON = (3, 11)
-_VOCABULARY_SECONDS = 5.0
 _LITTLE_SPACE = 1024**3
 _NO_SPACE = 100 * 1024**2
 
@@ -25,19 +26,32 @@ def check_python() -> Finding:
     """The interpreter."""
     what = f"{platform.python_version()} at {sys.executable}"
     if sys.version_info < _OLDEST_PYTHON:
-        return problem("python", what, "install mcp-memory with Python 3.11 or newer")
+        return problem("python", what, f"install {_DISTRIBUTION} with Python 3.11 or newer")
     return ok("python", what)
 
 
 def check_packages() -> Finding:
-    """Everything that this package requires is installed."""
+    """Everything that this package requires is installed, and nothing that writes over it."""
     needed = list(_required())
     missing = [name for name in needed if not _is_installed(name)]
     if missing:
         what = f"not installed: {', '.join(missing)}"
         return problem("packages", what, f"{sys.executable} -m pip install {' '.join(missing)}")
+    if _is_installed(_STRANGER):
+        return _warn_of_stranger()
     version = metadata.version(_DISTRIBUTION)
-    return ok("packages", f"mcp-memory {version}, {len(needed)} required packages")
+    return ok("packages", f"{_DISTRIBUTION} {version}, {len(needed)} required packages")
+
+
+def _warn_of_stranger() -> Finding:
+    pip = f"{sys.executable} -m pip"
+    return warning(
+        "packages",
+        f"the distribution {_STRANGER} is installed too: it is not ours, and brings a package and"
+        " a command of the same names, so that either may have overwritten the other",
+        f"{pip} uninstall {_STRANGER}, then {pip} install --force-reinstall {_DISTRIBUTION}"
+        " (from a clone: -e .)",
+    )
 
 
 def _required() -> Iterator[str]:
@@ -61,16 +75,17 @@ def check_timezone(config: Config) -> Finding:
     return ok("timezone", f"{config.timezone}, where it is {now:%Y-%m-%d %H:%M}")
 
 
-def check_vocabulary(seconds: float = _VOCABULARY_SECONDS) -> Finding:
-    """tiktoken's vocabulary is there, or can be had in time; without it counts are estimates."""
+def check_vocabulary() -> Finding:
+    """Whether tokens are counted or estimated; the vocabulary is never fetched unasked."""
     counter = TokenCounter()
-    counter.start_loading().join(timeout=seconds)
+    counter.load()
     if counter.is_exact:
-        return ok("tokens", "counted with tiktoken's o200k_base")
+        return ok("tokens", "counted with o200k_base, from tiktoken's cache")
     return warning(
         "tokens",
-        "estimated: tiktoken's vocabulary could not be loaded",
-        "let this machine reach the internet once, or point TIKTOKEN_CACHE_DIR at a copy",
+        "estimated: tiktoken's o200k_base is not on this machine, and is never fetched unasked",
+        "to have it, set TIKTOKEN_CACHE_DIR to a folder that stays and run"
+        f""" {sys.executable} -c "import tiktoken; tiktoken.get_encoding('o200k_base')" once""",
     )
 
 

@@ -9,7 +9,7 @@ from watchfiles import (
 )
 
 from mcp_memory.errors import McpMemoryError
-from mcp_memory.transcripts.importing.lines import Imported
+from mcp_memory.transcripts.importing.lines import ImportResult
 
 _PAUSE_MS = 200
 _AGAIN_MS = 500
@@ -17,8 +17,8 @@ _AGAIN_MS = 500
 
 async def follow(
     files: Sequence[Path],
-    take: Callable[[Path], Awaitable[Imported]],
-    tell: Callable[[Imported], None],
+    take: Callable[[Path], Awaitable[ImportResult]],
+    show: Callable[[ImportResult], None],
 ) -> None:
     """Until cancelled, take from each file whatever it gets more.
 
@@ -37,15 +37,17 @@ async def follow(
     # Its first answer comes, after at most a pause, once the watches are set: nothing is missed.
     async for batch in changes:
         waiting |= {Path(name) for _, name in batch} & set(files)
-        waiting = {file for file in sorted(waiting) if not await _is_taken(file, take, tell)}
+        waiting = {file for file in sorted(waiting) if not await _is_taken(file, take, show)}
 
 
 async def _is_taken(
-    file: Path, take: Callable[[Path], Awaitable[Imported]], tell: Callable[[Imported], None]
+    file: Path,
+    take: Callable[[Path], Awaitable[ImportResult]],
+    show: Callable[[ImportResult], None],
 ) -> bool:
     """Whether all that the file holds is stored; else it is tried again."""
     try:
-        tell(await take(file))
+        show(await take(file))
     except FileNotFoundError:
         return True
     except (McpMemoryError, OSError) as exc:

@@ -18,7 +18,7 @@ from mcp_memory.cli.invocation import Invocation, pass_invocation
 from mcp_memory.config import Config, load
 from mcp_memory.errors import McpMemoryError
 from mcp_memory.hooks import events
-from mcp_memory.hooks.connection import opened
+from mcp_memory.hooks.connection import open_session
 from mcp_memory.hooks.events import EVENTS, SECONDS, Event
 
 _USUAL_SECONDS = 3.0
@@ -46,18 +46,18 @@ def hook(invocation: Invocation, event: str, agent: str | None) -> None:
       echo '{"prompt": "what did we decide about backups?"}' | mcp-memory hook UserPromptSubmit
     """
     try:
-        said = _answered(invocation, event, agent)
+        answer = _answer(invocation, event, agent)
     except OutOfTime:
         _log(event, "out of time")
     # Whatever it is, the client must not notice: it is logged by its class.
     except Exception as exc:
         _log(event, f"{type(exc).__name__}: {exc}" if _is_ours(exc) else type(exc).__name__)
     else:
-        if said:
-            click.echo(said)
+        if answer:
+            click.echo(answer)
 
 
-def _answered(invocation: Invocation, name: str, agent: str | None) -> str:
+def _answer(invocation: Invocation, name: str, agent: str | None) -> str:
     """The JSON to print, empty for nothing."""
     if name not in EVENTS:
         return ""
@@ -74,12 +74,12 @@ def _answered(invocation: Invocation, name: str, agent: str | None) -> str:
 
 
 async def _context(config: Config, event: Event, seconds: float) -> str:
-    async with opened(config, seconds) as database:
-        return await events.answer(config, database, event)
+    async with open_session(config, seconds) as session:
+        return await events.answer(config, session, event)
 
 
-def _facts(told: bytes) -> Mapping[str, object]:
-    facts = cast("object", json.loads(told or b"{}"))
+def _facts(stdin: bytes) -> Mapping[str, object]:
+    facts = cast("object", json.loads(stdin or b"{}"))
     return cast("Mapping[str, object]", facts) if isinstance(facts, dict) else {}
 
 

@@ -13,7 +13,7 @@ from mcp_memory.cli.session import configured, run
 from mcp_memory.documents.models import Expired
 from mcp_memory.errors import InvalidInput
 from mcp_memory.messaging.models import PurgedMail
-from mcp_memory.text.dates import parse_instant
+from mcp_memory.text.times.arguments import parse_instant
 
 
 @click.command()

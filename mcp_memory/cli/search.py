@@ -16,7 +16,7 @@ from mcp_memory.cli.session import configured, run
 from mcp_memory.config import Config
 from mcp_memory.errors import InvalidInput
 from mcp_memory.recall.models import SOURCES, SearchAnswer, SearchRequest, SearchResult, Source
-from mcp_memory.text.dates import parse_instant
+from mcp_memory.text.times.arguments import parse_instant
 
 
 @click.command()

@@ -23,8 +23,8 @@ from mcp_memory.cli.output import (
 from mcp_memory.cli.session import configured, run
 from mcp_memory.config import RetentionRule
 from mcp_memory.transcripts.importing.formats import FORMATS, FormatName
-from mcp_memory.transcripts.importing.lines import Imported
-from mcp_memory.transcripts.models import Removed
+from mcp_memory.transcripts.importing.lines import ImportResult
+from mcp_memory.transcripts.models import Removal
 
 
 @click.group()
@@ -79,8 +79,9 @@ def import_(
       mcp-memory transcript import ~/.claude/projects/*/*.jsonl --watch
     """
     config = configured(invocation, agent=agent)
-    chosen: FormatName | None = next((each for each in FORMATS if each == format_name), None)
-    work = partial(_import, files=list(dict.fromkeys(files)), format_name=chosen, database=database)
+    format_: FormatName | None = next((name for name in FORMATS if name == format_name), None)
+    files = list(dict.fromkeys(files))
+    work = partial(_import, files=files, format_name=format_, database=database)
     run(config, partial(work, watch=watch, as_json=as_json))
 
 
@@ -93,52 +94,52 @@ async def _import(
     as_json: bool,
 ) -> None:
     agent = app.config.agent
-    take = partial(app.importer.take, agent, format_name=format_name, database=database)
+    take = partial(app.importer.take, app.session(agent, database), format_name=format_name)
     if watch:
-        await follow(files, take, partial(_tell_news, as_json=as_json))
+        await follow(files, take, partial(_print_news, as_json=as_json))
         return
-    taken = [await take(path) for path in files]
+    results = [await take(path) for path in files]
     await embed_the_rest(app, agent, database)
     if as_json:
-        print_json([asdict(each) for each in taken])
+        print_json([asdict(result) for result in results])
     else:
-        for each in taken:
-            if each.understood:
-                _tell(each)
-    _fail_if_not_understood(taken)
+        for result in results:
+            if result.understood:
+                _print_result(result)
+    _fail_if_not_understood(results)
 
 
-def _fail_if_not_understood(taken: Sequence[Imported]) -> None:
-    if strange := [each for each in taken if not each.understood]:
+def _fail_if_not_understood(results: Sequence[ImportResult]) -> None:
+    if strange := [result for result in results if not result.understood]:
         raise Failure(
-            f"no line of {' and '.join(each.path for each in strange)} is a message:"
+            f"no line of {' and '.join(result.path for result in strange)} is a message:"
             f" {strange[0].problems[0]}"
         )
 
 
-def _tell(taken: Imported) -> None:
+def _print_result(result: ImportResult) -> None:
     counts = (
-        counted(taken.appended, "message"),
-        f"{taken.duplicates} known already" if taken.duplicates else "",
-        f"{taken.ignored} left out" if taken.ignored else "",
-        f"{counted(taken.bad_lines, 'line')} not understood" if taken.bad_lines else "",
+        counted(result.appended, "message"),
+        f"{result.duplicates} known already" if result.duplicates else "",
+        f"{result.ignored} left out" if result.ignored else "",
+        f"{counted(result.bad_lines, 'line')} not understood" if result.bad_lines else "",
     )
-    kind = f" ({taken.format})" if taken.format else ""
-    click.echo(printable(f"{taken.path}{kind}: {', '.join(count for count in counts if count)}"))
-    for session in taken.sessions:
+    kind = f" ({result.format})" if result.format else ""
+    click.echo(printable(f"{result.path}{kind}: {', '.join(count for count in counts if count)}"))
+    for session in result.sessions:
         click.echo(printable(f"  session {session}"))
-    for problem in taken.problems:
+    for problem in result.problems:
         click.echo(printable(f"  {problem}"), err=True)
 
 
-def _tell_news(taken: Imported, *, as_json: bool) -> None:
-    """Say what is new, if anything is."""
-    if not (taken.appended or taken.bad_lines):
+def _print_news(result: ImportResult, *, as_json: bool) -> None:
+    """Print what is new, if anything is."""
+    if not (result.appended or result.bad_lines):
         return
     if as_json:
-        print_json(asdict(taken))
+        print_json(asdict(result))
     else:
-        _tell(taken)
+        _print_result(result)
 
 
 @transcript.command()
@@ -182,18 +183,21 @@ def prune(
         max_days=older_than, max_bytes=larger_than, only_summarized=not unsummarized
     )
     work = partial(_prune, source=source, rule=rule, dry_run=dry_run, database=database)
-    removed = run(config, work)
+    removals = run(config, work)
     if as_json:
-        print_json([asdict(each) | {"dry_run": dry_run} for each in removed])
+        print_json([asdict(removal) | {"dry_run": dry_run} for removal in removals])
         return
-    rows = [[each.source, str(each.messages), readable_size(each.bytes)] for each in removed]
+    rows = [
+        [removal.source, str(removal.messages), readable_size(removal.bytes)]
+        for removal in removals
+    ]
     print_table(["source", "would be removed" if dry_run else "removed", "size"], rows)
 
 
 async def _prune(
     app: App, source: str | None, rule: RetentionRule, dry_run: bool, database: str | None
-) -> list[Removed]:
-    agent, retention = app.config.agent, app.retention
+) -> list[Removal]:
+    session = app.session(app.config.agent, database)
     if source is None:
-        return await retention.apply(agent, dry_run=dry_run, database=database)
-    return [await retention.remove(agent, source, rule, dry_run=dry_run, database=database)]
+        return await app.retention.apply(session, dry_run=dry_run)
+    return [await app.retention.remove(session, source, rule, dry_run=dry_run)]

@@ -1,60 +1,26 @@
 """Settings: `load` gives one frozen, checked `Config`."""
 
-from mcp_memory.config.described import Setting
-from mcp_memory.config.loading import load
-from mcp_memory.config.models import (
-    ALL_TOOLSETS,
-    AuditConfig,
-    CacheConfig,
-    Config,
-    DatabaseConfig,
-    EmbeddedConfig,
-    EmbeddingsConfig,
-    GraphConfig,
-    HttpConfig,
-    LimitsConfig,
-    MessagesConfig,
-    PoolConfig,
-    RetentionRule,
-    SearchConfig,
-    Toolset,
-    TranscriptsConfig,
-    WakeConfig,
-    WakeRoute,
-    is_agent_name,
-    nearest_database_name,
-)
-from mcp_memory.config.outline import setting_keys
-from mcp_memory.config.quiet import is_quiet
-from mcp_memory.config.secret import DatabaseUrl, Secret, WebUrl, mask_url
-
-__all__ = [
-    "ALL_TOOLSETS",
-    "AuditConfig",
-    "CacheConfig",
-    "Config",
-    "DatabaseConfig",
-    "DatabaseUrl",
-    "EmbeddedConfig",
-    "EmbeddingsConfig",
-    "GraphConfig",
-    "HttpConfig",
-    "LimitsConfig",
-    "MessagesConfig",
-    "PoolConfig",
-    "RetentionRule",
-    "SearchConfig",
-    "Secret",
-    "Setting",
-    "Toolset",
-    "TranscriptsConfig",
-    "WakeConfig",
-    "WakeRoute",
-    "WebUrl",
-    "is_agent_name",
-    "is_quiet",
-    "load",
-    "mask_url",
-    "nearest_database_name",
-    "setting_keys",
-]
+from mcp_memory.config.loading import load as load
+from mcp_memory.config.models import Config as Config
+from mcp_memory.config.models import DatabaseConfig as DatabaseConfig
+from mcp_memory.config.models import EmbeddingsConfig as EmbeddingsConfig
+from mcp_memory.config.models import GraphConfig as GraphConfig
+from mcp_memory.config.models import HttpConfig as HttpConfig
+from mcp_memory.config.models import LimitsConfig as LimitsConfig
+from mcp_memory.config.models import MessagesConfig as MessagesConfig
+from mcp_memory.config.models import PoolConfig as PoolConfig
+from mcp_memory.config.models import RetentionRule as RetentionRule
+from mcp_memory.config.models import SearchConfig as SearchConfig
+from mcp_memory.config.models import Setting as Setting
+from mcp_memory.config.models import TranscriptsConfig as TranscriptsConfig
+from mcp_memory.config.models import WakeConfig as WakeConfig
+from mcp_memory.config.models import WakeRoute as WakeRoute
+from mcp_memory.config.secret import DatabaseUrl as DatabaseUrl
+from mcp_memory.config.secret import Secret as Secret
+from mcp_memory.config.secret import WebUrl as WebUrl
+from mcp_memory.config.secret import mask_url as mask_url
+from mcp_memory.config.values import Toolset as Toolset
+from mcp_memory.config.values import is_agent_name as is_agent_name
+from mcp_memory.config.values import is_quiet as is_quiet
+from mcp_memory.config.values import nearest_database_name as nearest_database_name
+from mcp_memory.config.variables import setting_keys as setting_keys

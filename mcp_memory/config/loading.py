@@ -8,11 +8,9 @@ from typing import cast
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from mcp_memory.config.described import leaves, origin_of
-from mcp_memory.config.models import Config
-from mcp_memory.config.outline import Group, setting_keys, shape_at
-from mcp_memory.config.sources import Key, Sources, expand, home
-from mcp_memory.config.variables import FILE_VARIABLE, assignments
+from mcp_memory.config.models import Config, leaves, origin_of
+from mcp_memory.config.values import Key, Sources, expand, home
+from mcp_memory.config.variables import FILE_VARIABLE, Group, assignments, setting_keys, shape_at
 from mcp_memory.errors import ConfigError, nearest
 
 _USER_FILE = Path("~/.config/mcp-memory/config.json")

@@ -1,113 +1,45 @@
 """Every setting with its type, its default and its limits: frozen, and nothing unknown.
 
-Each section names the module that reads it. `outline.setting_keys()` lists the dotted keys;
+Each section names the module that reads it. `variables.setting_keys()` lists the dotted keys;
 config.example.json holds each of them.
 """
 
 import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self, cast
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
-from mcp_memory.config.described import Setting, described
-from mcp_memory.config.quiet import checked_quiet_hours
 from mcp_memory.config.secret import DatabaseUrl, Secret, WebUrl
-from mcp_memory.config.sources import Sources, expand
-from mcp_memory.errors import ConfigError, nearest
-
-Toolset = Literal["documents", "transcripts", "graph", "messages", "databases"]
-ALL_TOOLSETS: tuple[Toolset, ...] = ("documents", "transcripts", "graph", "messages", "databases")
-
-_AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
-_DATABASE_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
-
-
-def is_agent_name(name: str) -> bool:
-    """Whether an agent can be called so."""
-    return _AGENT_NAME.fullmatch(name) is not None
-
-
-def _agent_name(name: str) -> str:
-    if not is_agent_name(name):
-        raise ValueError(
-            "is not an agent name: letters, digits and _.:- after a letter or digit, at most 64"
-        )
-    return name
+from mcp_memory.config.values import (
+    ALL_TOOLSETS,
+    AgentName,
+    DatabaseName,
+    FlushPercents,
+    Folder,
+    Key,
+    LogLevel,
+    QuietHours,
+    RelationName,
+    Seconds,
+    SourceName,
+    Sources,
+    TimeZoneName,
+    Toolsets,
+)
+from mcp_memory.errors import ConfigError
 
 
-def _database_name(name: str) -> str:
-    if not _DATABASE_NAME.fullmatch(name):
-        raise ValueError(
-            "is not a database name: lower-case letters, digits and _, starting with a letter,"
-            f" at most 48. Try {nearest_database_name(name)!r}."
-        )
-    return name
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One value; `origin` is `default`, a file's path or a variable's name."""
 
-
-def nearest_database_name(name: str) -> str:
-    """The valid database name made of what can be kept of the given text."""
-    words = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-    return words.lstrip("0123456789_")[:48].rstrip("_") or "memory"
-
-
-def _time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as exc:
-        hint = nearest(name, sorted(available_timezones()))
-        raise ValueError(f"{name[:80]!r} is not an IANA time zone.{hint}") from exc
-    return name
-
-
-def _absolute(path: Path, info: ValidationInfo) -> Path:
-    sources = info.context if isinstance(info.context, Sources) else Sources()
-    expanded = expand(path, sources.environ)
-    if not expanded.is_absolute():
-        raise ValueError("must be an absolute path, or start with ~/")
-    return expanded
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(names)) < len(names):
-        raise ValueError("names the same thing twice")
-    return names
-
-
-def _in_ascending_order(percents: tuple[int, ...]) -> tuple[int, ...]:
-    if list(percents) != sorted(set(percents)):
-        raise ValueError("must go up from one to the next")
-    return percents
-
-
-AgentName = Annotated[str, AfterValidator(_agent_name)]
-DatabaseName = Annotated[str, AfterValidator(_database_name)]
-TimeZoneName = Annotated[str, AfterValidator(_time_zone)]
-Folder = Annotated[Path, AfterValidator(_absolute)]
-LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
-Toolsets = Annotated[tuple[Toolset, ...], Field(min_length=1), AfterValidator(_without_repeats)]
-RelationName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-SourceName = Annotated[str, Field(min_length=1, max_length=100)]
-FlushPercents = Annotated[
-    tuple[Annotated[int, Field(ge=1, le=99)], ...], AfterValidator(_in_ascending_order)
-]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-QuietHours = Annotated[str, AfterValidator(checked_quiet_hours)]
+    key: str
+    value: object
+    origin: str
 
 
 class Section(BaseModel):
@@ -384,6 +316,25 @@ class Config(Section):
 
     def describe(self) -> list[Setting]:
         """Every value with its origin, secrets masked; safe to print."""
-        return described(
-            cast("dict[str, object]", self.model_dump(mode="json")), self._sources.origins
-        )
+        document = cast("dict[str, object]", self.model_dump(mode="json"))
+        origins = self._sources.origins
+        return [
+            Setting(".".join(key), value, origin_of(key, origins) or "default")
+            for key, value in leaves(document)
+        ]
+
+
+def leaves(document: Mapping[str, object], above: Key = ()) -> Iterator[tuple[Key, object]]:
+    """Every value that is not itself a group of values; an empty group counts as one."""
+    for name, value in document.items():
+        key = (*above, name)
+        if isinstance(value, dict) and value:
+            yield from leaves(cast("dict[str, object]", value), key)
+        else:
+            yield key, value
+
+
+def origin_of(key: Key, origins: Mapping[Key, str]) -> str:
+    """Who set this key or something inside it; empty when nobody did."""
+    inside = (origin for other, origin in origins.items() if other[: len(key)] == key)
+    return next(inside, "")

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self, cast
+from typing import ClassVar, Self, cast
 from urllib.parse import unquote
 
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from mcp_memory.config.sources import Sources, expand
+from mcp_memory.config.values import Sources, expand
 
 MASK = "***"
 
@@ -69,36 +69,41 @@ class Secret:
         return cls(_resolve(given, sources.environ))
 
 
-class DatabaseUrl(Secret):
-    """The address of a PostgreSQL server; shown without its password."""
+class _Url(Secret):
+    """An address, shown without its passwords and tokens."""
 
     __slots__ = ()
 
+    _START: ClassVar[re.Pattern[str]]
+    _COMPLAINT: ClassVar[str]
+
     @classmethod
     def checked(cls, value: str) -> str:
-        """The URL, if it is one of PostgreSQL's."""
-        if not super().checked(value).startswith(("postgresql://", "postgres://")):
-            raise ValueError("must start with postgresql:// or postgres://")
+        """The URL, if it is of this kind."""
+        if not cls._START.match(super().checked(value)):
+            raise ValueError(cls._COMPLAINT)
         return value
 
     def __str__(self) -> str:
         return mask_url(self.reveal())
 
 
-class WebUrl(Secret):
-    """The address of a web service; shown without passwords and tokens."""
+class DatabaseUrl(_Url):
+    """The address of a PostgreSQL server."""
 
     __slots__ = ()
 
-    @classmethod
-    def checked(cls, value: str) -> str:
-        """The URL, if it is one of the web's."""
-        if not re.match(r"https?://[^/?#]", super().checked(value)):
-            raise ValueError("must start with https:// or http:// and name a host")
-        return value
+    _START = re.compile(r"postgres(?:ql)?://")
+    _COMPLAINT = "must start with postgresql:// or postgres://"
 
-    def __str__(self) -> str:
-        return mask_url(self.reveal())
+
+class WebUrl(_Url):
+    """The address of a web service."""
+
+    __slots__ = ()
+
+    _START = re.compile(r"https?://[^/?#]")
+    _COMPLAINT = "must start with https:// or http:// and name a host"
 
 
 def mask_url(url: str) -> str:

@@ -1,13 +1,34 @@
-"""Where each named database is: configured, registered, or derived from the base's address."""
+"""Where each named database is: configured, registered, or derived from the base's address.
+
+Little is imported here: a hook, which has a second or two for everything, reads addresses too.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from mcp_memory.config import Config, DatabaseConfig, DatabaseUrl
-from mcp_memory.db.catalog import Mark
-from mcp_memory.db.database import Address
 from mcp_memory.db.names import checked_name, complete_url, database_in, derived_url
 
 BASE = "main"
+# What the base is called inside the embedded cluster.
+EMBEDDED_DATABASE = "mcp_memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a named database is and how many connections it may have."""
+
+    name: str
+    url: str
+    listen_url: str = ""
+    read_url: str = ""
+    pool_min: int = 0
+    pool_max: int = 8
+
+    @property
+    def direct_url(self) -> str:
+        """The address past any pooler, for LISTEN and for migrations."""
+        return self.listen_url or self.url
 
 
 class Addresses:
@@ -61,10 +82,6 @@ class Addresses:
             pool_min=settings.pool.min,
             pool_max=settings.pool.max,
         )
-
-    def mark(self, name: str) -> Mark:
-        """What a database made for this name is marked with."""
-        return Mark(self.base_database, name)
 
     def is_derived(self, name: str) -> bool:
         """Whether the name's address comes from the base's."""

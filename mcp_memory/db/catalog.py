@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.names import database_in, with_database
 from mcp_memory.db.provision import connect
 from mcp_memory.db.translate import may_be_the_database

@@ -4,43 +4,26 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 
 import anyio
-import psycopg
-from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from mcp_memory.db import vectors
-from mcp_memory.db.cancellation import Connection, Result, claimed, run_cancellable
+from mcp_memory.db.addresses import Address
+from mcp_memory.db.connection import Connection, Result, claim
 from mcp_memory.db.listener import ListenerThread
 from mcp_memory.db.notifications import Notifications
 from mcp_memory.db.provision import Layout, conninfo
 from mcp_memory.db.shared_reconnect import SharedReconnect
-from mcp_memory.db.transaction import ConnectionLost, Identity, Work, transact
+from mcp_memory.db.transaction import ConnectionLost, Identity, begin, working
 from mcp_memory.db.translate import translated
 from mcp_memory.errors import DatabaseBusy, DatabaseUnavailable
 
-__all__ = ["Address", "Database", "Patience", "Work"]
+__all__ = ["Database", "Patience", "Work"]
 
 _SOON_SECONDS = 1.0
 
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a named database is and how many connections it may have."""
-
-    name: str
-    url: str
-    listen_url: str = ""
-    read_url: str = ""
-    pool_min: int = 0
-    pool_max: int = 8
-
-    @property
-    def direct_url(self) -> str:
-        """The address past any pooler, for LISTEN and for migrations."""
-        return self.listen_url or self.url
+Work = Callable[[Connection], Awaitable[Result]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +37,8 @@ class Patience:
 class Database:
     """A prepared database. Every transaction in it has an identity that its policies see.
 
-    Work is a function of a connection; it runs in a task of its own, so that a cancelled call ends
-    its query on the server and gives the connection back unharmed. A connection that turns out to
-    be dead before the work began is replaced unseen; `revive` may start the server again for that.
+    A connection that turns out to be dead before the transaction began is replaced unseen;
+    `revive` may start the server again for that.
     """
 
     def __init__(
@@ -96,46 +78,76 @@ class Database:
         await self.notifications.aclose()
         await self._pool.close()
 
-    async def read(self, agent: str, work: Work[Result]) -> Result:
-        """What `work` returns, run in a read-only transaction as `agent`."""
-        return await self._run(work, self._identity(agent=agent, is_read_only=True))
+    @asynccontextmanager
+    async def reading(self, agent: str) -> AsyncGenerator[Connection]:
+        """A connection in a read-only transaction as `agent`."""
+        async with self._transaction(self._identity(agent=agent, is_read_only=True)) as conn:
+            yield conn
 
-    async def write(self, agent: str, work: Work[Result], *, changes_search: bool = True) -> Result:
-        """What `work` returns, run in a transaction as `agent` that commits when it returns.
+    @asynccontextmanager
+    async def writing(
+        self, agent: str, *, changes_search: bool = True
+    ) -> AsyncGenerator[Connection]:
+        """A connection in a transaction as `agent` that commits when the block ends well.
 
         Answers that were kept of searches are old then, unless it changes nothing they show.
         """
         try:
-            return await self._run(work, self._identity(agent=agent))
+            async with self._transaction(self._identity(agent=agent)) as conn:
+                yield conn
         finally:
             self.writes += changes_search
 
+    @asynccontextmanager
+    async def maintaining(self) -> AsyncGenerator[Connection]:
+        """A connection in a transaction as the worker, who sees every agent's rows."""
+        async with self._transaction(self._identity(is_worker=True)) as conn:
+            yield conn
+
+    async def read(self, agent: str, work: Work[Result]) -> Result:
+        """What `work` returns, run in a read-only transaction as `agent`."""
+        async with self.reading(agent) as conn:
+            return await work(conn)
+
+    async def write(self, agent: str, work: Work[Result], *, changes_search: bool = True) -> Result:
+        """What `work` returns, run in a transaction as `agent` that commits when it returns."""
+        async with self.writing(agent, changes_search=changes_search) as conn:
+            return await work(conn)
+
     async def maintain(self, work: Work[Result]) -> Result:
         """What `work` returns, run as the worker, who sees every agent's rows."""
-        return await self._run(work, self._identity(is_worker=True))
-
-    async def _run(self, work: Work[Result], identity: Identity) -> Result:
-        with translated(self.name):
-            try:
-                return await self._attempt(work, identity)
-            except ConnectionLost:
-                await self._reconnect()
-                return await self._attempt(work, identity)
-
-    async def _attempt(self, work: Work[Result], identity: Identity) -> Result:
-        async with self._connection() as conn:
-            return await run_cancellable(conn, partial(transact, conn, identity, work))
+        async with self.maintaining() as conn:
+            return await work(conn)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[Connection]:
-        conn = await claimed(self._free_connection, self._pool.putconn)
+    async def _transaction(self, identity: Identity) -> AsyncGenerator[Connection]:
+        """A pooled connection inside a transaction; a dead one is replaced once, unseen."""
+        with translated(self.name):
+            try:
+                conn = await self._begun(identity)
+            except ConnectionLost:
+                await self._reconnect()
+                conn = await self._begun(identity)
+            try:
+                async with working(conn, identity):
+                    yield conn
+            finally:
+                await self._give_back(conn)
+
+    async def _begun(self, identity: Identity) -> Connection:
+        conn = await claim(self._free_connection, self._pool.putconn)
         self._in_use += 1
         try:
-            yield conn
-        finally:
-            self._in_use -= 1
-            with anyio.CancelScope(shield=True):
-                await self._pool.putconn(conn)
+            await begin(conn, identity)
+        except BaseException:
+            await self._give_back(conn)
+            raise
+        return conn
+
+    async def _give_back(self, conn: Connection) -> None:
+        self._in_use -= 1
+        with anyio.CancelScope(shield=True):
+            await self._pool.putconn(conn)
 
     async def _free_connection(self) -> Connection:
         """A pooled connection; when none comes soon, see first whether the server is there."""
@@ -191,7 +203,7 @@ class Database:
 def _pool(address: Address) -> AsyncConnectionPool[Connection]:
     return AsyncConnectionPool(
         conninfo(address.url),
-        connection_class=psycopg.AsyncConnection[TupleRow],
+        connection_class=Connection,
         min_size=address.pool_min,
         max_size=address.pool_max,
         open=False,

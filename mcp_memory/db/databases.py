@@ -15,9 +15,9 @@ import anyio.to_thread
 
 from mcp_memory.config import Config, mask_url
 from mcp_memory.db import catalog, provision, registry
-from mcp_memory.db.addresses import BASE, Addresses
-from mcp_memory.db.cancellation import Connection
-from mcp_memory.db.database import Address, Database, Patience
+from mcp_memory.db.addresses import BASE, EMBEDDED_DATABASE, Address, Addresses
+from mcp_memory.db.connection import Connection
+from mcp_memory.db.database import Database, Patience
 from mcp_memory.db.embedded import EmbeddedCluster
 from mcp_memory.db.listener import ListenerThread
 from mcp_memory.db.names import checked_name, complete_url, database_in
@@ -25,7 +25,6 @@ from mcp_memory.db.takeover import Dump
 from mcp_memory.db.translate import translated
 from mcp_memory.errors import Conflict, DatabaseError, UnknownDatabase
 
-_EMBEDDED_DATABASE = "mcp_memory"
 _LIST_SECONDS = float(provision.CONNECT_TIMEOUT_SECONDS)
 _NOT_CREATED = "auto_create is off: whoever runs the server creates it."
 READ_URL_UNUSED = "read_url is not used by this version; what is read comes from url too"
@@ -61,7 +60,7 @@ class Databases:
         self._archiver = archiver
         own = config.database.url
         self._cluster = EmbeddedCluster(config.embedded.data_dir) if own is None else None
-        base_url = self._cluster.url(_EMBEDDED_DATABASE) if self._cluster else ""
+        base_url = self._cluster.url(EMBEDDED_DATABASE) if self._cluster else ""
         self._addresses = Addresses(config, own.reveal() if own else base_url)
         self._listener = ListenerThread()
         self._open: dict[str, Database] = {}
@@ -292,9 +291,9 @@ class Databases:
             if found:
                 self._check_mark(name, mark)
                 if mark is None and self._addresses.is_derived(name):
-                    await catalog.adopt(conn, database, self._addresses.mark(name))
+                    await catalog.adopt(conn, database, self._mark(name))
             elif create and self._config.auto_create:
-                await catalog.create(conn, database, self._addresses.mark(name))
+                await catalog.create(conn, database, self._mark(name))
                 logger.info("created database %s", name)
         if not found and not (create and self._config.auto_create):
             names = await self._names_beside(name)
@@ -308,9 +307,13 @@ class Databases:
             return sorted((self._addresses.names | await self._derived_names()) - {name})
         return [each for each in await self.known_names() if each != name]
 
+    def _mark(self, name: str) -> catalog.Mark:
+        """What a database made for this name is marked with."""
+        return catalog.Mark(self._addresses.base_database, name)
+
     def _check_mark(self, name: str, mark: catalog.Mark | None) -> None:
         """Refuse a derived address that leads to a database made for another base and name."""
-        if mark is None or mark == self._addresses.mark(name):
+        if mark is None or mark == self._mark(name):
             return
         if self._addresses.is_derived(name):
             raise Conflict(

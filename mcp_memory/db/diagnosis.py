@@ -7,7 +7,7 @@ from datetime import datetime
 from psycopg.rows import class_row
 
 from mcp_memory.db import catalog, migrate
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.migrate import Applied
 from mcp_memory.db.names import database_in
 from mcp_memory.db.provision import connect

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.errors import MigrationFailed
 
 _AFTER = re.compile(r"-- after: (\d{4})_[a-z0-9_]+\n")

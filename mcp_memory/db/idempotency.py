@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from psycopg.types.json import Jsonb
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.errors import IdempotencyConflict, InvalidInput
 
 Response = dict[str, object]

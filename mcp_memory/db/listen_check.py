@@ -5,7 +5,7 @@ import uuid
 from psycopg import sql
 
 from mcp_memory.db import provision
-from mcp_memory.db.database import Address
+from mcp_memory.db.addresses import Address
 from mcp_memory.db.translate import translated
 
 _HEARD_SECONDS = 5.0

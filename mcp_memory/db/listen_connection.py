@@ -10,8 +10,9 @@ import anyio
 import psycopg
 from psycopg import sql
 
+from mcp_memory.backoff import Backoff
 from mcp_memory.db import provision
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.subscription import RECONNECTED, Subscription
 from mcp_memory.db.translate import connection_problem
 
@@ -42,14 +43,13 @@ class ListenConnection:
 
     async def run(self) -> None:
         """Listen until stopped; a lost connection is made again, later each time it fails."""
-        pause = _FIRST_PAUSE_SECONDS
+        backoff = Backoff(_FIRST_PAUSE_SECONDS, _MAX_PAUSE_SECONDS)
         try:
             with self._scope:
                 while True:
                     if await self._listened():
-                        pause = _FIRST_PAUSE_SECONDS
-                    await self._rest(pause)
-                    pause = min(pause * 2, _MAX_PAUSE_SECONDS)
+                        backoff.reset()
+                    await self._rest(backoff.next_seconds())
         finally:
             self._lose("it is closed")
             self._ended.set()

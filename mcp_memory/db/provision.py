@@ -8,7 +8,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import class_row
 
 from mcp_memory.db import migrate, takeover
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.names import options_in
 from mcp_memory.db.roles import Roles, become_owner, ensure_roles, login_of, show_schema
 from mcp_memory.errors import DatabaseUnavailable
@@ -52,9 +52,7 @@ def conninfo(url: str) -> str:
 
 async def connect(url: str) -> Connection:
     """One connection in autocommit, outside every pool."""
-    return await psycopg.AsyncConnection.connect(
-        conninfo(url), autocommit=True, prepare_threshold=None
-    )
+    return await Connection.connect(conninfo(url), autocommit=True, prepare_threshold=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +190,56 @@ async def _create_pgvector(conn: Connection, name: str) -> None:
         ) from exc
     except (psycopg.errors.UndefinedFile, psycopg.errors.FeatureNotSupported) as exc:
         raise DatabaseUnavailable(name, "the server has no pgvector; install it there") from exc
+
+
+# The policies' worker tells whether transactions take roles here; both follow from the owner.
+_EXISTING = """
+SELECT (SELECT max(number) FROM mcp_memory.migrations)::integer AS migration,
+       e.extversion::text AS pgvector_version,
+       n.nspname::text AS vector_schema,
+       current_setting('server_version') AS server_version,
+       (SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = 'mcp_memory')
+           AS owner,
+       EXISTS (SELECT FROM pg_policy p
+               JOIN pg_roles r ON r.oid = ANY (p.polroles)
+               WHERE p.polrelid = to_regclass('mcp_memory.idempotency_keys')
+                 AND p.polname = 'worked_on') AS has_roles
+FROM pg_extension e
+JOIN pg_namespace n ON n.oid = e.extnamespace
+WHERE e.extname = 'vector'
+"""
+
+_IS_MIGRATED = """
+SELECT to_regclass('mcp_memory.migrations') IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Existing:
+    migration: int
+    pgvector_version: str
+    vector_schema: str
+    server_version: str
+    owner: str
+    has_roles: bool
+
+
+async def existing_layout(conn: Connection) -> Layout | None:
+    """The layout of a database as it is, nothing made ready; None where there is no memory yet."""
+    row = await (await conn.execute(_IS_MIGRATED)).fetchone()
+    if row is None or not row[0]:
+        return None
+    async with conn.cursor(row_factory=class_row(_Existing)) as cursor:
+        existing = await (await cursor.execute(_EXISTING)).fetchone()
+    if existing is None:
+        return None
+    return Layout(
+        roles=Roles.of(existing.owner) if existing.has_roles else Roles(),
+        search_path=migrate.as_identifier_list(["mcp_memory", existing.vector_schema]),
+        server_version=existing.server_version.split()[0],
+        pgvector_version=existing.pgvector_version,
+        migration=existing.migration,
+    )
 
 
 _SECURED_FOR = """

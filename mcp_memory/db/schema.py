@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from psycopg import sql
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 
 _TABLES = """
 SELECT c.relname::text

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from mcp_memory.db import migrate, schema
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.migrate import LAST_UNRELEASED, Applied
 from mcp_memory.db.roles import Roles
 from mcp_memory.errors import DatabaseInUse, MigrationChanged, MigrationFailed

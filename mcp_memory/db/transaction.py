@@ -1,18 +1,17 @@
 """One transaction with an identity: begun, worked in, committed, its end known or said unknown."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Protocol
 
 import psycopg
 from psycopg import sql
 
-from mcp_memory.db.cancellation import Connection, Result
+from mcp_memory.db import migrate
+from mcp_memory.db.connection import Connection
 from mcp_memory.errors import DatabaseUnavailable, OutcomeUnknown
-
-Work = Callable[[Connection], Awaitable[Result]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,23 @@ class Identity:
     timeout_milliseconds: int
     client_check: str
     is_audited: bool
+
+
+class AgentSession(Protocol):
+    """One agent in one database: a server's `Session`, or a hook's one connection."""
+
+    @property
+    def agent(self) -> str:
+        """Whose rows are read and written."""
+        ...
+
+    def reading(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection in a read-only transaction as the agent."""
+        ...
+
+    def writing(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection in a transaction as the agent that commits when the block ends well."""
+        ...
 
 
 class ConnectionLost(psycopg.OperationalError):
@@ -63,34 +79,58 @@ SELECT set_config('role', coalesce(nullif({role}, ''), current_setting('role')),
 """
 
 
-async def transact(conn: Connection, identity: Identity, work: Work[Result]) -> Result:
-    """What `work` returns, once it is committed. The connection must be in autocommit."""
-    stage: Literal["begin", "work", "commit"] = "begin"
+@asynccontextmanager
+async def transaction(conn: Connection, identity: Identity) -> AsyncGenerator[Connection]:
+    """The connection inside a transaction as `identity`, committed when the block ends well.
+
+    It must be in autocommit. `ConnectionLost` when it was dead before the block began,
+    `OutcomeUnknown` when it died while a write was committed.
+    """
+    await begin(conn, identity)
+    async with working(conn, identity):
+        yield conn
+
+
+async def begin(conn: Connection, identity: Identity) -> None:
+    """Begin a transaction as `identity`; none is open when this raises."""
     try:
-        async with _transaction(conn, identity):
-            stage = "work"
-            result = await work(conn)
-            stage = "commit"
-    except psycopg.OperationalError as exc:
-        if conn.broken and stage == "begin":
+        await _enter(conn, identity)
+    except BaseException as exc:
+        await conn.roll_back()
+        if conn.broken and isinstance(exc, psycopg.OperationalError):
             raise ConnectionLost(str(exc)) from exc
-        if conn.broken and stage == "commit" and not identity.is_read_only:
-            raise OutcomeUnknown(identity.database) from exc
         raise
-    return result
+
+
+_MISSING = (
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedObject,
+    psycopg.errors.UndefinedTable,
+)
 
 
 @asynccontextmanager
-async def _transaction(conn: Connection, identity: Identity) -> AsyncGenerator[None]:
-    """Commit what the block does, or undo it; `conn.transaction()` costs a round trip more."""
+async def working(conn: Connection, identity: Identity) -> AsyncGenerator[None]:
+    """Commit what the block does, or undo it; `conn.transaction()` costs a round trip more.
+
+    `DatabaseTooNew` when it lacks something that a newer version has taken away meanwhile.
+    """
     try:
-        await _enter(conn, identity)
         yield
-        await conn.commit()
+    except _MISSING:
+        await conn.roll_back()
+        await migrate.refuse_newer(conn, identity.database)
+        raise
     except BaseException:
-        # A connection that cannot even do that is thrown away by its pool.
-        with suppress(psycopg.Error):
-            await conn.rollback()
+        await conn.roll_back()
+        raise
+    try:
+        await conn.commit()
+    except BaseException as exc:
+        await conn.roll_back()
+        if conn.broken and isinstance(exc, psycopg.OperationalError) and not identity.is_read_only:
+            raise OutcomeUnknown(identity.database) from exc
         raise
 
 

@@ -1,6 +1,6 @@
 """Lines of a document: those that are asked for, or those around what a search found."""
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.documents import store
 from mcp_memory.documents.models import Document, Excerpt
 from mcp_memory.errors import DocumentNotFound, InvalidInput

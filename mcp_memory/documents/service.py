@@ -11,7 +11,7 @@ from mcp_memory import audit
 from mcp_memory.audit import Event
 from mcp_memory.config import LimitsConfig
 from mcp_memory.db import idempotency
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.documents import indexing, store
 from mcp_memory.documents.excerpts import excerpt

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.documents.models import Document, Listed, NewChunk
 from mcp_memory.text.findable import INDEXING
 

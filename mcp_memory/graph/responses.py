@@ -2,7 +2,7 @@
 
 from typing import TypedDict, cast
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.graph import store
 from mcp_memory.graph.entities import store as entities
 from mcp_memory.graph.models import Candidate, MemoryType, Similar, Stored, StoredEntity

@@ -6,7 +6,7 @@ from functools import partial
 
 from mcp_memory.config import GraphConfig, LimitsConfig
 from mcp_memory.db import idempotency
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.graph import responses, store
 from mcp_memory.graph.checking import check, check_change

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.graph.models import Head, NewChunk, Span, StoreMemory, Version
 from mcp_memory.graph.names import memory_id
 from mcp_memory.text.findable import INDEXING

@@ -6,7 +6,7 @@ from datetime import tzinfo
 
 from mcp_memory import audit
 from mcp_memory.audit import Event
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.errors import MemoryConflict
 from mcp_memory.graph import revision, store, writing
 from mcp_memory.graph.entities import resolving

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime, tzinfo
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.errors import MemoryConflict, MemoryNotFound, PermissionRefused
 from mcp_memory.graph import indexing, store
 from mcp_memory.graph.models import Association, Head, Link, Span, Statements, StoreMemory, Version

@@ -4,16 +4,14 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from mcp_memory.config import Config
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.transaction import AgentSession
 from mcp_memory.hooks import recalled, store
-from mcp_memory.hooks.connection import HookDatabase
 from mcp_memory.text.terms import query_lexemes
-from mcp_memory.transcripts import store as sessions
-from mcp_memory.transcripts.importing.lines import Importing
+from mcp_memory.transcripts import store as conversations
+from mcp_memory.transcripts.importing.lines import FileImport
 from mcp_memory.transcripts.summaries import leaves
 from mcp_memory.transcripts.summaries.reading import resume
 
@@ -47,70 +45,67 @@ class Event:
         return value if isinstance(value, str) else ""
 
 
-async def answer(config: Config, database: HookDatabase, event: Event) -> str:
+async def answer(config: Config, session: AgentSession, event: Event) -> str:
     """What to add to the context; empty for nothing."""
     match event.name:
         case "SessionStart":
-            return await _start(config, database, event)
+            return await _start(session, event)
         case "UserPromptSubmit":
-            return await _prompt(config, database, event)
+            return await _recall(config, session, event)
         case "PostCompact":
-            await _import(config, database, event)
-            await _keep_summary(config, database, event)
-            return await _thread(config, database, event)
+            await _import(config, session, event)
+            await _keep_summary(session, event)
+            return await _resume(session, event)
         case "Stop" | "SessionEnd":
-            await _import(config, database, event)
+            await _import(config, session, event)
             return ""
         case _:
             return ""
 
 
-async def _start(config: Config, database: HookDatabase, event: Event) -> str:
+async def _start(session: AgentSession, event: Event) -> str:
     if event.text("source") == "compact":
-        return await _thread(config, database, event)
-    text = await database.read(config.agent, partial(store.document, path=_MEMORY_DOCUMENT))
+        return await _resume(session, event)
+    async with session.reading() as conn:
+        text = await store.document(conn, _MEMORY_DOCUMENT)
     return recalled.document_text(_MEMORY_DOCUMENT, text)
 
 
-async def _prompt(config: Config, database: HookDatabase, event: Event) -> str:
+async def _recall(config: Config, session: AgentSession, event: Event) -> str:
     """By words alone: loading a model would take longer than the whole hook may."""
     lexemes = query_lexemes(event.text("prompt")[:_MAX_PROMPT_CHARS])
     if not lexemes:
         return ""
-    look = partial(store.memories, lexemes=lexemes, limit=_CANDIDATES)
-    found = await database.read(config.agent, look)
-    about = recalled.relevant(found, lexemes, config.search.min_score / 2)
+    async with session.reading() as conn:
+        memories = await store.memories(conn, lexemes, _CANDIDATES)
+    about = recalled.relevant(memories, lexemes, config.search.min_score / 2)
     return recalled.memories_text(about[:_PASSAGES], lexemes)
 
 
-async def _import(config: Config, database: HookDatabase, event: Event) -> None:
+async def _import(config: Config, session: AgentSession, event: Event) -> None:
     """Take what the client has written down since; what there is no time for comes next time."""
-    path = Path(event.text("transcript_path"))
-    importing = Importing(database, config.agent, config.limits, config.transcripts, config.zone())
+    importing = FileImport(session, config.limits, config.transcripts, config.zone())
     # There may be no such file, or none yet.
     with suppress(OSError):
         await importing.take(
-            path,
+            Path(event.text("transcript_path")),
             format_name="claude-code",
             is_time_up=lambda: time.monotonic() > event.deadline - _SPARE_SECONDS,
         )
 
 
-async def _keep_summary(config: Config, database: HookDatabase, event: Event) -> None:
+async def _keep_summary(session: AgentSession, event: Event) -> None:
     """The client's own summary, for the messages that no summary covers yet."""
     summary = event.text("compact_summary").strip()
     if not summary:
         return
-
-    async def keep(conn: Connection) -> None:
-        session = await sessions.lock_session(conn, event.text("session_id"))
-        if session is not None:
-            await leaves.cover_rest(conn, session, summary)
-
-    await database.write(config.agent, keep)
+    async with session.writing() as conn:
+        conversation = await conversations.lock(conn, event.text("session_id"))
+        if conversation is not None:
+            await leaves.cover_rest(conn, conversation, summary)
 
 
-async def _thread(config: Config, database: HookDatabase, event: Event) -> str:
-    look = partial(resume, session_id=event.text("session_id"), budget=recalled.BUDGET_TOKENS)
-    resumed = await database.read(config.agent, look)
+async def _resume(session: AgentSession, event: Event) -> str:
+    async with session.reading() as conn:
+        resumed = await resume(conn, event.text("session_id"), recalled.BUDGET_TOKENS)
     return "" if resumed is None else recalled.resumed_text(resumed)

@@ -8,7 +8,7 @@ from mcp_memory.text.snippets import fit
 from mcp_memory.text.terms import indexed_lexemes
 from mcp_memory.text.tokens import estimate_tokens
 from mcp_memory.transcripts.echoes import RECALLED_CLOSE, RECALLED_OPEN
-from mcp_memory.transcripts.summaries.models import Part, Resumed
+from mcp_memory.transcripts.summaries.models import ConversationThread, Part
 
 BUDGET_TOKENS = 1500
 # Claude Code takes 10,000 characters.
@@ -57,7 +57,7 @@ def document_text(path: str, text: str) -> str:
     return _marked(f"{path} of long-term memory says:", [excerpt])
 
 
-def resumed_text(resumed: Resumed) -> str:
+def resumed_text(resumed: ConversationThread) -> str:
     """A session's thread, oldest first, and which messages were left out."""
     lines = [_part_line(part) for part in resumed.parts]
     spans = ", ".join(f"{span.seq_from} to {span.seq_to}" for span in resumed.omitted)

@@ -1,4 +1,4 @@
-"""The SQL of hooks: what the database is like, and what in it a prompt may be about."""
+"""The SQL of hooks: what a prompt may be about."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,43 +6,7 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
-from mcp_memory.db.cancellation import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class HookLayout:
-    """How far a database is migrated, and by which roles and schemas it is entered."""
-
-    migration: int
-    vector_schema: str
-    worker_role: str
-
-
-_IS_THERE = """
-SELECT to_regclass('mcp_memory.migrations') IS NOT NULL
-"""
-
-_LAYOUT = """
-SELECT (SELECT max(number) FROM mcp_memory.migrations)::integer AS migration,
-       n.nspname::text AS vector_schema,
-       coalesce((SELECT r.rolname::text
-                 FROM pg_policy p
-                 JOIN pg_roles r ON r.oid = ANY (p.polroles)
-                 WHERE p.polrelid = to_regclass('mcp_memory.idempotency_keys')
-                   AND p.polname = 'worked_on'), '') AS worker_role
-FROM pg_extension e
-JOIN pg_namespace n ON n.oid = e.extnamespace
-WHERE e.extname = 'vector'
-"""
-
-
-async def layout(conn: Connection) -> HookLayout | None:
-    """What a transaction needs to know; None where there is no memory yet."""
-    row = await (await conn.execute(_IS_THERE)).fetchone()
-    if row is None or not row[0]:
-        return None
-    async with conn.cursor(row_factory=class_row(HookLayout)) as cursor:
-        return await (await cursor.execute(_LAYOUT)).fetchone()
+from mcp_memory.db.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)

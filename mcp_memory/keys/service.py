@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from mcp_memory import audit
 from mcp_memory.audit import Event
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.db.names import checked_name

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from psycopg.rows import class_row
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.keys.models import Key, NewKey
 
 _ADD = """

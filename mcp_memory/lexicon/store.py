@@ -1,6 +1,6 @@
 """The SQL of word counts; run as the worker."""
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 
 CHANGES_AT_ONCE = 1000
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from mcp_memory.db import idempotency
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.errors import Conflict, MailNotFound, RecipientUnknown
 from mcp_memory.messaging import store
 from mcp_memory.messaging.bells import BROADCAST, mail_channel

@@ -26,7 +26,7 @@ import anyio
 from mcp_memory import audit
 from mcp_memory.audit import Event
 from mcp_memory.config import LimitsConfig, MessagesConfig
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput, MailNotFound, McpMemoryError

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import anyio
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.errors import DatabaseError, McpMemoryError
 from mcp_memory.messaging import store

@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
 
+from mcp_memory.background import attempt
+from mcp_memory.backoff import Backoff
 from mcp_memory.db.databases import Databases
-from mcp_memory.errors import McpMemoryError
 from mcp_memory.messaging.bells import hearing
 
 _FIRST_PAUSE_SECONDS = 1.0
@@ -60,17 +62,11 @@ class MailWatch:
                         tasks.start_soon(self._hear, agent, scope, tasks)
 
     async def _hear(self, agent: str, scope: anyio.CancelScope, tasks: TaskGroup) -> None:
-        pause = _FIRST_PAUSE_SECONDS
+        backoff = Backoff(_FIRST_PAUSE_SECONDS, _MAX_PAUSE_SECONDS)
         with scope:
             while True:
-                try:
-                    await self._pass_on(agent, tasks)
-                except McpMemoryError as exc:
-                    logger.warning("the mail of %s is not heard: %s", agent, exc)
-                except Exception:  # the app, and the mail of others, must survive it
-                    logger.exception("the mail of %s is not heard", agent)
-                await anyio.sleep(pause)
-                pause = min(pause * 2, _MAX_PAUSE_SECONDS)
+                await attempt(f"hearing the mail of {agent}", partial(self._pass_on, agent, tasks))
+                await anyio.sleep(backoff.next_seconds())
 
     async def _pass_on(self, agent: str, tasks: TaskGroup) -> None:
         name = self._databases.configured_default

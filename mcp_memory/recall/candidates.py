@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.recall import anchors, entities, features, ranking, routes
 from mcp_memory.recall.entities import Mentioned
 from mcp_memory.recall.features import Described, Evidence

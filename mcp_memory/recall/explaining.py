@@ -4,7 +4,7 @@ from calendar import month_name
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.recall import routes
 from mcp_memory.recall.candidates import PreparedQuery
 from mcp_memory.recall.models import ParsedQuery

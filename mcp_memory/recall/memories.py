@@ -6,7 +6,7 @@ from datetime import UTC, datetime, tzinfo
 from functools import partial
 
 from mcp_memory.config import LimitsConfig, SearchConfig
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput
 from mcp_memory.graph.reading import store

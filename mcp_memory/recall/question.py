@@ -1,13 +1,14 @@
 """What a query asks for besides its words: a time, a person, a period."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 
 from mcp_memory.text.terms import lexemes, query_lexemes
-from mcp_memory.text.time_marks import question_marks
-from mcp_memory.text.times import readings
+from mcp_memory.text.times.marks import question_marks
+from mcp_memory.text.times.reader import Reading, readings_of_question
+from mcp_memory.text.times.spans import Span, month_span
 
 _ASKS_WHEN = re.compile(
     r"\bwhen\b|\bwhat (date|day|month|year|time)\b|\bhow long ago\b"
@@ -15,28 +16,6 @@ _ASKS_WHEN = re.compile(
     re.IGNORECASE,
 )
 _ASKS_YOU = re.compile(r"(?<!can )(?<!could )(?<!would )(?<!will )\byou(r)?\b", re.IGNORECASE)
-_MONTH_NAMES = (
-    "january february march april may june july august september october november december"
-)
-_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES.split(), start=1)}
-_DAY_NAMES = "monday tuesday wednesday thursday friday saturday sunday"
-_DAYS = {name: number for number, name in enumerate(_DAY_NAMES.split())}
-# Months that are words too count only when they are written like names.
-_AMBIGUOUS = ("may", "march")
-_CAPITAL_MONTH = re.compile(r"\b(May|March)\b")
-_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
-_DAY_OF_MONTH = re.compile(
-    r"\b(\d{1,2})(?:st|nd|rd|th)? (?:of )?[A-Z][a-z]+|[A-Z][a-z]+ (\d{1,2})\b"
-)
-_AGO = re.compile(
-    r"\b(\d+|a|an|one|two|three|four|five|six)\s+(day|week|month|year)s?\s+ago\b", re.IGNORECASE
-)
-_LAST_DAY = re.compile(
-    r"\b(?:last|on|this past)\s+(monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b",
-    re.IGNORECASE,
-)
-_NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
-_UNIT_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,61 +51,70 @@ class Question:
 
 def read(text: str, *, now: datetime, zone: tzinfo) -> Question:
     """The question a query asks; relative times are seen from `now` in `zone`."""
-    times = readings(text, now.astimezone(zone).date())
+    today = now.astimezone(zone).date()
+    times = readings_of_question(text, today)
+    # What stands alone tells the period, but is not searched for: `May` is a name too.
+    searched = [reading for reading in times if reading.said != "name"]
     return Question(
         text=text,
         lexemes=query_lexemes(text),
-        period=_period(text, now.astimezone(zone)),
-        marks=question_marks([each.span for each in times]),
+        period=_period(times, today, zone),
+        marks=question_marks([reading.span for reading in searched]),
         time_words=frozenset(
-            lexeme for each in times for lexeme in lexemes(text[each.start : each.end])
+            lexeme for reading in searched for lexeme in lexemes(text[reading.start : reading.end])
         ),
         asks_when=bool(_ASKS_WHEN.search(text)),
         asks_you=bool(_ASKS_YOU.search(text)),
     )
 
 
-def _period(text: str, now: datetime) -> Period:
-    words = re.findall(r"[a-z]+", text.lower())
-    months = tuple(
-        _MONTHS[word]
-        for word in dict.fromkeys(words)
-        if word in _MONTHS and (word not in _AMBIGUOUS or _CAPITAL_MONTH.search(text))
+def _period(times: Sequence[Reading], today: date, zone: tzinfo) -> Period:
+    dates = [reading.span for reading in times if reading.said != "distance"]
+    years = (year for span in dates if not span.every_year for year in _years(span))
+    months = (month for span in dates for month in _months(span))
+    day = _day(times, today)
+    return Period(
+        tuple(dict.fromkeys(months)),
+        tuple(dict.fromkeys(years)),
+        datetime.combine(day, time(12), zone) if day else None,
     )
-    years = tuple(int(year) for year in _YEAR.findall(text))
-    return Period(months, years, _named_day(text, months, years, now) or _relative(text, now))
 
 
-def _named_day(
-    text: str, months: Sequence[int], years: Sequence[int], now: datetime
-) -> datetime | None:
-    """The day of a month that stands in the query, in the named year or else the present one."""
-    match = _DAY_OF_MONTH.search(text)
-    if match is None or not months:
-        return None
-    try:
-        year = years[0] if years else now.year
-        return datetime(year, months[0], int(match[1] or match[2]), 12, tzinfo=now.tzinfo)
-    except ValueError:
-        return None
+def _years(span: Span) -> Iterable[int]:
+    return range(span.first.year, span.last.year + 1)
 
 
-def _relative(text: str, now: datetime) -> datetime | None:
-    """`yesterday`, `last Tuesday`, `two weeks ago`, as noon of that day."""
-    noon = now.replace(hour=12, minute=0, second=0, microsecond=0)
-    lowered = text.lower()
-    if (match := _AGO.search(lowered)) is not None:
-        number = _NUMBERS.get(match[1]) or int(match[1])
-        return _before(noon, number * _UNIT_DAYS[match[2]])
-    if (match := _LAST_DAY.search(lowered)) is not None:
-        return _before(noon, (noon.weekday() - _DAYS[match[1]] - 1) % 7 + 1)
-    known = {"today": 0, "yesterday": 1, "last week": 7, "last month": 30, "last year": 365}
-    days = next((known[phrase] for phrase in known if phrase in lowered), None)
-    return None if days is None else _before(noon, days)
+def _months(span: Span) -> list[int]:
+    """The months that the span touches; none where it touches all."""
+    first, last = (day.year * 12 + day.month - 1 for day in (span.first, span.last))
+    return [] if last - first > 10 else [month % 12 + 1 for month in range(first, last + 1)]
 
 
-def _before(instant: datetime, days: int) -> datetime | None:
-    try:
-        return instant - timedelta(days=days)
-    except OverflowError:
-        return None
+def _day(times: Sequence[Reading], today: date) -> date | None:
+    """The day of a month that the query names, of this year if it says none, or the middle of a
+    few; else one that it tells by its distance."""
+    for span in (reading.span for reading in times if reading.said == "date"):
+        days = (span.last - span.first).days + 1
+        if days < 28:
+            year = today.year if span.every_year else span.first.year
+            named = month_span(today, span.first.month, span.first.day, year)
+            return named.first + timedelta(days=days // 2) if named else None
+    distances = (reading.span for reading in times if reading.said == "distance")
+    return next((_day_of(span, today) for span in distances), None)
+
+
+def _day_of(span: Span, today: date) -> date | None:
+    """The day itself; of a longer time the day so many weeks, months of 30 or years of 365 days
+    from today, or its middle. Of a time that is not over, none."""
+    days = (span.last - span.first).days + 1
+    if days == 1:
+        return span.first
+    if days == 7:
+        back = (today - span.first).days // 7 * 7
+    elif 28 <= days <= 31:
+        back = 30 * ((today.year - span.first.year) * 12 + today.month - span.first.month)
+    elif days >= 365:
+        back = 365 * (today.year - span.first.year)
+    else:
+        return span.first + timedelta(days=days // 2)
+    return today - timedelta(days=back) if back else None

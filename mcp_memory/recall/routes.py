@@ -8,7 +8,7 @@ from datetime import datetime
 from psycopg.rows import args_row, class_row
 from psycopg.types.json import Jsonb
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.recall.features import Evidence
 from mcp_memory.recall.models import Hit, Passage, SearchFilter
 from mcp_memory.spaces.service import QueryVector

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 
 from mcp_memory.config import LimitsConfig, SearchConfig
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.documents.paths import checked_prefix

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.recall import routes
 from mcp_memory.recall.question import Question
 from mcp_memory.text.spelling import spellings

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Literal, assert_never
 
 from mcp_memory.config import LimitsConfig, SearchConfig
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput, SessionNotFound
 from mcp_memory.recall import ranking, routes
@@ -123,7 +123,7 @@ async def _search_filter(conn: Connection, wanted: MessageFilter) -> SearchFilte
     """The filters as the routes know them; an unknown session is an error."""
     session = None
     if wanted.session_id is not None:
-        session = await store.session(conn, wanted.session_id)
+        session = await store.conversation(conn, wanted.session_id)
         if session is None:
             raise SessionNotFound(wanted.session_id)
     roles = wanted.roles

@@ -5,7 +5,7 @@ from datetime import tzinfo
 
 import anyio.to_thread
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.renewal import store
 from mcp_memory.renewal.store import Stale
 from mcp_memory.text.findable import Findable, day_of

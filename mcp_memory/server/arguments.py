@@ -16,41 +16,66 @@ _SHOWN_LENGTH = 60
 
 
 def checked_arguments(
-    model: type[ArgModelBase], schema: Schema, given: Mapping[str, JsonValue]
+    model: type[ArgModelBase], schema: Schema, arguments: Mapping[str, JsonValue]
 ) -> dict[str, object]:
     """The tool's arguments by name; `InvalidInput` naming the first that cannot be used.
 
-    A null stands for "left out". Lists and objects may come as JSON text, numbers and booleans as
-    text, as some clients send them.
+    Where a parameter may be left out, a neutral value stands for that.
     """
-    properties = properties_of(schema)
-    _refuse_unknown(given, properties)
-    optional = properties.keys() - required_of(schema)
-    arguments = {
-        name: _parsed(value, properties[name])
-        for name, value in given.items()
-        if value is not None or name not in optional
+    properties, required = properties_of(schema), required_of(schema)
+    values = {
+        name: value
+        for name, value in parsed_arguments(properties, arguments).items()
+        if name in required or not is_neutral(value, properties[name])
     }
-    # After the JSON text was read: an escape in it may stand for what cannot be stored.
-    _refuse_unstorable(arguments)
     try:
-        return model.model_validate(arguments).model_dump_one_level()
+        return model.model_validate(values).model_dump_one_level()
     except ValidationError as exc:
-        raise _complaint(exc, properties) from exc
+        raise complaint(exc, properties) from exc
 
 
-def _refuse_unknown(given: Mapping[str, JsonValue], known: Mapping[str, Schema]) -> None:
-    for name in given:
-        if name not in known:
-            if not known:
+def parsed_arguments(
+    properties: Mapping[str, Schema], arguments: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """The arguments, with lists and objects read where they came as JSON text, as some clients
+    send them; `InvalidInput` for a name that is none and for text that cannot be stored."""
+    _refuse_unknown(arguments, properties)
+    values = {name: _parsed(value, properties[name]) for name, value in arguments.items()}
+    # After the JSON text was read: an escape in it may stand for what cannot be stored.
+    _refuse_unstorable(values)
+    return values
+
+
+def is_neutral(value: JsonValue, schema: Schema) -> bool:
+    """Whether the value stands for "left out": strict clients send every parameter.
+
+    Nothing, an empty text, list or object, the default, and 0 where 0 is not allowed.
+    """
+    if value in (None, "", [], {}) or value == schema.get("default"):
+        return True
+    return value in (0, "0") and not _takes_zero(schema)
+
+
+def _takes_zero(schema: Schema) -> bool:
+    lowest, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    return not (
+        (isinstance(lowest, int | float) and lowest > 0)
+        or (isinstance(above, int | float) and above >= 0)
+    )
+
+
+def _refuse_unknown(arguments: Mapping[str, JsonValue], properties: Mapping[str, Schema]) -> None:
+    for name in arguments:
+        if name not in properties:
+            if not properties:
                 raise InvalidInput(_cut(name), "is not a parameter: this tool takes no arguments")
-            hint = nearest(name, list(known)) or f" Known: {', '.join(known)}."
+            hint = nearest(name, list(properties)) or f" Known: {', '.join(properties)}."
             raise InvalidInput(_cut(name), f"is not a parameter of this tool.{hint}")
 
 
-def _refuse_unstorable(given: Mapping[str, JsonValue]) -> None:
+def _refuse_unstorable(arguments: Mapping[str, JsonValue]) -> None:
     """No text with NUL or half a surrogate pair reaches a service."""
-    for name, value in given.items():
+    for name, value in arguments.items():
         for text in _texts(value):
             if "\0" in text:
                 raise InvalidInput(name, "holds a NUL byte, which cannot be stored")
@@ -92,26 +117,41 @@ def _parsed(value: JsonValue, schema: Schema) -> JsonValue:
         return value
 
 
-def _complaint(exc: ValidationError, properties: Mapping[str, Schema]) -> InvalidInput:
-    """One complaint for all the parameters that cannot be used."""
+def complaint(
+    exc: ValidationError, properties: Mapping[str, Schema], *, action: str = ""
+) -> InvalidInput:
+    """One complaint for all the parameters that the tool, or its action, cannot use."""
     problems: dict[str, str] = {}
     for error in exc.errors(include_url=False):
         name = str(error["loc"][0]) if error["loc"] else "arguments"
-        problems.setdefault(name, _problem(error, properties.get(name, {})))
+        problems.setdefault(name, _problem(error, properties.get(name, {}), action))
+    return one_complaint(problems)
+
+
+def one_complaint(problems: Mapping[str, str]) -> InvalidInput:
+    """The error that tells each parameter's problem."""
     (first, problem), *others = problems.items()
     return InvalidInput(first, "; ".join([problem, *(f"{name}: {text}" for name, text in others)]))
 
 
-def _problem(error: ErrorDetails, schema: Schema) -> str:
+def unknown_choice(name: str, value: JsonValue, schema: Schema) -> InvalidInput:
+    """The error for a value that is none of the schema's choices."""
+    return InvalidInput(name, _unusable(value, schema, _choices(schema)))
+
+
+def _problem(error: ErrorDetails, schema: Schema, action: str) -> str:
     if error["type"] == "missing":
-        return "is required"
+        return f"is required for {action}" if action else "is required"
     choices = _choices(schema) or _expected(error)
+    return _unusable(cast("object", error["input"]), schema, choices)
+
+
+def _unusable(value: object, schema: Schema, choices: Sequence[str]) -> str:
     allowed = _one_of(schema, choices) if choices else _allowed(schema)
-    given = cast("object", error["input"])
-    if "text" in allowed.split() or isinstance(given, dict | list):
+    if "text" in allowed.split() or isinstance(value, dict | list):
         return f"cannot be used; {allowed}"
-    hint = nearest(given, choices) if isinstance(given, str) else ""
-    return f"{_shown(given)} cannot be used; {allowed}{'.' if hint else ''}{hint}"
+    hint = nearest(value, choices) if isinstance(value, str) else ""
+    return f"{_shown(value)} cannot be used; {allowed}{'.' if hint else ''}{hint}"
 
 
 def _one_of(schema: Schema, choices: Sequence[str]) -> str:
@@ -142,8 +182,8 @@ def _allowed(schema: Schema) -> str:
         case "object":
             # Which keys it has is in the words that describe it.
             described = schema.get("description")
-            told = f" ({described})" if isinstance(described, str) else ""
-            return f'use an object of text, such as {{"name": "value"}}{told}'
+            keys = f" ({described})" if isinstance(described, str) else ""
+            return f'use an object of text, such as {{"name": "value"}}{keys}'
         case _:
             return "use text"
 
@@ -179,12 +219,12 @@ def _bounds(schema: Schema) -> str:
         "maximum": "of at most",
         "exclusiveMaximum": "below",
     }
-    told = [f"{words[key]} {schema[key]}" for key in words if key in schema]
-    return f" {' and '.join(told)}" if told else ""
+    bounds = [f"{words[key]} {schema[key]}" for key in words if key in schema]
+    return f" {' and '.join(bounds)}" if bounds else ""
 
 
-def _shown(given: object) -> str:
-    return repr(_cut(given)) if isinstance(given, str) else _cut(str(given))
+def _shown(value: object) -> str:
+    return repr(_cut(value)) if isinstance(value, str) else _cut(str(value))
 
 
 def _cut(text: str) -> str:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from mcp_memory.config import Config
-from mcp_memory.text.dates import parse_instant
+from mcp_memory.text.times.arguments import parse_instant
 
 
 def instant(config: Config, parameter: str, text: str, *, day_end: bool = False) -> datetime | None:

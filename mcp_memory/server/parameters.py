@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 
 def _storable(number: int) -> int:
@@ -11,6 +11,14 @@ def _storable(number: int) -> int:
         raise ValueError("is too large")
     return number
 
+
+def _emptied(value: object) -> object:
+    """An empty list means "as it is" everywhere, so that one that shall be empty says so."""
+    return [] if value == ["none"] else value
+
+
+# For lists of what is changed: `Annotated[list[str] | None, EMPTIED_BY_NONE, Field(...)]`.
+EMPTIED_BY_NONE = BeforeValidator(_emptied)
 
 Count = Annotated[int, Field(ge=1), AfterValidator(_storable)]
 

@@ -19,8 +19,8 @@ def slim(schema: Schema) -> Schema:
 def properties_of(schema: Schema) -> dict[str, Schema]:
     """Each parameter's own schema."""
     properties = schema.get("properties")
-    found = properties.items() if isinstance(properties, dict) else ()
-    return {name: value for name, value in found if isinstance(value, dict)}
+    items = properties.items() if isinstance(properties, dict) else ()
+    return {name: value for name, value in items if isinstance(value, dict)}
 
 
 def required_of(schema: Schema) -> set[str]:

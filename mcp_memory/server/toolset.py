@@ -3,7 +3,8 @@
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, Self, cast
 
 from mcp.server.mcpserver import Context
@@ -65,6 +66,19 @@ class Answer(BaseModel):
         return cast("dict[str, JsonValue]", self.model_dump(mode="json", exclude_none=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call whose arguments are checked: what it needs, and how it is answered."""
+
+    scope: Scope
+    databases: Sequence[str]
+    answer: Callable[[], Awaitable[Answer]]
+
+
+# The call that arguments of a caller are; `InvalidInput` for what cannot be used.
+Prepare = Callable[[Caller, Mapping[str, JsonValue]], Call]
+
+
 def usual_databases(caller: Caller, arguments: Arguments) -> Sequence[str]:
     """The one that the call names, or the caller's default."""
     return [str(arguments.get("database") or caller.default_database)]
@@ -79,18 +93,17 @@ async def _unnoted(_caller: Caller) -> None:
 
 
 class MemoryTool(Tool):
-    """A tool whose function takes the caller first, then the arguments by name.
+    """A tool that checks the arguments, then what the caller may do, and only then acts.
 
-    `scope_of` says what a call needs, `databases_of` which databases it touches: a key that does
-    not allow them is refused before the function runs. `note_caller` hears of whoever is not;
-    `observe` stands around each call, by the tool's name.
+    `prepare` makes the call of them; a key that does not allow its scope or its databases is
+    refused. `note_caller` hears of whoever is not; `observe` stands around each call, by the
+    tool's name.
     """
 
     resolve_caller: Callable[[], Caller] = Field(exclude=True)
+    prepare: Prepare = Field(exclude=True)
     note_caller: NoteCaller = Field(default=_unnoted, exclude=True)
     observe: Observe = Field(default=_unobserved, exclude=True)
-    scope_of: ScopeOf = Field(exclude=True)
-    databases_of: DatabasesOf = Field(exclude=True)
 
     @classmethod
     def of(
@@ -104,25 +117,58 @@ class MemoryTool(Tool):
         scope_of: ScopeOf | None = None,
         databases_of: DatabasesOf = usual_databases,
     ) -> Self:
-        """The tool of this function: its name, its docstring and its described parameters.
+        """The tool of a function that takes the caller first, then the arguments by name.
 
-        Without `scope_of` a tool that only reads needs `read`, any other `write`.
+        The tool's name, description and parameters are the function's. `scope_of` says what a call
+        needs (without it `read` for a tool that only reads, else `write`), `databases_of` which
+        databases it touches.
         """
         model, parameters = _arguments_of(getattr(function, "__func__", function))
-        return cls(
-            fn=function,
+        scope_of = scope_of or _usual_scope(annotations)
+
+        def prepare(caller: Caller, arguments: Mapping[str, JsonValue]) -> Call:
+            values = checked_arguments(model, parameters, arguments)
+            databases = databases_of(caller, values)
+            return Call(scope_of(values), databases, partial(function, caller, **values))
+
+        return cls.that_prepares(
+            prepare,
+            resolve_caller,
             name=function.__name__,
             title=title,
-            description=_unwrapped(inspect.getdoc(function) or ""),
+            description=inspect.getdoc(function) or "",
             parameters=parameters,
-            fn_metadata=FuncMetadata(arg_model=model, output_schema=dict(_ANY_OBJECT)),
+            annotations=annotations,
+            always_load=always_load,
+        )
+
+    @classmethod
+    def that_prepares(
+        cls,
+        prepare: Prepare,
+        resolve_caller: Callable[[], Caller],
+        *,
+        name: str,
+        title: str,
+        description: str,
+        parameters: Schema,
+        annotations: ToolAnnotations,
+        always_load: bool = False,
+    ) -> Self:
+        """The tool whose calls are made of their arguments by `prepare`."""
+        return cls(
+            fn=prepare,
+            name=name,
+            title=title,
+            description=_unwrapped(description),
+            parameters=parameters,
+            fn_metadata=FuncMetadata(arg_model=ArgModelBase, output_schema=dict(_ANY_OBJECT)),
             is_async=True,
             context_kwarg=None,
             annotations=annotations,
             meta={"anthropic/alwaysLoad": True} if always_load else None,
             resolve_caller=resolve_caller,
-            scope_of=scope_of or _usual_scope(annotations),
-            databases_of=databases_of,
+            prepare=prepare,
         )
 
     async def run(
@@ -145,17 +191,13 @@ class MemoryTool(Tool):
     async def answer(self, arguments: Mapping[str, JsonValue]) -> Answer:
         """The answer to one call over any protocol; `McpMemoryError` for a mistake or refusal."""
         with self.observe(self.name):
-            values = checked_arguments(self.fn_metadata.arg_model, self.parameters, arguments)
-            caller = self._permitted_caller(values)
+            caller = self.resolve_caller()
+            call = self.prepare(caller, arguments)
+            caller.require(call.scope)
+            for database in call.databases:
+                caller.require_database(database)
             await self.note_caller(caller)
-            return cast("Answer", await self.fn(caller, **values))
-
-    def _permitted_caller(self, arguments: Arguments) -> Caller:
-        caller = self.resolve_caller()
-        caller.require(self.scope_of(arguments))
-        for database in self.databases_of(caller, arguments):
-            caller.require_database(database)
-        return caller
+            return await call.answer()
 
     def _failure(self) -> str:
         reads = self.annotations is not None and self.annotations.read_only_hint

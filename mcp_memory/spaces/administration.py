@@ -8,7 +8,7 @@ model whose provider can be opened may be used.
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.db.vectors import Vector

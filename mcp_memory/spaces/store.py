@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from psycopg.rows import class_row
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.vectors import Vector
 from mcp_memory.spaces.models import Space, SpaceStatus
 

@@ -6,6 +6,7 @@ from functools import partial
 
 import anyio
 
+from mcp_memory.backoff import Backoff
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import EmbeddingError, McpMemoryError
@@ -42,15 +43,14 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        pause = _FIRST_PAUSE_SECONDS
+        backoff = Backoff(_FIRST_PAUSE_SECONDS, _MAX_PAUSE_SECONDS)
         while True:
             self._woken = anyio.Event()
             wait_seconds = await self._round()
             if wait_seconds is None:
-                wait_seconds = pause
-                pause = min(pause * 2, _MAX_PAUSE_SECONDS)
+                wait_seconds = backoff.next_seconds()
             else:
-                pause = _FIRST_PAUSE_SECONDS
+                backoff.reset()
             with anyio.move_on_after(wait_seconds):
                 await self._woken.wait()
 

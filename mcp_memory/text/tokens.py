@@ -1,11 +1,16 @@
-"""How many tokens a text has: an estimate at once, tiktoken's count once it can be had."""
+"""How many tokens a text has: by o200k_base where this machine has it, else an estimate."""
 
+import base64
+import hashlib
 import logging
+import os
+import tempfile
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from pathlib import Path
 
 import regex
 import tiktoken
@@ -55,6 +60,27 @@ _CACHED_LENGTH = 32
 # tiktoken's regex overflows its stack, as a BaseException, on a mebibyte of spaces. Longer texts
 # are counted in slices, at the price of at most one token too many for each seam.
 _ENCODED_LENGTH = 65_536
+
+# The vocabulary as OpenAI publishes it. tiktoken would fetch it, without a timeout, wherever it is
+# missing or damaged; no request is made that nobody asked for, so only a copy that is here already
+# is read. No package that carries it was fit: one of 41 MB, one with another vocabulary.
+_O200K_URL = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
+_O200K_SHA256 = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
+_O200K_PIECES = (
+    (
+        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    ),
+    (
+        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    ),
+    r"\p{N}{1,3}",
+    r" ?[^\s\p{L}\p{N}]+[\r\n/]*",
+    r"\s*[\r\n]+",
+    r"\s+(?!\S)",
+    r"\s+",
+)
 
 
 def estimate_tokens(text: str) -> int:
@@ -114,23 +140,39 @@ def _script_point(word: str) -> int:
     return max(map(ord, word[:_CACHED_LENGTH]))
 
 
-def load_o200k() -> tiktoken.Encoding:
-    """tiktoken's o200k_base, from TIKTOKEN_CACHE_DIR or by a download that may hang for ever."""
-    return tiktoken.get_encoding("o200k_base")
+def vocabulary_file(environ: Mapping[str, str]) -> Path | None:
+    """Where tiktoken keeps o200k_base once it was fetched; None where it shall keep nothing."""
+    usual = Path(tempfile.gettempdir()) / "data-gym-cache"
+    named = environ.get("TIKTOKEN_CACHE_DIR", environ.get("DATA_GYM_CACHE_DIR", str(usual)))
+    return Path(named) / hashlib.sha1(_O200K_URL.encode()).hexdigest() if named else None
+
+
+def read_vocabulary(file: Path, sha256: str = _O200K_SHA256) -> tiktoken.Encoding | None:
+    """The vocabulary in tiktoken's file; None where there is none, or one with another hash."""
+    try:
+        lines = file.read_bytes()
+    except OSError:
+        return None
+    if hashlib.sha256(lines).hexdigest() != sha256:
+        return None
+    pairs = (line.split() for line in lines.splitlines())
+    ranks = {base64.b64decode(token): int(rank) for token, rank in pairs}
+    return tiktoken.Encoding(
+        "o200k_base", pat_str="|".join(_O200K_PIECES), mergeable_ranks=ranks, special_tokens={}
+    )
+
+
+def load_o200k() -> tiktoken.Encoding | None:
+    """o200k_base from this machine, if it is here."""
+    file = vocabulary_file(os.environ)
+    return read_vocabulary(file) if file else None
 
 
 class TokenCounter:
-    """Counts exactly once a vocabulary is loaded, by the estimate until then; never waits for it.
+    """Counts exactly once a vocabulary is loaded, by the estimate until then or without one."""
 
-    tiktoken's download has no timeout and cannot be interrupted: it runs in a daemon thread,
-    which never keeps the process alive, and what it brings after the bound is thrown away.
-    """
-
-    def __init__(
-        self, load: Callable[[], tiktoken.Encoding] = load_o200k, *, bound_seconds: float = 120.0
-    ) -> None:
+    def __init__(self, load: Callable[[], tiktoken.Encoding | None] = load_o200k) -> None:
         self._load = load
-        self._bound_seconds = bound_seconds
         self._vocabulary: tiktoken.Encoding | None = None
         self._thread: threading.Thread | None = None
 
@@ -145,14 +187,17 @@ class TokenCounter:
         After the pause: what it takes of the processor is not taken from a process that starts.
         """
         if self._thread is None:
+            # A daemon, which never keeps the process alive.
             self._thread = threading.Thread(
-                target=self._load_within_bound,
-                args=(pause_seconds, time.monotonic() + pause_seconds),
-                name="token-vocabulary",
-                daemon=True,
+                target=self._load_after, args=(pause_seconds,), name="token-vocabulary", daemon=True
             )
             self._thread.start()
         return self._thread
+
+    def load(self) -> None:
+        """Load the vocabulary here and now; takes about a second."""
+        self._vocabulary = self._load()
+        logger.info("token counts are %s", "exact" if self.is_exact else "estimates")
 
     def count(self, text: str) -> int:
         """The tokens of the text, at once."""
@@ -164,13 +209,6 @@ class TokenCounter:
             for start in range(0, len(text), _ENCODED_LENGTH)
         )
 
-    def _load_within_bound(self, pause_seconds: float, started: float) -> None:
+    def _load_after(self, pause_seconds: float) -> None:
         time.sleep(pause_seconds)
-        try:
-            vocabulary = self._load()
-        except Exception as error:  # its downloader is imported only now: anything may be amiss
-            logger.info("token counts stay estimates: %s", error)
-            return
-        if time.monotonic() - started <= self._bound_seconds:
-            self._vocabulary = vocabulary
-            logger.info("token counts are exact")
+        self.load()

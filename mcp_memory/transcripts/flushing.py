@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from mcp_memory.db.cancellation import Connection
-from mcp_memory.transcripts.models import AppendMessages, Flush, Session
-from mcp_memory.transcripts.summaries import store
+from mcp_memory.db.connection import Connection
+from mcp_memory.transcripts.models import AppendMessages, Conversation, Flush
+from mcp_memory.transcripts.summaries import store as summaries
 
 SAVE = (
     "Save now what must outlive this conversation: durable facts, preferences and decisions with"
@@ -14,9 +14,9 @@ SAVE = (
 RESUME = 'After the compaction call transcript with action="resume" to get the thread back.'
 
 
-async def look(
+async def check_context(
     conn: Connection,
-    session: Session,
+    conversation: Conversation,
     request: AppendMessages,
     thresholds: Sequence[int],
     added: int,
@@ -25,14 +25,14 @@ async def look(
     if request.context_used is None or not request.context_window:
         return None, None
     percent = request.context_used * 100 // request.context_window
-    level = max((each for each in thresholds if each <= percent), default=0)
-    if level == session.flushed:
+    level = max((threshold for threshold in thresholds if threshold <= percent), default=0)
+    if level == conversation.flushed:
         return None, None
-    if level < session.flushed:
+    if level < conversation.flushed:
         return level, None
-    last = session.last_seq + added
-    first = await store.uncovered_from(conn, session)
-    return level, Flush(level, save_prompt(percent, session.session_id, first, last))
+    last = conversation.last_seq + added
+    first = await summaries.uncovered_from(conn, conversation)
+    return level, Flush(level, save_prompt(percent, conversation.session_id, first, last))
 
 
 def save_prompt(percent: int, session_id: str, first: int, last: int) -> str:

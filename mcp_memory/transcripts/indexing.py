@@ -1,4 +1,4 @@
-"""From messages to the chunks they are found by: pieces of long ones, windows around short ones.
+"""The passages that messages are found by: parts of long ones, windows around short ones.
 
 A conversation's order is that of its instants, then of arrival; what tools said stands outside of
 it. So the windows are the same however the messages came: one by one, in bulk, or late.
@@ -11,47 +11,49 @@ from datetime import date
 from mcp_memory.text.chunking import chunk_markdown, chunk_text
 from mcp_memory.text.findable import Findable
 from mcp_memory.text.tokens import estimate_tokens
-from mcp_memory.transcripts.models import Piece, Role, Spoken
+from mcp_memory.transcripts.models import ContextChange, Neighbour, Passage, Role
 
+# How much of each neighbour a window shows: about the paragraph that is next to the message.
 NEIGHBOUR_CHARS = 600
 
 
-def pieces_of(role: Role, content: str, told: date) -> list[Piece]:
-    """The pieces of a message said on that day, analysed; most messages are one."""
+def passages_of(role: Role, content: str, day: date) -> list[Passage]:
+    """The passages of a message said on that day, analysed; most messages are one."""
     chunks = chunk_text(content) if role == "tool" else chunk_markdown(content)
     return [
-        Piece(
+        Passage(
             position=position,
             heading=chunk.heading,
             start_line=chunk.start_line,
             end_line=chunk.end_line,
             text=chunk.text,
             tokens=estimate_tokens(chunk.text),
-            lexemes=Findable(chunk.heading, chunk.text, told).lexemes,
+            lexemes=Findable(chunk.heading, chunk.text, day).lexemes,
         )
         for position, chunk in enumerate(chunks)
     ]
 
 
-def is_short(role: Role, pieces: Sequence[Piece]) -> bool:
+def is_short(role: Role, passages: Sequence[Passage]) -> bool:
     """Whether the message is embedded with its neighbours around it."""
-    return role != "tool" and len(pieces) == 1
+    return role != "tool" and len(passages) == 1
 
 
-def windows(spoken: Sequence[Spoken], added: Container[int]) -> Iterator[tuple[int, str]]:
+def windows(neighbours: Sequence[Neighbour], added: Container[int]) -> Iterator[ContextChange]:
     """The new context of each short message that was added or has a neighbour that was.
 
-    `spoken` is in the order of the conversation and reaches two messages past what was added.
+    `neighbours` are in the order of the conversation and reach two messages past what was added.
     """
-    for place, this in enumerate(spoken):
-        around = spoken[max(0, place - 1) : place + 2]
+    for position, this in enumerate(neighbours):
+        around = neighbours[max(0, position - 1) : position + 2]
         if this.text is not None and any(near.message in added for near in around):
-            before = spoken[place - 1] if place > 0 else None
-            after = spoken[place + 1] if place + 1 < len(spoken) else None
-            yield this.message, _window(before, this, this.text, after)
+            before = neighbours[position - 1] if position > 0 else None
+            after = neighbours[position + 1] if position + 1 < len(neighbours) else None
+            window = _window(before, this, this.text, after)
+            yield ContextChange(this.message, window, text_hash(window))
 
 
-def _window(before: Spoken | None, this: Spoken, text: str, after: Spoken | None) -> str:
+def _window(before: Neighbour | None, this: Neighbour, text: str, after: Neighbour | None) -> str:
     lines = [
         f"{before.name}: {before.tail.strip()}" if before else "",
         f"{this.name}: {text.strip()}",

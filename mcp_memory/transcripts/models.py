@@ -1,4 +1,4 @@
-"""What sessions and messages are, what is asked of them, and what comes back."""
+"""What conversations and messages are, what is asked of them, and what comes back."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class AppendMessages:
-    """Messages for the end of a session; how full the agent's context is, when it says so."""
+    """Messages for the end of a conversation; how full the agent's context is, if it says so."""
 
     session_id: str
     messages: Sequence[NewMessage]
@@ -41,7 +41,7 @@ class Flush:
 
 
 @dataclass(frozen=True, slots=True)
-class Appended:
+class AppendResult:
     """What an append did. `ignored` counts heartbeats and what this memory itself had said."""
 
     session_id: str
@@ -53,8 +53,8 @@ class Appended:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """A session as its table knows it; `id` is the table's, `session_id` the agent's."""
+class Conversation:
+    """A conversation as its table has it; `id` is the table's, `session_id` the agent's."""
 
     id: int
     session_id: str
@@ -65,22 +65,14 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedSession:
-    """A session in a list."""
+class ConversationInfo:
+    """A conversation in a list."""
 
     session_id: str
     messages: int
     first_at: datetime
     last_at: datetime
     source: str
-
-
-@dataclass(frozen=True, slots=True)
-class SessionPage:
-    """Sessions, the last active first; `next_cursor` is empty on the last page."""
-
-    sessions: list[ListedSession]
-    next_cursor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +88,6 @@ class Message:
     created_at: datetime
     source: str
     metadata: dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class MessagePage:
-    """Messages in some order; `next_cursor` is empty on the last page."""
-
-    messages: list[Message]
-    next_cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +136,8 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
-    """What retention took away from one source."""
+class Removal:
+    """What retention removed from one source."""
 
     source: str
     messages: int
@@ -161,8 +145,8 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A message that was just added: the ids and the place it was given."""
+class StoredMessage:
+    """A message that was just added: its ids, its number and its instant."""
 
     id: int
     seq: int
@@ -171,7 +155,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class Neighbour:
     """A message among its neighbours: its two ends, and its whole text where it is short."""
 
     message: int
@@ -184,7 +168,7 @@ class Spoken:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Passage:
     """A piece of a message that is found by itself."""
 
     position: int
@@ -194,3 +178,34 @@ class Piece:
     text: str
     tokens: int
     lexemes: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewChunk:
+    """A passage to index: its message's number, its window, and the hash of what is embedded."""
+
+    message: int
+    passage: Passage
+    context: str | None
+    text_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ContextChange:
+    """A new window for the one passage of a short message, and the hash of what is embedded."""
+
+    message: int
+    context: str
+    text_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """Messages added to a conversation, and what stands around them in its order.
+
+    `conversation` is as it was before, and locked; None when there is none.
+    """
+
+    conversation: Conversation | None
+    added: list[StoredMessage]
+    neighbours: list[Neighbour]

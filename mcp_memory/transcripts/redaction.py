@@ -40,7 +40,7 @@ _FORMATS = {
 _SECRET = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _FORMATS.items()))
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """The text with each secret replaced by its kind, such as `[redacted: github token]`."""
     return _SECRET.sub(_replacement, text)
 
@@ -52,18 +52,18 @@ def _replacement(match: re.Match[str]) -> str:
     return mark if assigned is None else match[0].removesuffix(assigned) + mark
 
 
-def redacted_values(document: Mapping[str, object]) -> dict[str, object]:
+def redact_values(document: Mapping[str, object]) -> dict[str, object]:
     """The JSON object with the secrets in all its texts replaced."""
-    return {redacted(str(key)): _redacted_value(value) for key, value in document.items()}
+    return {redact(str(key)): _redact_value(value) for key, value in document.items()}
 
 
-def _redacted_value(value: object) -> object:
+def _redact_value(value: object) -> object:
     match value:
         case str():
-            return redacted(value)
+            return redact(value)
         case Mapping():
-            return redacted_values(cast("Mapping[str, object]", value))
+            return redact_values(cast("Mapping[str, object]", value))
         case list() | tuple():
-            return [_redacted_value(each) for each in cast("Sequence[object]", value)]
+            return [_redact_value(item) for item in cast("Sequence[object]", value)]
         case _:
             return value

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from mcp_memory.db import migrate, provision, schema, takeover
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput, NotEmpty
 from mcp_memory.transfer.archive import Archive

@@ -1,6 +1,7 @@
 """`doctor`: its exit code, and that what it says can be acted on."""
 
 import os
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -132,3 +133,17 @@ def test_this_machine_can_run_it() -> None:
 
 def test_the_disk_is_that_of_the_folder_to_be_made(tmp_path: Path) -> None:
     assert check_disk(tmp_path / "not" / "yet").what.endswith(os.fspath(tmp_path / "not" / "yet"))
+
+
+def test_a_stranger_of_the_same_package_name_is_a_warning_with_a_mend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = tmp_path / "mcp_memory-0.1.0.dev2.dist-info"
+    stranger.mkdir()
+    (stranger / "METADATA").write_text("Name: mcp-memory\nVersion: 0.1.0.dev2\n", "utf-8")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+
+    finding = check_packages()
+
+    assert finding.state == "warning"
+    assert "pip uninstall mcp-memory," in finding.mend

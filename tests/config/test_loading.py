@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_memory.config import Config, Secret, load
-from mcp_memory.config.outline import Group, shape_at
+from mcp_memory.config.variables import Group, shape_at
 from mcp_memory.errors import ConfigError
 
 PASSWORD = "hunter2"

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from mcp_memory.config.quiet import checked_quiet_hours, is_quiet
+from mcp_memory.config.values import checked_quiet_hours, is_quiet
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from mcp_memory.config.secret import DatabaseUrl, Secret, WebUrl, mask_url
-from mcp_memory.config.sources import Sources
+from mcp_memory.config.values import Sources
 
 PASSWORD = "hunter2-Ωmega"
 # Enough alphabet to break a parser, none of it in the rest of the URL.

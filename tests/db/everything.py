@@ -2,7 +2,7 @@
 
 from psycopg import sql
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.documents.models import WriteDocument
 
 SECRET = WriteDocument("diary.md", "alice keeps a marmalade secret", tags=["private"])

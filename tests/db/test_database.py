@@ -14,7 +14,7 @@ import pytest
 
 from mcp_memory.config import Config
 from mcp_memory.db import provision
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown

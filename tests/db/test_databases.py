@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from mcp_memory.config import Config
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases, Listed
 from mcp_memory.db.names import with_database

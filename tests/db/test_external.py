@@ -9,7 +9,7 @@ import pytest
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
 from mcp_memory.db import provision
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.db.names import options_in
 from mcp_memory.errors import DatabaseUnavailable

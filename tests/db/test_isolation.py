@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from tests.db.everything import NOTICE, OPEN_TABLES, SECRET, all_rows_of_every_table
 

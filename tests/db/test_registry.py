@@ -3,7 +3,7 @@
 import pytest
 
 from mcp_memory.db import registry
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.registry import Registered
 from mcp_memory.errors import Conflict

@@ -12,7 +12,7 @@ import pytest
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
 from mcp_memory.db import migrate, provision
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.db.embedded import EmbeddedCluster
 from mcp_memory.db.migrate import newest, shipped

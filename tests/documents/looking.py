@@ -6,7 +6,7 @@ from typing import LiteralString
 import anyio
 
 from mcp_memory.app import App
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.documents.models import WriteDocument, Written
 from mcp_memory.recall.models import SearchRequest
 
@@ -55,12 +55,12 @@ async def rows(app: App, statement: LiteralString) -> list[tuple[object, ...]]:
     return await database.maintain(work)
 
 
-async def change(app: App, statement: LiteralString) -> None:
+async def change(app: App, statement: LiteralString, **parameters: object) -> None:
     """Change rows behind the services' backs, as the worker."""
     database = await app.databases.writing(None, "tester")
 
     async def work(conn: Connection) -> None:
-        await conn.execute(statement)
+        await conn.execute(statement, parameters or None)
 
     await database.maintain(work)
 

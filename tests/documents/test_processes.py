@@ -9,7 +9,7 @@ import pytest
 
 from mcp_memory.app import App
 from mcp_memory.db import provision
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.errors import DocumentNotFound
 from mcp_memory.text.chunking import chunk_markdown
 from tests.documents.looking import chunks, rows, write

@@ -90,5 +90,5 @@ async def test_without_its_libraries_it_says_which_command_to_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setitem(sys.modules, "ctranslate2", None)
-    with pytest.raises(EmbeddingUnavailable, match=r"pip install 'mcp-memory\[local\]'"):
+    with pytest.raises(EmbeddingUnavailable, match=r"pip install 'mcp-memory-postgres\[local\]'"):
         await MiniLMEmbedder(tmp_path).embed_query("one")

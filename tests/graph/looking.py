@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from mcp_memory.app import App
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.graph.models import Stored, StoreMemory, UpdateMemory
 from mcp_memory.recall.models import SearchRequest
+from tests.documents.looking import change
 
 _SO_AT = """
 SELECT 'm' || c.memory_id, c.text
@@ -55,6 +56,22 @@ async def update(app: App, id: str, agent: str = "alice", **fields: object) -> l
     """Change a memory of alice's; what changed."""
     request = UpdateMemory(id, **fields)  # pyright: ignore[reportArgumentType]  # fields by name
     return (await app.graph.update(agent, request)).changed
+
+
+_EXPIRE = """
+UPDATE memories
+SET expires_at = now() - interval '1 second'
+WHERE expires_at IS NOT NULL
+"""
+_SETTLE = """
+SELECT settle(ARRAY(SELECT id FROM memories))
+"""
+
+
+async def expire(app: App) -> None:
+    """Let all memories that ever expire have done so a second ago; the clock is the database's."""
+    await change(app, _EXPIRE)
+    await change(app, _SETTLE)
 
 
 async def found(app: App, query: str, agent: str = "alice") -> list[str]:

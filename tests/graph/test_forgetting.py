@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.embedded_binaries import wheel_binaries
 from mcp_memory.errors import InvalidInput, MemoryConflict, MemoryNotFound
 from mcp_memory.graph import store as memories

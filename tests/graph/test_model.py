@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.graph.models import StoreMemory, UpdateMemory
 from tests.graph.model import DAYS, Kind, Model, Step, instant_of
 

@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from mcp_memory.app import App, open_app
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.names import with_database
 from mcp_memory.graph import store as memories
 from mcp_memory.graph.entities import store as entities

@@ -66,7 +66,7 @@ def test_trust_is_the_least_of_all_it_rests_on(source: str, roles: list[str], tr
 
 async def test_a_memory_knows_its_session_and_the_trust_of_its_messages(app: App) -> None:
     messages = [NewMessage("user", "hello", "u1"), NewMessage("tool", "result", "t1")]
-    await app.transcripts.append("alice", AppendMessages("talk", messages))
+    await app.transcripts.append(app.session("alice"), AppendMessages("talk", messages))
     await store(app, "one", message_ids=("u1",))
     await store(app, "two", message_ids=("u1", "t1"))
     await store(app, "three", message_ids=("elsewhere",))

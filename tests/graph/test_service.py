@@ -1,12 +1,12 @@
 """Storing and changing memories: repeats, versions, two times, and what is refused."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
-import anyio
 import pytest
 
 from mcp_memory.app import App
+from mcp_memory.db.idempotency import request_hash
 from mcp_memory.errors import (
     IdempotencyConflict,
     InvalidInput,
@@ -23,8 +23,10 @@ from mcp_memory.graph.models import (
     StoreMemory,
     UpdateMemory,
 )
-from tests.documents.looking import rows
-from tests.graph.looking import day, found, so_at, store, update
+from tests.documents.looking import change, rows
+from tests.graph.looking import day, expire, found, so_at, store, update
+
+LATER = datetime(2040, 1, 1, tzinfo=UTC)
 
 
 async def test_a_stored_memory_is_found_at_once_though_the_answer_was_empty_before(
@@ -185,9 +187,10 @@ async def test_a_change_that_keeps_the_content_changes_what_is_true_then(app: Ap
 
 
 async def test_what_has_expired_is_never_found_whatever_the_instant(app: App) -> None:
-    soon = datetime.now(UTC) + timedelta(milliseconds=300)
-    await store(app, "the code is 1234", expires_at=soon)
-    await anyio.sleep(0.5)  # the instant itself is what is tested
+    await store(app, "the code is 1234", expires_at=LATER)
+    assert await found(app, "code") == ["the code is 1234"]
+
+    await expire(app)
 
     assert await so_at(app, "alice") == {}
     assert await so_at(app, "alice", day(1)) == {}
@@ -195,16 +198,26 @@ async def test_what_has_expired_is_never_found_whatever_the_instant(app: App) ->
 
 
 async def test_what_would_never_be_found_is_not_kept(app: App) -> None:
-    later = datetime.now(UTC) + timedelta(milliseconds=300)
-    first = await store(app, "the code is 1234", expires_at=later, idempotency_key="k")
-    await anyio.sleep(0.5)  # the instant itself is what is tested
-
+    past = datetime.now(UTC) - timedelta(seconds=1)
     with pytest.raises(InvalidInput) as caught:
-        await store(app, "the code is 5678", expires_at=later)
-    again = await store(app, "the code is 1234", expires_at=later, idempotency_key="k")
+        await store(app, "the code is 5678", expires_at=past)
 
     assert caught.value.parameter == "expires_at"
-    assert again.id == first.id
+    assert await rows(app, "SELECT id FROM memories") == []
+
+
+async def test_a_request_comes_again_under_its_key_though_its_memory_has_expired(app: App) -> None:
+    memory = StoreMemory("the code is 1234", expires_at=LATER, idempotency_key="k")
+    first = await app.graph.store("alice", memory)
+    await expire(app)
+    # As if the same request had been made while its instant was yet to come.
+    past = replace(memory, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    asked = request_hash({"store": asdict(past)})
+    await change(app, "UPDATE idempotency_keys SET request_hash = %(asked)s", asked=asked)
+
+    again = await app.graph.store("alice", past)
+
+    assert (again.id, await found(app, "code")) == (first.id, [])
 
 
 @pytest.mark.parametrize(

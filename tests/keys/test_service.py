@@ -7,7 +7,7 @@ import pytest
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.errors import InvalidDatabaseName, KeyNotFound
 from mcp_memory.keys.models import NewKey, Token
 

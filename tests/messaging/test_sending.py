@@ -3,7 +3,7 @@
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.errors import RecipientUnknown
 from mcp_memory.messaging.models import SendMessage

@@ -107,7 +107,7 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 
 def transcript(told: Told) -> str:
-    """What the README shows; printed with `-rP`."""
+    """What docs/mail-and-waking.md shows; printed with `-rP`."""
     return "\n".join(
         [
             f"doctor: {told.finding['state']}, {told.finding['what']}",

@@ -114,7 +114,7 @@ async def test_messages_are_found_by_their_session_and_by_where_they_were_said(a
     metadata = {"cwd": "/srv/acme", "branch": "main"}
     for session, place in (("Monday-1", metadata), ("Tuesday-1", {"cwd": "/srv/other"})):
         message = NewMessage(role="user", content=f"Hello there, {session}.", metadata=place)
-        await app.transcripts.append("alice", AppendMessages(session, [message]))
+        await app.transcripts.append(app.session("alice"), AppendMessages(session, [message]))
 
     for given in ({"session": "monday-1"}, {"cwd": "/srv/acme"}, {"branch": "main"}):
         request = SearchRequest(

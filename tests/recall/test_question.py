@@ -23,6 +23,12 @@ def period(text: str) -> Period:
         ("the march of time", (), ()),
         ("trips between june and august", (6, 8), ()),
         ("what changed in 1999", (), (1999,)),
+        ("the 1999 trip in mid-August", (8,), (1999,)),
+        ("What did Jan say of the Mars mission?", (), ()),
+        ("between May 2023 and July 2023", (5, 6, 7), (2023,)),
+        ("2023-05-07", (5,), (2023,)),
+        ("Was haben wir im Mai 2023 gemalt?", (5,), (2023,)),
+        ("quels voyages en juin", (6,), ()),
     ],
 )
 def test_months_and_years_are_read_but_words_are_not(
@@ -41,6 +47,15 @@ def test_months_and_years_are_read_but_words_are_not(
         ("a month ago", (2026, 10, 21)),
         ("what was said on May 8, 2023", (2023, 5, 8)),
         ("the 3rd of July", (2026, 7, 3)),
+        ("the 5th of March", (2026, 3, 5)),
+        ("between August 11 and August 15, 2023", (2023, 8, 13)),
+        ("last week", (2026, 11, 13)),
+        ("last year", (2025, 11, 20)),
+        ("Was war letzten Dienstag?", (2026, 11, 17)),
+        ("gestern", (2026, 11, 19)),
+        ("vor zwei Wochen", (2026, 11, 6)),
+        ("am 7. Mai 2023", (2023, 5, 7)),
+        ("la réunion de mardi dernier", (2026, 11, 17)),
     ],
 )
 def test_days_are_read_from_now(text: str, day: tuple[int, int, int]) -> None:
@@ -58,8 +73,10 @@ def test_a_relative_day_is_that_of_the_zone() -> None:
     assert named == tokyo
 
 
-@pytest.mark.parametrize("text", ["February 31st", "9999999 years ago", "99999 years ago"])
-def test_impossible_days_are_no_days(text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["February 31st", "9999999 years ago", "99999 years ago", "this year", "this week"]
+)
+def test_impossible_days_and_times_that_go_on_are_no_days(text: str) -> None:
     assert period(text).around is None
 
 

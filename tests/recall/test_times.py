@@ -87,7 +87,7 @@ async def test_what_was_said_about_yesterday_is_found_by_its_date(app: App) -> N
         NewMessage("user", "Yesterday we adopted a greyhound.", created_at=told),
         NewMessage("user", "The weather is nice.", created_at=told + 30 * DAY),
     ]
-    await app.transcripts.append("alice", AppendMessages("s", messages))
+    await app.transcripts.append(app.session("alice"), AppendMessages("s", messages))
     request = TranscriptRequest("What did they do on June 9, 2024?")
     answer = await app.transcript_search.search_transcripts("alice", request)
     assert answer.results[0].message.content == "Yesterday we adopted a greyhound."

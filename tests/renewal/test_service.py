@@ -11,7 +11,7 @@ import pytest
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
 from mcp_memory.db import provision
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.graph.models import StoreMemory
 from mcp_memory.recall.models import SearchRequest
@@ -36,7 +36,7 @@ async def write_all(app: App) -> None:
         NewMessage("user", f"Boat {number} came in yesterday.", created_at=TOLD)
         for number in range(3)
     ]
-    await app.transcripts.append("alice", AppendMessages("s", said))
+    await app.transcripts.append(app.session("alice"), AppendMessages("s", said))
     memory = StoreMemory("Ben left yesterday.", tags=("crew",), occurred_at=TOLD)
     await app.graph.store("alice", memory)
     await until_embedded(app)

@@ -18,6 +18,8 @@ def _recall(
     depth: Annotated[int | None, Field(ge=1)] = None,
     weight: Annotated[float, Field(le=1)] = 0.5,
     exact: bool = False,
+    days: Annotated[float | None, Field(gt=0)] = None,
+    related: bool = True,
     tags: list[str] | None = None,
     anchors: dict[str, str] | None = None,
 ) -> None:
@@ -35,6 +37,8 @@ DEFAULTS: dict[str, object] = {
     "depth": None,
     "weight": 0.5,
     "exact": False,
+    "days": None,
+    "related": True,
     "tags": None,
     "anchors": None,
 }
@@ -89,6 +93,13 @@ def test_choices_that_the_schema_is_silent_about_are_told_all_the_same() -> None
         ({"tags": '["a", "b"]'}, {"tags": ["a", "b"]}),
         ({"tags": [1, "b"]}, {"tags": ["1", "b"]}),
         ({"anchors": '{"pr": 12}'}, {"anchors": {"pr": "12"}}),
+        ({"kind": "", "tags": "", "anchors": "", "exact": "", "depth": ""}, {}),
+        ({"tags": [], "anchors": {}}, {}),
+        ({"tags": "[]", "anchors": "{}"}, {}),
+        ({"limit": 0, "depth": 0, "days": 0}, {}),
+        ({"limit": "0"}, {}),
+        ({"weight": 0, "exact": False, "related": False}, {"weight": 0.0, "related": False}),
+        ({"weight": 0.5, "limit": 6, "related": True}, {}),
     ],
 )
 def test_what_clients_send_is_taken_where_it_is_unambiguous(
@@ -106,11 +117,11 @@ def test_what_clients_send_is_taken_where_it_is_unambiguous(
             {"kind": "facts"},
             "kind: 'facts' cannot be used; use 'fact', 'goal'. Did you mean 'fact'?",
         ),
-        ({"limit": 0}, "limit: 0 cannot be used; use a whole number from 1 to 100"),
+        ({"limit": -1}, "limit: -1 cannot be used; use a whole number from 1 to 100"),
         ({"limit": 101}, "limit: 101 cannot be used; use a whole number from 1 to 100"),
         ({"limit": "many"}, "limit: 'many' cannot be used; use a whole number from 1 to 100"),
         ({"limit": 1.5}, "limit: 1.5 cannot be used; use a whole number from 1 to 100"),
-        ({"depth": 0}, "depth: 0 cannot be used; use a whole number of at least 1"),
+        ({"depth": -1}, "depth: -1 cannot be used; use a whole number of at least 1"),
         ({"weight": 2}, "weight: 2 cannot be used; use a number of at most 1"),
         ({"weight": float("nan")}, "weight: nan cannot be used; use a number of at most 1"),
         ({"exact": "maybe"}, "exact: 'maybe' cannot be used; use true or false"),
@@ -120,8 +131,8 @@ def test_what_clients_send_is_taken_where_it_is_unambiguous(
         ({"limits": 3}, "limits: is not a parameter of this tool. Did you mean 'limit'?"),
         ({"zzz": None}, "zzz: is not a parameter of this tool. Known: query, kind, limit"),
         (
-            {"limit": 0, "depth": 0},
-            "limit: 0 cannot be used; use a whole number from 1 to 100; depth",
+            {"limit": 101, "depth": -1},
+            "limit: 101 cannot be used; use a whole number from 1 to 100; depth",
         ),
         ({"query": "a\0b"}, "query: holds a NUL byte"),
         ({"tags": ["a", "b\0"]}, "tags: holds a NUL byte"),
@@ -135,6 +146,11 @@ def test_what_cannot_be_used_is_refused_by_name_with_what_can(
     with pytest.raises(InvalidInput) as caught:
         check(**{"query": "x"} | given)
     assert str(caught.value).startswith(complaint)
+
+
+@pytest.mark.parametrize("query", ["", 0])
+def test_what_a_call_must_have_is_never_taken_as_left_out(query: JsonValue) -> None:
+    assert check(query=query) == DEFAULTS | {"query": str(query)}
 
 
 def test_a_missing_argument_is_named() -> None:

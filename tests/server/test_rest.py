@@ -50,7 +50,7 @@ async def test_what_is_written_is_found(site: Site) -> None:
     [
         ({}, "query"),
         ({"query": ""}, "query"),
-        ({"query": "x", "max_results": "0"}, "max_results"),
+        ({"query": "x", "max_results": "-1"}, "max_results"),
         ({"query": "x", "nonsense": "1"}, "nonsense"),
         ({"query": ["x", "y"]}, "query"),
         ({"query": "x", "since": "2026-02-30"}, "since"),

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from mcp_memory.app import App
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.recall.models import SearchAnswer, SearchRequest

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.errors import Conflict, EmbeddingUnavailable, InvalidInput, SpaceNotFound
 from mcp_memory.spaces.models import Space
 from tests.spaces.conftest import MakeSettings

@@ -1,11 +1,11 @@
 """Tests of the token estimate and of the counter that never waits."""
 
+import base64
+import hashlib
 import os
-import socket
 import subprocess
 import sys
-import threading
-import time
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,18 +13,27 @@ import tiktoken
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.text.tokens import TokenCounter, estimate_tokens, weigh
+from mcp_memory.text.tokens import (
+    TokenCounter,
+    estimate_tokens,
+    read_vocabulary,
+    vocabulary_file,
+    weigh,
+)
 
-BLOCKED = """
-import threading
-from mcp_memory.text.tokens import TokenCounter, estimate_tokens
+WITHOUT_NETWORK = """
+import sys
+
+def refuse(event, _arguments):
+    if event.startswith("socket."):
+        sys.exit(f"asked the network: {event}")
+
+sys.addaudithook(refuse)
+from mcp_memory.text.tokens import TokenCounter
 
 counter = TokenCounter()
-thread = counter.start_loading()
-input()
-assert counter.count("hello world") == estimate_tokens("hello world") == 2
-assert thread.is_alive() and thread.daemon and not counter.is_exact
-print("counted", flush=True)
+counter.load()
+print(counter.is_exact, counter.count("hello world"))
 """
 
 
@@ -114,66 +123,57 @@ def test_a_counter_loads_once_however_often_it_is_asked() -> None:
     assert len(loads) == 1
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        OSError("no route"),
-        ValueError("hash mismatch"),
-        ImportError("no requests"),
-        RuntimeWarning("raised by whoever makes errors of warnings"),
-    ],
-)
-def test_a_failed_load_leaves_the_estimate(error: Exception) -> None:
-    def load() -> tiktoken.Encoding:
-        raise error
-
-    counter = TokenCounter(load)
+def test_without_a_vocabulary_the_estimate_stays() -> None:
+    counter = TokenCounter(lambda: None)
     counter.start_loading().join(timeout=10)
     assert (counter.is_exact, counter.count("hello world")) == (False, 2)
 
 
-def test_what_comes_after_the_bound_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    release = threading.Event()
+def test_the_vocabulary_is_read_from_tiktokens_file_if_it_is_whole(tmp_path: Path) -> None:
+    file = tmp_path / "vocabulary"
+    tokens = [*(bytes([value]) for value in range(256)), b"he", b"ll"]
+    lines = [base64.b64encode(token) + b" %d" % rank for rank, token in enumerate(tokens)]
+    file.write_bytes(b"\n".join(lines) + b"\n")
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
 
-    def load() -> tiktoken.Encoding:
-        assert release.wait(timeout=10)
-        return bytes_only()
+    vocabulary = read_vocabulary(file, sha256)
 
-    now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    counter = TokenCounter(load, bound_seconds=5)
-    thread = counter.start_loading()
-    now[0] = 5.1
-    release.set()
-    thread.join()
-    assert not counter.is_exact
+    assert vocabulary is not None
+    assert vocabulary.encode_ordinary("hello") == [256, 257, ord("o")]
+    assert read_vocabulary(file, "another") is None
+    assert read_vocabulary(tmp_path / "missing") is None
 
 
-def test_a_hanging_download_delays_neither_a_count_nor_the_exit(tmp_path: Path) -> None:
-    """The download goes to a proxy that takes the connection and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as proxy:
-        proxy.settimeout(20)
-        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
-        environment = {
-            **os.environ,
-            "HTTPS_PROXY": address,
-            "https_proxy": address,
-            "NO_PROXY": "",
-            "no_proxy": "",
-            "TIKTOKEN_CACHE_DIR": str(tmp_path),
-        }
-        with subprocess.Popen(
-            [sys.executable, "-c", BLOCKED],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            try:
-                connection, _ = proxy.accept()
-                with connection:
-                    output, errors = process.communicate("go on\n", timeout=20)
-            finally:
-                process.kill()
-    assert (process.returncode, output.strip()) == (0, "counted"), errors
+@pytest.mark.parametrize(
+    ("variables", "folder"),
+    [
+        ({"TIKTOKEN_CACHE_DIR": "/kept", "DATA_GYM_CACHE_DIR": "/other"}, "/kept"),
+        ({"DATA_GYM_CACHE_DIR": "/other"}, "/other"),
+        ({"TIKTOKEN_CACHE_DIR": ""}, None),
+        ({}, f"{tempfile.gettempdir()}/data-gym-cache"),
+    ],
+)
+def test_the_vocabulary_lies_where_tiktoken_keeps_it(
+    variables: dict[str, str], folder: str | None
+) -> None:
+    file = vocabulary_file(variables)
+    # The name under which tiktoken keeps o200k_base.
+    name = "fb374d419588a4632f3f557e76b4b70aebbca790"
+    assert file == (Path(folder) / name if folder else None)
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_the_network_is_never_asked_for_the_vocabulary(tmp_path: Path, damaged: bool) -> None:
+    environment = os.environ | {"TIKTOKEN_CACHE_DIR": str(tmp_path)}
+    if damaged:
+        file = vocabulary_file(environment)
+        assert file is not None
+        file.write_bytes(b"damaged")
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_NETWORK],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "False 2\n"), done.stderr

@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 import anyio
 
 from mcp_memory.app import App
-from mcp_memory.db.cancellation import Connection
 from mcp_memory.recall.transcripts import Match, TranscriptRequest
 from mcp_memory.transcripts.models import (
-    Appended,
     AppendMessages,
+    AppendResult,
     MessageFilter,
     NewMessage,
     Role,
@@ -39,10 +38,10 @@ def said(
 
 async def tell(
     app: App, session_id: str, *messages: NewMessage, agent: str = "alice", source: str = ""
-) -> Appended:
+) -> AppendResult:
     """Append these messages."""
     request = AppendMessages(session_id, messages, source)
-    return await app.transcripts.append(agent, request)
+    return await app.transcripts.append(app.session(agent), request)
 
 
 async def tell_each(app: App, session_id: str, messages: Sequence[NewMessage]) -> None:
@@ -70,7 +69,7 @@ async def find(
 async def until_embedded(app: App, agent: str = "alice") -> None:
     """Return when every message of the agent has its vector."""
     with anyio.fail_after(20):
-        while (await app.transcripts.stats(agent)).pending_embeddings:  # noqa: ASYNC110 - a row tells, no event does
+        while (await app.transcripts.stats(app.session(agent))).pending_embeddings:  # noqa: ASYNC110 - a row tells, no event does
             await anyio.sleep(0.01)
 
 
@@ -89,11 +88,8 @@ ORDER BY 1, 2
 
 async def indexed(app: App, session_id: str) -> Rows:
     """Everything that the session's messages are found by, but for their numbers."""
-
-    async def work(conn: Connection) -> Rows:
+    async with app.session("alice").maintaining() as conn:
         return await (await conn.execute(_INDEXED, {"session_id": session_id})).fetchall()
-
-    return await (await app.databases.reading(None, "alice")).maintain(work)
 
 
 _VECTORS = """
@@ -108,8 +104,5 @@ ORDER BY 1, 2
 
 async def vectors(app: App, session_id: str) -> Rows:
     """The vectors of the session's messages."""
-
-    async def work(conn: Connection) -> Rows:
+    async with app.session("alice").maintaining() as conn:
         return await (await conn.execute(_VECTORS, {"session_id": session_id})).fetchall()
-
-    return await (await app.databases.reading(None, "alice")).maintain(work)

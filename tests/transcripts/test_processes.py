@@ -21,7 +21,7 @@ async def test_two_processes_lose_and_double_nothing(app: App, database_url: str
             command = [sys.executable, "-m", writer.__name__, database_url, name, str(COUNT)]
             tasks.start_soon(anyio.run_process, command)
 
-    found = await app.transcripts.get("alice", session_id="s")
+    found = await app.transcripts.get(app.session("alice"), session_id="s")
     assert [message.seq for message in found] == list(range(1, 3 * COUNT + 1))
     wanted = [f"{name}{number}" for name in ("a", "b", "all") for number in range(COUNT)]
     assert sorted(message.id for message in found) == sorted(wanted)

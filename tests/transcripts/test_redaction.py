@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_memory.transcripts.redaction import redacted, redacted_values
+from mcp_memory.transcripts.redaction import redact, redact_values
 
 LETTERS = "aB3dE6gH9jK2mN5pQ8sT1vW4xY7zA0bC3dE6gH9j"
 SECRETS = {
@@ -27,7 +27,7 @@ SECRETS = {
 
 @pytest.mark.parametrize("kind", SECRETS)
 def test_a_secret_is_replaced_by_its_kind(kind: str) -> None:
-    assert redacted(f"It is {SECRETS[kind]} now.") == f"It is [redacted: {kind}] now."
+    assert redact(f"It is {SECRETS[kind]} now.") == f"It is [redacted: {kind}] now."
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_secret_is_replaced_by_its_kind(kind: str) -> None:
     ],
 )
 def test_a_secret_is_known_by_what_stands_before_it(text: str, expected: str) -> None:
-    assert redacted(text) == expected
+    assert redact(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,12 @@ def test_a_secret_is_known_by_what_stands_before_it(text: str, expected: str) ->
     ],
 )
 def test_plain_words_stay(text: str) -> None:
-    assert redacted(text) == text
+    assert redact(text) == text
 
 
 def test_all_texts_of_a_document_are_looked_through() -> None:
     key = SECRETS["github token"]
-    assert redacted_values({"a": [{"b": key}], "n": 1, "t": (key,), "none": None}) == {
+    assert redact_values({"a": [{"b": key}], "n": 1, "t": (key,), "none": None}) == {
         "a": [{"b": "[redacted: github token]"}],
         "n": 1,
         "t": ["[redacted: github token]"],

@@ -18,7 +18,7 @@ async def append(url: str, name: str, count: int) -> None:
         for number in range(count):
             own = NewMessage("user", f"{name} says {number}", f"{name}{number}")
             common = NewMessage("user", f"all say {number}", f"all{number}")
-            await app.transcripts.append("alice", AppendMessages("s", [own, common]))
+            await app.transcripts.append(app.session("alice"), AppendMessages("s", [own, common]))
 
 
 if __name__ == "__main__":

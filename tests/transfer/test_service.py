@@ -53,7 +53,7 @@ async def full(app: App, file: Path) -> AsyncIterator[App]:
     await app.documents.write("alice", SECRET)
     await app.documents.write("alice", NOTICE)
     said = NewMessage("user", "The kittiwake lies at the north pier, \\. said\tthe keeper.\n\\.\n")
-    await app.transcripts.append("alice", AppendMessages("s", [said]))
+    await app.transcripts.append(app.session("alice"), AppendMessages("s", [said]))
     await app.graph.store("alice", StoreMemory("Ada keeps the lighthouse"))
     await arrive(app, "alice", "bob")
     await send(app, "alice", "bob", "the tide turns")

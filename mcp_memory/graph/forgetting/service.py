@@ -6,7 +6,7 @@ from functools import partial
 from mcp_memory import audit
 from mcp_memory.audit import Event
 from mcp_memory.config import LimitsConfig
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput, MemoryConflict, MemoryNotFound
 from mcp_memory.graph import store as memories

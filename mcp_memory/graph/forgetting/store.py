@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 
 _FORGET = """
 UPDATE memories

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mcp_memory import audit
 from mcp_memory.audit import Event
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import EntityNotFound, InvalidInput, MemoryConflict
 from mcp_memory.graph.entities import store as entities

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.errors import EntityNotFound, InvalidInput, MemoryNotFound
 from mcp_memory.graph.names import entity_number, memory_id, memory_number, normal
 from mcp_memory.graph.reading import store

@@ -8,7 +8,7 @@ from typing import LiteralString
 
 from psycopg.rows import class_row
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.graph.models import UNDIRECTED, LinkType
 from mcp_memory.graph.names import entity_id
 from mcp_memory.graph.reading.models import EntityName, Held, Instants, MemoryFilter

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.graph.models import Relation, Similar, Span
 from mcp_memory.graph.names import memory_id
 from mcp_memory.graph.similarity import store

@@ -6,7 +6,7 @@ from typing import LiteralString
 
 from psycopg.rows import class_row
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.graph.models import Link, Mention, Relation, Statements, Version
 
 # The rows come when their version's span is there, and so know at once what it amounts to.

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.graph.reading.models import Step
 from mcp_memory.graph.traversal import store
 from mcp_memory.graph.traversal.store import RelationRow, TraversalOptions

@@ -10,7 +10,7 @@ from typing import LiteralString
 
 from psycopg.rows import class_row
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.graph.names import slips_of, words_of
 from mcp_memory.graph.reading.models import Instants
 

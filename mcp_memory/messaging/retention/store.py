@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 
 # What is over at each of its recipients: read, or expired. Its deliveries and bells go with it,
 # and an answer to it no longer says to what.

@@ -1,5 +1,6 @@
 """How long a ring that failed waits; pure."""
 
+from mcp_memory.backoff import delay_seconds
 from mcp_memory.messaging.wake.models import Attempt
 
 MAX_PAUSE_SECONDS = 900.0
@@ -15,10 +16,10 @@ def pause_seconds(attempt: Attempt, failures: int, *, first: float, jitter: floa
     What the endpoint asks for is a floor, up to a day. A refusal is not repeated soon: whoever
     refuses needs a person first. A broken route is tried at the longest pause only.
     """
-    full = min(MAX_PAUSE_SECONDS, first * 2.0 ** min(failures - 1, 30))
+    full = delay_seconds(failures, first=first, longest=MAX_PAUSE_SECONDS)
     if failures >= BROKEN_AFTER:
         full = MAX_PAUSE_SECONDS
     elif attempt.is_refusal:
         full = max(full, min(REFUSED_PAUSE_SECONDS, first * REFUSED_PAUSE_SECONDS))
-    asked = min(attempt.retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS)
-    return max(full * (0.5 + jitter / 2), asked)
+    requested = min(attempt.retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS)
+    return delay_seconds(1, first=full, longest=full, jitter=jitter, at_least=requested)

@@ -10,7 +10,7 @@ from socket import gaierror
 import httpx2
 from anyio import to_thread
 
-from mcp_memory.embeddings.backoff import may_pass, retry_after_seconds
+from mcp_memory.backoff import may_pass, retry_after_seconds
 from mcp_memory.errors import TargetRefused
 from mcp_memory.messaging.wake.models import Attempt
 from mcp_memory.messaging.wake.targets import Destination, Targets

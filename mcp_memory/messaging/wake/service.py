@@ -7,7 +7,7 @@ from uuid import uuid4
 from mcp_memory import audit
 from mcp_memory.audit import Event
 from mcp_memory.config import Config
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import InvalidInput, RouteNotFound, RouteUnusable

@@ -14,7 +14,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from mcp_memory.config import WakeConfig
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.db.notifications import Subscription

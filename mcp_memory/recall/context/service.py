@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.documents import excerpts
 from mcp_memory.documents.models import Excerpt

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.recall.usage.models import Used, Uses
 
 _ADD = "SELECT add_usage(%(ids)s, %(agents)s, %(returned)s, %(fetched)s)"

@@ -82,6 +82,7 @@ class DatabaseTools:
     """The functions behind the tools; each docstring is what a model reads."""
 
     def __init__(self, app: App) -> None:
+        self._session = app.session
         self._databases, self._spaces = app.databases, app.spaces
         self._documents, self._transcripts = app.documents, app.transcripts
         self._graph = app.graph
@@ -138,10 +139,9 @@ class DatabaseTools:
         )
 
     async def _counts(self, caller: Caller, database: str) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for service in (self._documents, self._transcripts, self._graph):
-            counts |= await service.count(caller.agent, database=database)
-        return counts
+        counts = await self._documents.count(caller.agent, database=database)
+        counts |= await self._transcripts.count(self._session(caller.agent, database))
+        return counts | await self._graph.count(caller.agent, database=database)
 
     async def _unread(self, caller: Caller) -> int:
         """Mail lies in the configured default database, wherever else the caller works."""

@@ -34,7 +34,7 @@ Shared = Annotated[
 ]
 ExpectedVersion = Annotated[
     int | None,
-    Field(ge=0, le=2_147_483_647, description="Refuse if it changed since; 0: must be new"),
+    Field(ge=1, le=2_147_483_647, description="Refuse if it changed since"),
 ]
 Prefix = Annotated[str, Field(description="Only paths that start so")]
 Limit = Annotated[int, Field(ge=1, le=500, description="Documents a page")]

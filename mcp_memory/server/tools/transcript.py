@@ -1,365 +1,328 @@
-"""The tool of conversations: kept word for word, searched, summarized and resumed."""
+"""The tool of conversations: a small model and a handler for each action."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from pydantic import Field, JsonValue, WithJsonSchema
 
 from mcp_memory.app import App
+from mcp_memory.config import Config
+from mcp_memory.db.session import Session
 from mcp_memory.errors import InvalidInput
+from mcp_memory.paging import Page
 from mcp_memory.recall.transcripts import Match, TranscriptRequest
-from mcp_memory.server.caller import Caller, caller_of
+from mcp_memory.server.actions import Action, ActionArguments, Actions, action_tool
+from mcp_memory.server.caller import caller_of
 from mcp_memory.server.instants import instant
-from mcp_memory.server.parameters import Count, Cursor, DatabaseName
+from mcp_memory.server.parameters import Count, Cursor
 from mcp_memory.server.tools import transcript_answers as answers
 from mcp_memory.server.tools.transcript_messages import MESSAGES_SCHEMA, new_messages
 from mcp_memory.server.toolset import ADDS, Answer, MemoryTool
 from mcp_memory.transcripts.models import AppendMessages, MessageFilter, Role
 from mcp_memory.transcripts.summaries.models import Summarize
 
-Action = Literal[
-    "append",
-    "search",
-    "recent",
-    "get",
-    "gaps",
-    "stats",
-    "sessions",
-    "summarize",
-    "summaries",
-    "expand",
-    "resume",
-]
+_DESCRIPTION = """Conversations, word for word: append what is said, search it, and after a
+compaction get the thread back with resume.
 
-_WRITING: tuple[Action, ...] = ("append", "summarize")
+recent and sessions list; get reads messages by id or seq (1, 2, … in each session); gaps
+are a person's silences; summarize keeps your summary of a span of messages, or of
+summaries; expand goes back down from one.
+"""
 
-ActionName = Annotated[Action, Field(description="See above")]
 SessionId = Annotated[str, Field(description="The conversation; append begins a new one")]
 Messages = Annotated[
     Annotated[list[JsonValue], WithJsonSchema(MESSAGES_SCHEMA)] | None,
-    Field(description="append: an id given twice is a duplicate"),
+    Field(description="an id given twice is a duplicate"),
 ]
-Query = Annotated[str, Field(description="search, summaries")]
-MatchMode = Annotated[Match, Field(description="search: exact is the phrase itself")]
-RoleName = Annotated[
-    Role | None, Field(description="Filter; search finds what tools said only by role tool")
-]
-Speaker = Annotated[str, Field(description="Filter: who spoke")]
-Source = Annotated[str, Field(description="Filter, or append: where it comes from")]
-ExcludeSources = Annotated[list[str] | None, Field(description="Filter: not from these")]
-HumanOnly = Annotated[bool, Field(description="Filter: only what people said")]
-Since = Annotated[str, Field(description="Filter: 2026-03-01, 7d")]
-Until = Annotated[str, Field(description="Filter: not after")]
-LastDays = Annotated[float | None, Field(gt=0, le=36_500, description="Filter, instead of since")]
-MaxResults = Annotated[int | None, Field(ge=1, le=100, description="search; default: 5")]
-Neighbours = Annotated[int, Field(ge=0, le=20, description="search: neighbours on each side")]
-Limit = Annotated[int, Field(ge=1, le=500, description="recent, sessions, gaps, summaries")]
-MessageIds = Annotated[list[str] | None, Field(description="get, instead of a span")]
-Seq = Annotated[Count | None, Field(description="get, summarize")]
-MinHours = Annotated[float, Field(gt=0, le=1_000_000, description="gaps: silent for this long")]
-SummaryText = Annotated[str, Field(description="summarize: you write it")]
-SummaryIds = Annotated[list[str] | None, Field(description="summarize these, instead of a span")]
-SummaryId = Annotated[str, Field(description="expand")]
-MaxTokens = Annotated[Count, Field(description="expand, resume: budget")]
-IncludeMessages = Annotated[bool, Field(description="expand: down to the messages")]
-MaxDepth = Annotated[int, Field(ge=0, le=20, description="expand: levels down")]
-ContextUsed = Annotated[
-    int | None, Field(ge=0, description="append: your context's tokens; flush says when to save")
-]
-ContextWindow = Annotated[Count | None, Field(description="append: of so many")]
+Limit = Annotated[int, Field(ge=1, le=500)]
+Budget = Annotated[Count, Field(description="budget")]
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """The arguments of one call, as the tool's function takes them."""
+class ListArguments(ActionArguments):
+    """What actions take that answer a page."""
 
-    action: Action
-    session_id: str
-    messages: list[JsonValue] | None
-    query: str
-    match: Match
-    role: Role | None
-    speaker: str
-    source: str
-    exclude_sources: list[str] | None
-    human_only: bool
-    since: str
-    until: str
-    last_days: float | None
-    max_results: int | None
-    context: int
-    limit: int
-    cursor: str
-    message_ids: list[str] | None
-    seq_from: int | None
-    seq_to: int | None
-    min_hours: float
-    summary: str
-    summary_ids: list[str] | None
-    summary_id: str
-    max_tokens: int
-    include_messages: bool
-    max_depth: int
-    context_tokens_used: int | None
-    context_window: int | None
-    database: str
-
-    @property
-    def chosen_database(self) -> str | None:
-        """The named database, or the caller's current one."""
-        return self.database or None
-
-    @property
-    def required_session(self) -> str:
-        """The session, which this action cannot do without."""
-        if not self.session_id:
-            raise InvalidInput("session_id", f"is required for {self.action}")
-        return self.session_id
+    limit: Limit = 20
+    cursor: Cursor = ""
 
 
-class TranscriptTools:
-    """The function behind the tool; its docstring is what a model reads."""
+class SourceFilter(ActionArguments):
+    """Where conversations come from, and when they were."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    source: Annotated[str, Field(description="Filter: where it comes from")] = ""
+    exclude_sources: Annotated[list[str] | None, Field(description="Filter: not from these")] = None
+    since: Annotated[str, Field(description="Filter: 2026-03-01, 7d")] = ""
+    until: Annotated[str, Field(description="Filter: not after")] = ""
+    last_days: Annotated[
+        float | None, Field(gt=0, le=36_500, description="Filter, instead of since")
+    ] = None
 
-    async def transcript(
-        self,
-        caller: Caller,
-        action: ActionName,
-        session_id: SessionId = "",
-        messages: Messages = None,
-        query: Query = "",
-        match: MatchMode = "hybrid",
-        role: RoleName = None,
-        speaker: Speaker = "",
-        source: Source = "",
-        exclude_sources: ExcludeSources = None,
-        human_only: HumanOnly = False,
-        since: Since = "",
-        until: Until = "",
-        last_days: LastDays = None,
-        max_results: MaxResults = None,
-        context: Neighbours = 0,
-        limit: Limit = 20,
-        cursor: Cursor = "",
-        message_ids: MessageIds = None,
-        seq_from: Seq = None,
-        seq_to: Seq = None,
-        min_hours: MinHours = 1.0,
-        summary: SummaryText = "",
-        summary_ids: SummaryIds = None,
-        summary_id: SummaryId = "",
-        max_tokens: MaxTokens = 4000,
-        include_messages: IncludeMessages = False,
-        max_depth: MaxDepth = 3,
-        context_tokens_used: ContextUsed = None,
-        context_window: ContextWindow = None,
-        database: DatabaseName = "",
-    ) -> Answer:
-        """Conversations, word for word: append what is said, search it, and after a compaction
-        get the thread back with resume.
-
-        recent and sessions list; get reads messages by id or seq (1, 2, … in each session); gaps
-        are a person's silences; summarize keeps your summary of a span of messages, or of
-        summaries; expand goes back down from one.
-        """
-        # Every parameter but the caller is a field of that name.
-        given: dict[str, Any] = {n: v for n, v in locals().items() if n not in ("self", "caller")}
-        arguments = Arguments(**given)
-        return await self._actions()[action](caller.agent, arguments)
-
-    def _actions(self) -> dict[Action, Callable[[str, Arguments], Awaitable[Answer]]]:
-        return {
-            "append": self._append,
-            "search": self._search,
-            "recent": self._recent,
-            "get": self._get,
-            "gaps": self._gaps,
-            "stats": self._stats,
-            "sessions": self._sessions,
-            "summarize": self._summarize,
-            "summaries": self._summaries,
-            "expand": self._expand,
-            "resume": self._resume,
-        }
-
-    async def _append(self, agent: str, given: Arguments) -> Answer:
-        request = AppendMessages(
-            session_id=given.required_session,
-            messages=new_messages(self._app.config, given.messages or []),
-            source=given.source,
-            context_used=given.context_tokens_used,
-            context_window=given.context_window,
-        )
-        appended = await self._app.transcripts.append(
-            agent, request, database=given.chosen_database
-        )
-        return answers.AppendedAnswer.of_append(appended)
-
-    async def _search(self, agent: str, given: Arguments) -> Answer:
-        request = TranscriptRequest(
-            query=given.query,
-            match=given.match,
-            wanted=self._filter(given),
-            max_results=given.max_results or 5,
-            context=given.context,
-        )
-        found = await self._app.transcript_search.search_transcripts(
-            agent, request, database=given.chosen_database
-        )
-        return answers.FoundMessages(
-            results=[answers.MessageHitAnswer.of_hit(hit) for hit in found.results],
-            degraded=found.degraded or None,
-        )
-
-    async def _recent(self, agent: str, given: Arguments) -> Answer:
-        page = await self._app.transcripts.recent(
-            agent,
-            self._filter(given),
-            limit=given.limit,
-            cursor=given.cursor,
-            database=given.chosen_database,
-        )
-        return answers.MessagesAnswer(
-            messages=[answers.MessageAnswer.of_message(each) for each in page.messages],
-            next_cursor=page.next_cursor or None,
-        )
-
-    async def _get(self, agent: str, given: Arguments) -> Answer:
-        if given.message_ids == []:
-            return answers.MessagesAnswer(messages=[])
-        found = await self._app.transcripts.get(
-            agent,
-            message_ids=given.message_ids or (),
-            session_id=given.session_id or None,
-            seq_from=given.seq_from,
-            seq_to=given.seq_to,
-            database=given.chosen_database,
-        )
-        return answers.MessagesAnswer(
-            messages=[answers.MessageAnswer.of_message(each) for each in found]
-        )
-
-    async def _gaps(self, agent: str, given: Arguments) -> Answer:
-        gaps = await self._app.transcripts.gaps(
-            agent,
-            min_hours=given.min_hours,
-            session_id=given.session_id or None,
-            limit=given.limit,
-            database=given.chosen_database,
-        )
-        return answers.GapsAnswer.of_gaps(gaps)
-
-    async def _stats(self, agent: str, given: Arguments) -> Answer:
-        stats = await self._app.transcripts.stats(agent, database=given.chosen_database)
-        return answers.StatsAnswer.of(stats)
-
-    async def _sessions(self, agent: str, given: Arguments) -> Answer:
-        page = await self._app.transcripts.sessions(
-            agent,
-            self._filter(given),
-            limit=given.limit,
-            cursor=given.cursor,
-            database=given.chosen_database,
-        )
-        return answers.SessionsAnswer(
-            sessions=[answers.SessionAnswer.of(each) for each in page.sessions],
-            next_cursor=page.next_cursor or None,
-        )
-
-    async def _summarize(self, agent: str, given: Arguments) -> Answer:
-        request = Summarize(
-            session_id=given.required_session,
-            summary=given.summary,
-            seq_from=given.seq_from,
-            seq_to=given.seq_to,
-            summary_ids=given.summary_ids or (),
-        )
-        summary_id, depth = await self._app.summaries.summarize(
-            agent, request, database=given.chosen_database
-        )
-        return answers.SummarizedAnswer(summary_id=summary_id, depth=depth)
-
-    async def _summaries(self, agent: str, given: Arguments) -> Answer:
-        found, next_cursor = await self._app.summaries.find(
-            agent,
-            query=given.query,
-            session_id=given.session_id or None,
-            limit=given.limit,
-            cursor=given.cursor,
-            database=given.chosen_database,
-        )
-        return answers.SummariesAnswer(
-            summaries=[answers.SummaryAnswer.of_summary(each) for each in found],
-            next_cursor=next_cursor or None,
-        )
-
-    async def _expand(self, agent: str, given: Arguments) -> Answer:
-        if not given.summary_id:
-            raise InvalidInput("summary_id", "is required for expand")
-        expanded = await self._app.summaries.expand(
-            agent,
-            given.summary_id,
-            max_tokens=given.max_tokens,
-            include_messages=given.include_messages,
-            max_depth=given.max_depth,
-            database=given.chosen_database,
-        )
-        return answers.ExpandedAnswer(
-            parts=[answers.PartAnswer.of_part(part) for part in expanded.parts],
-            tokens=expanded.tokens,
-            truncated=expanded.truncated,
-        )
-
-    async def _resume(self, agent: str, given: Arguments) -> Answer:
-        resumed = await self._app.summaries.resume(
-            agent,
-            given.required_session,
-            max_tokens=given.max_tokens,
-            database=given.chosen_database,
-        )
-        return answers.ResumedAnswer(
-            session_id=resumed.session_id,
-            parts=[answers.PartAnswer.of_part(part) for part in resumed.parts],
-            tokens=resumed.tokens,
-            omitted=[answers.SpanAnswer.of(span) for span in resumed.omitted],
-        )
-
-    def _filter(self, given: Arguments) -> MessageFilter:
-        config = self._app.config
-        since = instant(config, "since", given.since)
-        if given.last_days is not None:
+    def message_filter(self, config: Config) -> MessageFilter:
+        """The filter as the service takes it; `InvalidInput` for instants that make no sense."""
+        since = instant(config, "since", self.since)
+        if self.last_days is not None:
             if since is not None:
                 raise InvalidInput("last_days", "give either since or last_days")
-            since = datetime.now(UTC) - timedelta(days=given.last_days)
-        until = instant(config, "until", given.until, day_end=True)
+            since = datetime.now(UTC) - timedelta(days=self.last_days)
+        until = instant(config, "until", self.until, day_end=True)
         if since and until and since >= until:
             raise InvalidInput("since", "is not before until")
         return MessageFilter(
-            session_id=given.session_id or None,
-            role=given.role,
-            speaker=given.speaker or None,
-            sources=[given.source] if given.source else None,
-            exclude_sources=given.exclude_sources,
-            human_only=given.human_only,
+            sources=[self.source] if self.source else None,
+            exclude_sources=self.exclude_sources,
             since=since,
             until=until,
         )
 
 
+class Filter(SourceFilter):
+    """Which messages."""
+
+    session_id: SessionId = ""
+    role: Annotated[
+        Role | None, Field(description="Filter; search finds what tools said only by role tool")
+    ] = None
+    speaker: Annotated[str, Field(description="Filter: who spoke")] = ""
+    human_only: Annotated[bool, Field(description="Filter: only what people said")] = False
+
+    def message_filter(self, config: Config) -> MessageFilter:
+        """The same with who spoke, and in which conversation."""
+        return replace(
+            super().message_filter(config),
+            session_id=self.session_id or None,
+            role=self.role,
+            speaker=self.speaker or None,
+            human_only=self.human_only,
+        )
+
+
+class Append(ActionArguments):
+    """Messages for the end of a conversation."""
+
+    session_id: SessionId
+    messages: Messages = None
+    source: Annotated[str, Field(description="where it comes from")] = ""
+    context_tokens_used: Annotated[
+        int | None, Field(ge=0, description="your context's tokens; flush says when to save")
+    ] = None
+    context_window: Annotated[Count | None, Field(description="of so many")] = None
+
+
+class Search(Filter):
+    """A question to the messages."""
+
+    query: str = ""
+    match: Annotated[Match, Field(description="exact is the phrase itself")] = "hybrid"
+    max_results: Annotated[int | None, Field(ge=1, le=100, description="default: 5")] = None
+    context: Annotated[int, Field(ge=0, le=20, description="neighbours on each side")] = 0
+
+
+class Recent(Filter, ListArguments):
+    """Messages, newest first."""
+
+
+class Get(ActionArguments):
+    """Messages by id, or a span of a conversation."""
+
+    message_ids: Annotated[list[str] | None, Field(description="instead of a span")] = None
+    session_id: SessionId = ""
+    seq_from: Count | None = None
+    seq_to: Count | None = None
+
+
+class Gaps(ActionArguments):
+    """A person's silences."""
+
+    min_hours: Annotated[float, Field(gt=0, le=1_000_000, description="silent for this long")] = 1.0
+    session_id: SessionId = ""
+    limit: Limit = 20
+
+
+class Stats(ActionArguments):
+    """How much there is."""
+
+
+class Sessions(SourceFilter, ListArguments):
+    """Conversations, the last active first."""
+
+
+class SummarizeSpan(ActionArguments):
+    """A summary of messages, or of summaries."""
+
+    session_id: SessionId
+    summary: Annotated[str, Field(description="you write it")] = ""
+    seq_from: Count | None = None
+    seq_to: Count | None = None
+    summary_ids: Annotated[list[str] | None, Field(description="these, instead of a span")] = None
+
+
+class ListSummaries(ListArguments):
+    """Summaries by their words, or all in order."""
+
+    query: str = ""
+    session_id: SessionId = ""
+
+
+class Expand(ActionArguments):
+    """What a summary covers."""
+
+    summary_id: str
+    max_tokens: Budget = 4000
+    include_messages: Annotated[bool, Field(description="down to the messages")] = False
+    max_depth: Annotated[int, Field(ge=0, le=20, description="levels down")] = 3
+
+
+class Resume(ActionArguments):
+    """The thread after a compaction."""
+
+    session_id: SessionId
+    max_tokens: Budget = 4000
+
+
+class TranscriptTools:
+    """What the actions do, each for the agent and in the database of its session."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def actions(self) -> Actions:
+        """All actions of the tool, as a model reads them."""
+        return Actions.of(
+            [
+                Action.of("append", Append, "write", self.append),
+                Action.of("search", Search, "read", self.search),
+                Action.of("recent", Recent, "read", self.recent),
+                Action.of("get", Get, "read", self.get),
+                Action.of("gaps", Gaps, "read", self.gaps),
+                Action.of("stats", Stats, "read", self.stats),
+                Action.of("sessions", Sessions, "read", self.sessions),
+                Action.of("summarize", SummarizeSpan, "write", self.summarize),
+                Action.of("summaries", ListSummaries, "read", self.summaries),
+                Action.of("expand", Expand, "read", self.expand),
+                Action.of("resume", Resume, "read", self.resume),
+            ]
+        )
+
+    async def append(self, session: Session, arguments: Append) -> Answer:
+        """Keep what was said."""
+        request = AppendMessages(
+            session_id=arguments.session_id,
+            messages=new_messages(self._app.config, arguments.messages or []),
+            source=arguments.source,
+            context_used=arguments.context_tokens_used,
+            context_window=arguments.context_window,
+        )
+        return answers.AppendedAnswer.of(await self._app.transcripts.append(session, request))
+
+    async def search(self, session: Session, arguments: Search) -> Answer:
+        """Find messages."""
+        request = TranscriptRequest(
+            query=arguments.query,
+            match=arguments.match,
+            wanted=arguments.message_filter(self._app.config),
+            max_results=arguments.max_results or 5,
+            context=arguments.context,
+        )
+        answer = await self._app.transcript_search.search_transcripts(
+            session.agent, request, database=session.database
+        )
+        return answers.FoundMessages.of_answer(answer)
+
+    async def recent(self, session: Session, arguments: Recent) -> Answer:
+        """List messages, newest first."""
+        filter = arguments.message_filter(self._app.config)
+        page = await self._app.transcripts.recent(
+            session, filter, limit=arguments.limit, cursor=arguments.cursor
+        )
+        return answers.MessagesAnswer.of_page(page)
+
+    async def get(self, session: Session, arguments: Get) -> Answer:
+        """Read messages."""
+        messages = await self._app.transcripts.get(
+            session,
+            message_ids=arguments.message_ids or (),
+            session_id=arguments.session_id or None,
+            seq_from=arguments.seq_from,
+            seq_to=arguments.seq_to,
+        )
+        return answers.MessagesAnswer.of_page(Page(messages))
+
+    async def gaps(self, session: Session, arguments: Gaps) -> Answer:
+        """List a person's silences."""
+        gaps = await self._app.transcripts.gaps(
+            session,
+            min_hours=arguments.min_hours,
+            session_id=arguments.session_id or None,
+            limit=arguments.limit,
+        )
+        return answers.GapsAnswer.of_gaps(gaps)
+
+    async def stats(self, session: Session, arguments: Stats) -> Answer:
+        """Count what there is."""
+        return answers.StatsAnswer.of(await self._app.transcripts.stats(session))
+
+    async def sessions(self, session: Session, arguments: Sessions) -> Answer:
+        """List conversations."""
+        filter = arguments.message_filter(self._app.config)
+        page = await self._app.transcripts.sessions(
+            session, filter, limit=arguments.limit, cursor=arguments.cursor
+        )
+        return answers.SessionsAnswer(sessions=list(page), next_cursor=page.next_cursor or None)
+
+    async def summarize(self, session: Session, arguments: SummarizeSpan) -> Answer:
+        """Keep a summary."""
+        request = Summarize(
+            session_id=arguments.session_id,
+            summary=arguments.summary,
+            seq_from=arguments.seq_from,
+            seq_to=arguments.seq_to,
+            summary_ids=arguments.summary_ids or (),
+        )
+        summary_id, depth = await self._app.summaries.summarize(session, request)
+        return answers.SummarizedAnswer(summary_id=summary_id, depth=depth)
+
+    async def summaries(self, session: Session, arguments: ListSummaries) -> Answer:
+        """Find summaries."""
+        page = await self._app.summaries.find(
+            session,
+            query=arguments.query,
+            session_id=arguments.session_id or None,
+            limit=arguments.limit,
+            cursor=arguments.cursor,
+        )
+        return answers.SummariesAnswer.of_page(page)
+
+    async def expand(self, session: Session, arguments: Expand) -> Answer:
+        """Go down from a summary."""
+        expansion = await self._app.summaries.expand(
+            session,
+            arguments.summary_id,
+            max_tokens=arguments.max_tokens,
+            include_messages=arguments.include_messages,
+            max_depth=arguments.max_depth,
+        )
+        return answers.ExpandedAnswer.of_expansion(expansion)
+
+    async def resume(self, session: Session, arguments: Resume) -> Answer:
+        """Get the thread back."""
+        thread = await self._app.summaries.resume(
+            session, arguments.session_id, max_tokens=arguments.max_tokens
+        )
+        return answers.ResumedAnswer.of_thread(thread)
+
+
 def transcript_tools(app: App) -> Sequence[MemoryTool]:
     """The tool of the toolset `transcripts`."""
-    function, caller = TranscriptTools(app).transcript, partial(caller_of, app)
     return [
-        MemoryTool.of(
-            function,
-            caller,
+        action_tool(
+            TranscriptTools(app).actions(),
+            partial(caller_of, app),
+            app.session,
+            name="transcript",
             title="Conversations",
+            description=_DESCRIPTION,
             annotations=ADDS,
-            scope_of=lambda given: "write" if given["action"] in _WRITING else "read",
         )
     ]

@@ -4,17 +4,17 @@ from typing import Literal
 
 from pydantic import AwareDatetime, JsonValue
 
-from mcp_memory.recall.transcripts import MessageHit
+from mcp_memory.paging import Page
+from mcp_memory.recall.transcripts import MessageHit, TranscriptAnswer
 from mcp_memory.server.toolset import Answer
-from mcp_memory.transcripts.models import Appended, Gap, Message
-from mcp_memory.transcripts.summaries.models import Part, Summary
-
-
-class FlushAnswer(Answer):
-    """The context is fuller than `percent`: what to do before it is compacted."""
-
-    percent: int
-    prompt: str
+from mcp_memory.transcripts.models import ConversationInfo, Flush, Gap, Message
+from mcp_memory.transcripts.summaries.models import (
+    ConversationThread,
+    Expansion,
+    Part,
+    Span,
+    Summary,
+)
 
 
 class AppendedAnswer(Answer):
@@ -25,12 +25,7 @@ class AppendedAnswer(Answer):
     duplicates: int
     ignored: int
     last_seq: int
-    flush: FlushAnswer | None
-
-    @classmethod
-    def of_append(cls, appended: Appended) -> "AppendedAnswer":
-        """The answer to this append."""
-        return cls.of(appended)
+    flush: Flush | None
 
 
 class MessageAnswer(Answer):
@@ -48,7 +43,7 @@ class MessageAnswer(Answer):
 
     @classmethod
     def of_message(cls, message: Message) -> "MessageAnswer":
-        """The message as it is told; no metadata is not told."""
+        """The message; without metadata there is no field for it."""
         answer = cls.of(message)
         return answer if answer.metadata else answer.model_copy(update={"metadata": None})
 
@@ -57,7 +52,15 @@ class MessagesAnswer(Answer):
     """Messages."""
 
     messages: list[MessageAnswer]
-    next_cursor: str | None = None
+    next_cursor: str | None
+
+    @classmethod
+    def of_page(cls, page: Page[Message]) -> "MessagesAnswer":
+        """The page of messages."""
+        return cls(
+            messages=[MessageAnswer.of_message(message) for message in page],
+            next_cursor=page.next_cursor or None,
+        )
 
 
 class MessageHitAnswer(Answer):
@@ -78,7 +81,7 @@ class MessageHitAnswer(Answer):
 
     @classmethod
     def of_hit(cls, hit: MessageHit) -> "MessageHitAnswer":
-        """The hit as it is told."""
+        """The hit, its message first."""
         message = hit.message
         return cls(
             session_id=message.session_id,
@@ -92,7 +95,7 @@ class MessageHitAnswer(Answer):
             score=hit.score,
             routes=hit.routes,
             source=message.source,
-            context=[MessageAnswer.of_message(each) for each in hit.context],
+            context=[MessageAnswer.of_message(near) for near in hit.context],
         )
 
 
@@ -102,6 +105,12 @@ class FoundMessages(Answer):
     results: list[MessageHitAnswer]
     degraded: list[str] | None
 
+    @classmethod
+    def of_answer(cls, answer: TranscriptAnswer) -> "FoundMessages":
+        """The hits; nothing is said of what took no part when all did."""
+        results = [MessageHitAnswer.of_hit(hit) for hit in answer.results]
+        return cls(results=results, degraded=answer.degraded or None)
+
 
 class GapsAnswer(Answer):
     """Silences of the person, the one that ended last first."""
@@ -110,7 +119,7 @@ class GapsAnswer(Answer):
 
     @classmethod
     def of_gaps(cls, gaps: list[Gap]) -> "GapsAnswer":
-        """The gaps as they are told: `from` can be no name in Python."""
+        """The gaps as objects, since `from` can be no name in Python."""
         return cls(
             gaps=[
                 {
@@ -137,20 +146,10 @@ class StatsAnswer(Answer):
     last_at: AwareDatetime | None
 
 
-class SessionAnswer(Answer):
-    """A session in a list."""
-
-    session_id: str
-    messages: int
-    first_at: AwareDatetime
-    last_at: AwareDatetime
-    source: str
-
-
 class SessionsAnswer(Answer):
     """Sessions, the last active first."""
 
-    sessions: list[SessionAnswer]
+    sessions: list[ConversationInfo]
     next_cursor: str | None
 
 
@@ -174,7 +173,7 @@ class SummaryAnswer(Answer):
 
     @classmethod
     def of_summary(cls, summary: Summary) -> "SummaryAnswer":
-        """The summary as it is told."""
+        """The summary under its public id."""
         return cls(
             summary_id=str(summary.id),
             session_id=summary.session_id,
@@ -192,6 +191,14 @@ class SummariesAnswer(Answer):
     summaries: list[SummaryAnswer]
     next_cursor: str | None
 
+    @classmethod
+    def of_page(cls, page: Page[Summary]) -> "SummariesAnswer":
+        """The page of summaries."""
+        return cls(
+            summaries=[SummaryAnswer.of_summary(summary) for summary in page],
+            next_cursor=page.next_cursor or None,
+        )
+
 
 class PartAnswer(Answer):
     """A summary, or a message."""
@@ -207,7 +214,7 @@ class PartAnswer(Answer):
 
     @classmethod
     def of_part(cls, part: Part) -> "PartAnswer":
-        """The part as it is told: of a message no depth, of a summary no role."""
+        """The part: a message has no depth, a summary no role."""
         return cls(
             kind=part.kind,
             seq_from=part.seq_from,
@@ -227,18 +234,30 @@ class ExpandedAnswer(Answer):
     tokens: int
     truncated: bool
 
-
-class SpanAnswer(Answer):
-    """Messages by number."""
-
-    seq_from: int
-    seq_to: int
+    @classmethod
+    def of_expansion(cls, expansion: Expansion) -> "ExpandedAnswer":
+        """The expansion of a summary."""
+        return cls(
+            parts=[PartAnswer.of_part(part) for part in expansion.parts],
+            tokens=expansion.tokens,
+            truncated=expansion.truncated,
+        )
 
 
 class ResumedAnswer(Answer):
-    """A session within a budget, oldest first."""
+    """A conversation within a budget, oldest first."""
 
     session_id: str
     parts: list[PartAnswer]
     tokens: int
-    omitted: list[SpanAnswer]
+    omitted: list[Span]
+
+    @classmethod
+    def of_thread(cls, thread: ConversationThread) -> "ResumedAnswer":
+        """The thread of a conversation."""
+        return cls(
+            session_id=thread.session_id,
+            parts=[PartAnswer.of_part(part) for part in thread.parts],
+            tokens=thread.tokens,
+            omitted=thread.omitted,
+        )

@@ -32,39 +32,40 @@ _FIELDS = ("role", "content", "id", "speaker", "created_at", "metadata")
 _ROLES: tuple[Role, ...] = get_args(Role)
 
 
-def new_messages(config: Config, given: Sequence[JsonValue]) -> list[NewMessage]:
+def new_messages(config: Config, messages: Sequence[JsonValue]) -> list[NewMessage]:
     """The messages; `InvalidInput` naming the first field that cannot be used."""
     return [
-        _new_message(config, f"messages[{place}]", message) for place, message in enumerate(given)
+        _new_message(config, f"messages[{index}]", message)
+        for index, message in enumerate(messages)
     ]
 
 
-def _new_message(config: Config, place: str, given: JsonValue) -> NewMessage:
-    if not isinstance(given, dict):
-        raise InvalidInput(place, "use an object with role and content")
-    for name in given:
+def _new_message(config: Config, parameter: str, message: JsonValue) -> NewMessage:
+    if not isinstance(message, dict):
+        raise InvalidInput(parameter, "use an object with role and content")
+    for name in message:
         if name not in _FIELDS:
             hint = nearest(name, _FIELDS) or f" Known: {', '.join(_FIELDS)}."
-            raise InvalidInput(place, f"{name[:60]!r} is not known.{hint}")
+            raise InvalidInput(parameter, f"{name[:60]!r} is not known.{hint}")
     return NewMessage(
-        role=_role(place, given),
-        content=_text(place, given, "content"),
-        id=_text(place, given, "id"),
-        speaker=_text(place, given, "speaker"),
-        created_at=_instant(config, place, given),
-        metadata=_metadata(place, given),
+        role=_role(parameter, message),
+        content=_text(parameter, message, "content"),
+        id=_text(parameter, message, "id"),
+        speaker=_text(parameter, message, "speaker"),
+        created_at=_instant(config, parameter, message),
+        metadata=_metadata(parameter, message),
     )
 
 
-def _role(place: str, given: Mapping[str, JsonValue]) -> Role:
+def _role(parameter: str, message: Mapping[str, JsonValue]) -> Role:
     for role in _ROLES:
-        if given.get("role") == role:
+        if message.get("role") == role:
             return role
-    raise InvalidInput(f"{place}.role", f"use one of {', '.join(_ROLES)}")
+    raise InvalidInput(f"{parameter}.role", f"use one of {', '.join(_ROLES)}")
 
 
-def _text(place: str, given: Mapping[str, JsonValue], name: str) -> str:
-    match given.get(name):
+def _text(parameter: str, message: Mapping[str, JsonValue], name: str) -> str:
+    match message.get(name):
         case None:
             return ""
         case str() as text:
@@ -72,17 +73,17 @@ def _text(place: str, given: Mapping[str, JsonValue], name: str) -> str:
         case int() as number if name == "id":
             return str(number)
         case _:
-            raise InvalidInput(f"{place}.{name}", "use text")
+            raise InvalidInput(f"{parameter}.{name}", "use text")
 
 
-def _instant(config: Config, place: str, given: Mapping[str, JsonValue]) -> datetime | None:
-    return instant(config, f"{place}.created_at", _text(place, given, "created_at"))
+def _instant(config: Config, parameter: str, message: Mapping[str, JsonValue]) -> datetime | None:
+    return instant(config, f"{parameter}.created_at", _text(parameter, message, "created_at"))
 
 
-def _metadata(place: str, given: Mapping[str, JsonValue]) -> dict[str, object]:
-    metadata = given.get("metadata")
+def _metadata(parameter: str, message: Mapping[str, JsonValue]) -> dict[str, object]:
+    metadata = message.get("metadata")
     if metadata is None:
         return {}
     if not isinstance(metadata, dict):
-        raise InvalidInput(f"{place}.metadata", "use an object")
+        raise InvalidInput(f"{parameter}.metadata", "use an object")
     return cast("dict[str, object]", metadata)

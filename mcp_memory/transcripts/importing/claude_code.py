@@ -25,26 +25,26 @@ SOURCE = "claude-code"
 def entries(document: Document, reading: Reading) -> Iterator[Entry]:
     """What was said in the event, what was asked of tools, and what they answered."""
     role = document.get("type")
-    said_here = role in ("user", "assistant") and not document.get("isMeta")
-    if not said_here or document.get("isCompactSummary"):
+    is_speech = role in ("user", "assistant") and not document.get("isMeta")
+    if not is_speech or document.get("isCompactSummary"):
         return
     session_id = text_at(document, "sessionId") or reading.session_id
     content = object_at(document, "message").get("content")
     if words := text_of(content):
         speaker: Role = "user" if role == "user" else "assistant"
-        yield Entry(session_id, SOURCE, _said(document, speaker, words, reading))
-    for place, block in enumerate(blocks_of(content)):
+        yield Entry(session_id, SOURCE, _speech(document, speaker, words, reading))
+    for index, block in enumerate(blocks_of(content)):
         match block.get("type"):
             case "tool_use":
-                message = _call(document, block, place, reading)
+                message = _call(document, block, index, reading)
             case "tool_result":
-                message = _result(document, block, place, reading)
+                message = _result(document, block, index, reading)
             case _:
                 continue
         yield Entry(session_id, SOURCE, message)
 
 
-def _said(document: Document, role: Role, words: str, reading: Reading) -> NewMessage:
+def _speech(document: Document, role: Role, words: str, reading: Reading) -> NewMessage:
     is_aside = bool(document.get("isSidechain"))
     return NewMessage(
         role="tool" if is_aside else role,
@@ -52,33 +52,33 @@ def _said(document: Document, role: Role, words: str, reading: Reading) -> NewMe
         id=text_at(document, "uuid") or reading.line_id,
         speaker="subagent" if is_aside else "",
         created_at=instant_at(document, "timestamp"),
-        metadata=_place(document),
+        metadata=_workplace(document),
     )
 
 
-def _place(document: Document) -> dict[str, object]:
+def _workplace(document: Document) -> dict[str, object]:
     """Where the agent worked: what searches can be anchored by."""
-    places = {"cwd": text_at(document, "cwd"), "branch": text_at(document, "gitBranch")}
-    return {name: value for name, value in places.items() if value}
+    facts = {"cwd": text_at(document, "cwd"), "branch": text_at(document, "gitBranch")}
+    return {name: value for name, value in facts.items() if value}
 
 
-def _call(document: Document, block: Document, place: int, reading: Reading) -> NewMessage:
+def _call(document: Document, block: Document, index: int, reading: Reading) -> NewMessage:
     tool, call_id = text_at(block, "name"), text_at(block, "id")
-    reading.called(call_id, tool)
+    reading.remember_call(call_id, tool)
     arguments = json.dumps(block.get("input"), ensure_ascii=False)
-    return _of_tool(document, place, reading, f"{tool} {arguments}", tool, call_id, "call")
+    return _tool_message(document, index, reading, f"{tool} {arguments}", tool, call_id, "call")
 
 
-def _result(document: Document, block: Document, place: int, reading: Reading) -> NewMessage:
+def _result(document: Document, block: Document, index: int, reading: Reading) -> NewMessage:
     call_id = text_at(block, "tool_use_id")
-    tool = reading.answered(call_id)
+    tool = reading.take_call(call_id)
     words = text_of(block.get("content"))
-    return _of_tool(document, place, reading, words, tool, call_id, "result")
+    return _tool_message(document, index, reading, words, tool, call_id, "result")
 
 
-def _of_tool(
+def _tool_message(
     document: Document,
-    place: int,
+    index: int,
     reading: Reading,
     words: str,
     tool: str,
@@ -89,7 +89,7 @@ def _of_tool(
     return NewMessage(
         role="tool",
         content=words,
-        id=f"{event_id}:{place}",
+        id=f"{event_id}:{index}",
         speaker=tool,
         created_at=instant_at(document, "timestamp"),
         metadata={"tool": tool, "call_id": call_id, "kind": kind},

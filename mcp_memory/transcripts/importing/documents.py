@@ -35,11 +35,11 @@ def blocks_of(content: object) -> Iterator[Document]:
 
 def text_of(content: object) -> str:
     """What a content says in words; a picture is only mentioned."""
-    said = (_said(block) for block in blocks_of(content))
-    return "\n".join(text for text in said if text)
+    texts = (_block_text(block) for block in blocks_of(content))
+    return "\n".join(text for text in texts if text)
 
 
-def _said(block: Document) -> str:
+def _block_text(block: Document) -> str:
     match block.get("type"):
         case "text":
             return text_at(block, "text")

@@ -4,9 +4,11 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+# A batch is what one transaction and one thread may be busy with, whatever the lines are like.
 _BLOCK_BYTES = 1_048_576
 _BATCH_BYTES = 8 * _BLOCK_BYTES
 _BATCH_LINES = 500
+# Enough to tell a replaced or cut file from one that grew.
 _FINGERPRINT_BYTES = 1024
 
 
@@ -34,35 +36,35 @@ def read_batch(path: Path, start: int) -> Batch:
     whether it is whole.
     """
     lines: list[Line] = []
-    place, begun = start, [b""]
-    with path.open("rb") as opened:
-        opened.seek(start)
-        while len(lines) < _BATCH_LINES and place - start < _BATCH_BYTES:
-            block = opened.read(_BLOCK_BYTES)
+    position, unfinished = start, [b""]
+    with path.open("rb") as file:
+        file.seek(start)
+        while len(lines) < _BATCH_LINES and position - start < _BATCH_BYTES:
+            block = file.read(_BLOCK_BYTES)
             if not block:
                 break
             # Only what is new is looked through: a line of many blocks costs no more than they.
             *ended, rest = block.split(b"\n")
             for part in ended:
-                text = b"".join([*begun, part])
-                lines.append(Line(place, text, is_ended=True))
-                place += len(text) + 1
-                begun = []
-            begun.append(rest)
+                text = b"".join([*unfinished, part])
+                lines.append(Line(position, text, is_ended=True))
+                position += len(text) + 1
+                unfinished = []
+            unfinished.append(rest)
         else:
-            return Batch(lines, place)
-    if unfinished := b"".join(begun):
-        lines.append(Line(place, unfinished, is_ended=False))
-    return Batch(lines, place)
+            return Batch(lines, position)
+    if text := b"".join(unfinished):
+        lines.append(Line(position, text, is_ended=False))
+    return Batch(lines, position)
 
 
 def fingerprint(path: Path, read_to: int) -> bytes | None:
     """A hash of the first bytes and of the last ones before `read_to`; None for a shorter file."""
-    with path.open("rb") as opened:
-        head = opened.read(min(_FINGERPRINT_BYTES, read_to))
-        opened.seek(max(0, read_to - _FINGERPRINT_BYTES))
-        last = opened.read(min(_FINGERPRINT_BYTES, read_to))
-        opened.seek(0, 2)
-        if opened.tell() < read_to:
+    with path.open("rb") as file:
+        head = file.read(min(_FINGERPRINT_BYTES, read_to))
+        file.seek(max(0, read_to - _FINGERPRINT_BYTES))
+        last = file.read(min(_FINGERPRINT_BYTES, read_to))
+        file.seek(0, 2)
+        if file.tell() < read_to:
             return None
     return hashlib.sha256(head + last).digest()

@@ -27,7 +27,7 @@ _CLAUDE_TYPES = {
 }
 
 
-def recognized(document: Document) -> FormatName | None:
+def recognize(document: Document) -> FormatName | None:
     """The format that a line is of; None when it does not tell."""
     kind = text_at(document, "type")
     if kind == "session" and "version" in document:
@@ -41,6 +41,6 @@ def recognized(document: Document) -> FormatName | None:
     return None
 
 
-def entries(document: Document, reading: Reading) -> Iterator[Entry]:
+def read_entries(document: Document, reading: Reading) -> Iterator[Entry]:
     """The messages that a line of the file holds."""
     return _READERS[reading.format](document, reading)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from mcp_memory.errors import InvalidInput
-from mcp_memory.text.dates import parse_instant
+from mcp_memory.text.times.arguments import parse_instant
 from mcp_memory.transcripts.importing.documents import Document, instant_of, object_at
 from mcp_memory.transcripts.importing.documents import text_of as words_of
 from mcp_memory.transcripts.importing.reading import Entry, Reading

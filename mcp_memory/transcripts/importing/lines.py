@@ -5,29 +5,31 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
-from functools import partial
 from pathlib import Path
 from typing import cast
 
 import anyio.to_thread
 
 from mcp_memory.config import LimitsConfig, TranscriptsConfig
+from mcp_memory.db.transaction import AgentSession
 from mcp_memory.errors import InvalidInput
-from mcp_memory.transcripts import preparing
-from mcp_memory.transcripts.appending import Transactions, append_to
-from mcp_memory.transcripts.importing import store
+from mcp_memory.transcripts.append import append
+from mcp_memory.transcripts.importing import formats, store
 from mcp_memory.transcripts.importing.documents import Document
 from mcp_memory.transcripts.importing.files import Batch, Line, fingerprint, read_batch
-from mcp_memory.transcripts.importing.formats import FormatName, entries, recognized
+from mcp_memory.transcripts.importing.formats import FormatName
 from mcp_memory.transcripts.importing.reading import Entry, Reading
-from mcp_memory.transcripts.importing.storable import fitting
-from mcp_memory.transcripts.models import Appended, AppendMessages, NewMessage
+from mcp_memory.transcripts.importing.storable import fit_message
+from mcp_memory.transcripts.importing.store import FileProgress
+from mcp_memory.transcripts.models import AppendMessages, AppendResult, NewMessage
+from mcp_memory.transcripts.preparing import MAX_MESSAGES, check, prepare_batch
 
+# The rest would only repeat what is wrong with the file.
 _MAX_PROBLEMS = 20
 
 
 @dataclass(slots=True)
-class Imported:
+class ImportResult:
     """What was taken from a file; `problems` names lines that are no messages, the first few.
 
     It is not `understood` when it was read from its start, and every line is one of them.
@@ -48,18 +50,23 @@ class Imported:
         """Whether there were lines, and none of them said anything."""
         return self.bad_lines > 0 and not (self.appended or self.duplicates or self.ignored)
 
-    def count(self, appended: Appended) -> None:
+    def add(self, result: AppendResult) -> None:
         """Add what one append did."""
-        self.appended += appended.appended
-        self.duplicates += appended.duplicates
-        self.ignored += appended.ignored
-        if appended.session_id not in self.sessions:
-            self.sessions.append(appended.session_id)
+        self.appended += result.appended
+        self.duplicates += result.duplicates
+        self.ignored += result.ignored
+        if result.session_id not in self.sessions:
+            self.sessions.append(result.session_id)
+
+    def add_problems(self, problems: Sequence[str]) -> None:
+        """Count the lines that are no messages; the first few are kept."""
+        self.bad_lines += len(problems)
+        self.problems += problems[: max(0, _MAX_PROBLEMS - len(self.problems))]
 
 
 @dataclass(frozen=True, slots=True)
-class _Parsed:
-    """A batch as messages, by session and source in the order of the file."""
+class _ParsedBatch:
+    """A batch as messages, by conversation and source in the order of the file."""
 
     groups: list[AppendMessages]
     end: int
@@ -67,11 +74,10 @@ class _Parsed:
 
 
 @dataclass(frozen=True, slots=True)
-class Importing:
+class FileImport:
     """Where what is read from files goes, and whose it is."""
 
-    database: Transactions
-    agent: str
+    session: AgentSession
     limits: LimitsConfig
     settings: TranscriptsConfig
     zone: tzinfo
@@ -82,75 +88,72 @@ class Importing:
         *,
         format_name: FormatName | None = None,
         is_time_up: Callable[[], bool] = lambda: False,
-    ) -> Imported:
+    ) -> ImportResult:
         """Take everything that the file holds more than the last time, or as time allows.
 
-        A file that was replaced or cut is read from its start: what is known is a duplicate.
+        A file that was replaced or cut is read from its start: what is there already is a
+        duplicate.
         """
-        imported = Imported(str(path))
-        began, reading = await self._resumed(path, format_name)
-        start = began
+        result = ImportResult(str(path))
+        first, reading = await self._resume(path, format_name)
+        start = first
         while True:
             batch = await anyio.to_thread.run_sync(read_batch, path, start)
             parsed = await anyio.to_thread.run_sync(_parse, batch, reading, self.limits)
             if parsed.end == start:
-                imported.format = reading.format
-                if began == 0 and imported.is_fruitless:
-                    await self._give_up(path, imported)
-                return imported
+                result.format = reading.format
+                if first == 0 and result.is_fruitless:
+                    await self._give_up(path, result)
+                return result
             start = parsed.end
-            mark = await anyio.to_thread.run_sync(_mark, path, start, reading)
-            await self._keep(parsed, mark, imported)
+            progress = await anyio.to_thread.run_sync(_progress, path, start, reading)
+            await self._keep(parsed, progress, result)
             if is_time_up():
-                return imported
+                return result
 
-    async def _give_up(self, path: Path, imported: Imported) -> None:
-        """Have the file read from its start the next time: as another format, or mended."""
-        imported.understood = False
-        mark = await anyio.to_thread.run_sync(_mark, path, 0, Reading("", path.stem))
-        await self.database.write(self.agent, partial(store.set_mark, mark=mark))
+    async def _give_up(self, path: Path, result: ImportResult) -> None:
+        """Have the file read from its start the next time: as another format, or corrected."""
+        result.understood = False
+        unread = await anyio.to_thread.run_sync(_progress, path, 0, Reading("", path.stem))
+        async with self.session.writing() as conn:
+            await store.set_progress(conn, unread)
 
-    async def _resumed(self, path: Path, format_name: FormatName | None) -> tuple[int, Reading]:
+    async def _resume(self, path: Path, format_name: FormatName | None) -> tuple[int, Reading]:
         """Where to go on, and with what; the start for a file that is another one now."""
-        mark = await self.database.read(self.agent, partial(store.mark, path=str(path)))
+        async with self.session.reading() as conn:
+            progress = await store.read_progress(conn, str(path))
         fresh = Reading(format_name or "", path.stem, self.zone)
-        if mark is None:
+        if progress is None:
             return 0, fresh
-        now = await anyio.to_thread.run_sync(fingerprint, path, mark.read_to)
-        if now != mark.fingerprint:
+        now = await anyio.to_thread.run_sync(fingerprint, path, progress.read_to)
+        if now != progress.fingerprint:
             return 0, fresh
-        reading = Reading.of_state(mark.state, self.zone)
+        reading = Reading.of_state(progress.state, self.zone)
         reading.format = format_name or reading.format
-        return mark.read_to, reading
+        return progress.read_to, reading
 
-    async def _keep(self, parsed: _Parsed, mark: store.Mark, imported: Imported) -> None:
+    async def _keep(
+        self, parsed: _ParsedBatch, progress: FileProgress, result: ImportResult
+    ) -> None:
         """Store the messages; the last of them together with how far the file is read now."""
-        progress = partial(store.set_mark, mark=mark)
-        for place, group in enumerate(parsed.groups, start=1):
-            is_last = place == len(parsed.groups)
-            appended = await append_to(
-                self.database,
-                self.agent,
-                group,
-                self.settings,
-                self.zone,
-                progress if is_last else None,
-            )
-            imported.count(appended)
+        for group in parsed.groups:
+            batch = await prepare_batch(group.messages, self.zone)
+            async with self.session.writing() as conn:
+                if group is parsed.groups[-1]:
+                    await store.set_progress(conn, progress)
+                result.add(await append(conn, self.session.agent, group, batch, self.settings))
         if not parsed.groups:
-            await self.database.write(self.agent, progress)
-        imported.bad_lines += len(parsed.problems)
-        left = _MAX_PROBLEMS - len(imported.problems)
-        imported.problems += parsed.problems[: max(0, left)]
+            async with self.session.writing() as conn:
+                await store.set_progress(conn, progress)
+        result.add_problems(parsed.problems)
 
 
-def _mark(path: Path, read_to: int, reading: Reading) -> store.Mark:
-    known_by = fingerprint(path, read_to) or b""
-    return store.Mark(str(path), read_to, known_by, reading.as_state())
+def _progress(path: Path, read_to: int, reading: Reading) -> FileProgress:
+    return FileProgress(str(path), read_to, fingerprint(path, read_to) or b"", reading.as_state())
 
 
-def _parse(batch: Batch, reading: Reading, limits: LimitsConfig) -> _Parsed:
-    found: list[Entry] = []
+def _parse(batch: Batch, reading: Reading, limits: LimitsConfig) -> _ParsedBatch:
+    entries: list[Entry] = []
     problems: list[str] = []
     end = batch.end
     for line in batch.lines:
@@ -162,10 +165,10 @@ def _parse(batch: Batch, reading: Reading, limits: LimitsConfig) -> _Parsed:
         if not line.is_ended:
             end = line.start + len(line.text)
         try:
-            found += _entries(document, line, reading, limits)
+            entries += _entries(document, line, reading, limits)
         except InvalidInput as exc:
             problems.append(f"at byte {line.start}: {exc}")
-    return _Parsed(_grouped(found), end, problems)
+    return _ParsedBatch(_groups(entries), end, problems)
 
 
 def _document(line: Line) -> Document | None:
@@ -182,14 +185,14 @@ def _entries(
 ) -> list[Entry]:
     if document is None:
         raise InvalidInput("line", "is no JSON object")
-    reading.format = reading.format or recognized(document) or ""
+    reading.format = reading.format or formats.recognize(document) or ""
     if not reading.format:
         raise InvalidInput("line", "is of no format that is known; name one with --format")
     reading.line_id = f"{hashlib.sha256(line.text).hexdigest()[:24]}@{line.start}"
     return [
         replace(entry, message=part)
-        for entry in entries(document, reading)
-        for part in fitting(entry.message, limits.content_bytes)
+        for entry in formats.read_entries(document, reading)
+        for part in fit_message(entry.message, limits.content_bytes)
         if _is_message(entry, part, limits)
     ]
 
@@ -198,24 +201,24 @@ def _is_message(entry: Entry, message: NewMessage, limits: LimitsConfig) -> bool
     """Whether it says anything; `InvalidInput` when it cannot be stored."""
     if not message.content.strip():
         return False
-    preparing.check(AppendMessages(entry.session_id, [message], entry.source), limits)
+    check(AppendMessages(entry.session_id, [message], entry.source), limits)
     return True
 
 
-def _grouped(found: Sequence[Entry]) -> list[AppendMessages]:
-    """Runs of one session and source, none larger than one append may be."""
+def _groups(entries: Sequence[Entry]) -> list[AppendMessages]:
+    """Runs of one conversation and source, none larger than one append may be."""
     groups: list[AppendMessages] = []
-    for run in _runs(found):
-        for start in range(0, len(run), preparing.MAX_MESSAGES):
-            part = run[start : start + preparing.MAX_MESSAGES]
+    for run in _runs(entries):
+        for start in range(0, len(run), MAX_MESSAGES):
+            part = run[start : start + MAX_MESSAGES]
             messages = [entry.message for entry in part]
             groups.append(AppendMessages(run[0].session_id, messages, run[0].source))
     return groups
 
 
-def _runs(found: Sequence[Entry]) -> Iterator[list[Entry]]:
+def _runs(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
     run: list[Entry] = []
-    for entry in found:
+    for entry in entries:
         if run and (entry.session_id, entry.source) != (run[0].session_id, run[0].source):
             yield run
             run = []

@@ -29,8 +29,8 @@ def entries(document: Document, reading: Reading) -> Iterator[Entry]:
             reading.session_id = text_at(document, "id") or reading.session_id
         case "message":
             message = object_at(document, "message")
-            for each in _messages(document, message, reading):
-                yield Entry(reading.session_id, SOURCE, each)
+            for part in _messages(document, message, reading):
+                yield Entry(reading.session_id, SOURCE, part)
         case _:
             return
 
@@ -39,40 +39,44 @@ def _messages(document: Document, message: Document, reading: Reading) -> Iterat
     words = text_of(message.get("content"))
     match message.get("role"):
         case "user" if words:
-            yield _said(document, message, NewMessage("user", words), reading)
+            yield _speech(document, message, NewMessage("user", words), reading)
         case "assistant":
             if words:
-                yield _said(document, message, NewMessage("assistant", words), reading)
+                yield _speech(document, message, NewMessage("assistant", words), reading)
             yield from _calls(document, message, reading)
         case "toolResult":
             tool, call_id = text_at(message, "toolName"), text_at(message, "toolCallId")
-            yield _of_tool(document, message, reading, words, (tool, call_id, "result"), "")
+            yield _tool_message(document, message, reading, words, (tool, call_id, "result"), "")
         case "bashExecution":
             words = f"{text_at(message, 'command')}\n{text_at(message, 'output')}"
-            yield _of_tool(document, message, reading, words, ("bash", "", "result"), "")
+            yield _tool_message(document, message, reading, words, ("bash", "", "result"), "")
         case _:
             return
 
 
-def _said(document: Document, message: Document, said: NewMessage, reading: Reading) -> NewMessage:
+def _speech(
+    document: Document, message: Document, speech: NewMessage, reading: Reading
+) -> NewMessage:
     return NewMessage(
-        role=said.role,
-        content=said.content,
+        role=speech.role,
+        content=speech.content,
         id=text_at(document, "id") or reading.line_id,
         created_at=instant_at(document, "timestamp") or instant_at(message, "timestamp"),
     )
 
 
 def _calls(document: Document, message: Document, reading: Reading) -> Iterator[NewMessage]:
-    for place, block in enumerate(blocks_of(message.get("content"))):
+    for index, block in enumerate(blocks_of(message.get("content"))):
         if block.get("type") == "toolCall":
             tool, call_id = text_at(block, "name"), text_at(block, "id")
             arguments = json.dumps(block.get("arguments"), ensure_ascii=False)
             call = (tool, call_id, "call")
-            yield _of_tool(document, message, reading, f"{tool} {arguments}", call, f":{place}")
+            yield _tool_message(
+                document, message, reading, f"{tool} {arguments}", call, f":{index}"
+            )
 
 
-def _of_tool(
+def _tool_message(
     document: Document,
     message: Document,
     reading: Reading,

@@ -7,12 +7,13 @@ from typing import Self, cast
 
 from mcp_memory.transcripts.models import NewMessage
 
+# Calls whose results never come must not pile up in the kept state.
 _MAX_CALLS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A message and the session it belongs to."""
+    """A message and the conversation it belongs to."""
 
     session_id: str
     source: str
@@ -23,7 +24,7 @@ class Entry:
 class Reading:
     """A file being read: its format ("" while unknown), its session, and the tools just called.
 
-    `line_id` names the line by its content and place, for messages that bring no id; dates that
+    `line_id` names the line by its content and position, for messages that bring no id; dates that
     name no zone are in `zone`.
     """
 
@@ -33,14 +34,14 @@ class Reading:
     calls: dict[str, str] = field(default_factory=dict[str, str])
     line_id: str = ""
 
-    def called(self, call_id: str, tool: str) -> None:
+    def remember_call(self, call_id: str, tool: str) -> None:
         """Remember the name of a tool until its result comes."""
         self.calls[call_id] = tool
         for oldest in list(self.calls)[:-_MAX_CALLS]:
             del self.calls[oldest]
 
-    def answered(self, call_id: str) -> str:
-        """The name of the tool that this is the result of; empty when it is not known."""
+    def take_call(self, call_id: str) -> str:
+        """The name of the tool whose result this is, once; empty when it was not remembered."""
         return self.calls.pop(call_id, "")
 
     def as_state(self) -> dict[str, object]:

@@ -5,13 +5,13 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
-from mcp_memory.db.cancellation import Connection
-from mcp_memory.transcripts.models import Spoken
+from mcp_memory.db.connection import Connection
+from mcp_memory.transcripts.models import Neighbour
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
-    """What was removed from one session."""
+class Loss:
+    """What was removed from one conversation."""
 
     session: int
     messages: int
@@ -47,10 +47,10 @@ GROUP BY session
 
 async def remove_spans(
     conn: Connection, source: str, before: datetime | None, excess: int
-) -> list[Gone]:
+) -> list[Loss]:
     """Remove the spans that ended before an instant, and the oldest beyond so many bytes."""
     parameters = {"source": source, "before": before, "excess": excess}
-    async with conn.cursor(row_factory=class_row(Gone)) as cursor:
+    async with conn.cursor(row_factory=class_row(Loss)) as cursor:
         return await (await cursor.execute(_SPANS, parameters)).fetchall()
 
 
@@ -75,10 +75,10 @@ GROUP BY session
 
 async def remove_messages(
     conn: Connection, source: str, before: datetime | None, excess: int
-) -> list[Gone]:
+) -> list[Loss]:
     """The same message by message, whatever is summarized."""
     parameters = {"source": source, "before": before, "excess": excess}
-    async with conn.cursor(row_factory=class_row(Gone)) as cursor:
+    async with conn.cursor(row_factory=class_row(Loss)) as cursor:
         return await (await cursor.execute(_MESSAGES, parameters)).fetchall()
 
 
@@ -105,9 +105,9 @@ WHERE s.id = %(session)s
 """
 
 
-async def recount(conn: Connection, session: int) -> None:
-    """Let the session's row tell what is left."""
-    await conn.execute(_RECOUNT, {"session": session})
+async def recount(conn: Connection, conversation: int) -> None:
+    """Count anew what the conversation has left."""
+    await conn.execute(_RECOUNT, {"session": conversation})
 
 
 _LOCK = """
@@ -119,12 +119,12 @@ FOR NO KEY UPDATE
 """
 
 
-async def lock_sessions(conn: Connection, source: str) -> None:
-    """Hold the source's sessions: nobody adds a neighbour of what is being removed."""
+async def lock_conversations(conn: Connection, source: str) -> None:
+    """Lock the source's conversations: nobody adds a neighbour of what is being removed."""
     await conn.execute(_LOCK, {"source": source})
 
 
-_SPOKEN = """
+_NEIGHBOURS = """
 SELECT n.id AS message, n.seq, n.created_at, coalesce(nullif(n.speaker, ''), n.role) AS name,
        left(n.content, %(chars)s) AS head, right(n.content, %(chars)s) AS tail, c.text
 FROM session_messages n
@@ -134,8 +134,8 @@ ORDER BY n.created_at, n.seq
 """
 
 
-async def spoken(conn: Connection, session: int, chars: int) -> list[Spoken]:
+async def read_neighbours(conn: Connection, conversation: int, chars: int) -> list[Neighbour]:
     """The whole conversation in its order."""
-    async with conn.cursor(row_factory=class_row(Spoken)) as cursor:
-        found = await cursor.execute(_SPOKEN, {"session": session, "chars": chars})
-        return await found.fetchall()
+    parameters = {"session": conversation, "chars": chars}
+    async with conn.cursor(row_factory=class_row(Neighbour)) as cursor:
+        return await (await cursor.execute(_NEIGHBOURS, parameters)).fetchall()

@@ -34,7 +34,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a session in few words or in its own: a summary, or a message."""
+    """A piece of a conversation in few words or in its own: a summary, or a message."""
 
     kind: Literal["summary", "message"]
     seq_from: int
@@ -48,7 +48,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Expanded:
+class Expansion:
     """What a summary covers, in order, as far as the budget reached."""
 
     parts: list[Part]
@@ -65,8 +65,8 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Resumed:
-    """A session within a budget, oldest first; `omitted` names what no part covers."""
+class ConversationThread:
+    """A conversation within a budget, oldest first; `omitted` names what no part covers."""
 
     session_id: str
     parts: list[Part]

@@ -1,12 +1,12 @@
-"""Choosing what of a session fits a budget: pure functions over parts, no database."""
+"""Choosing what of a conversation fits a budget: pure functions over parts, no database."""
 
 from collections.abc import Iterable, Sequence
 
 from mcp_memory.transcripts.summaries.models import Part, Span
 
 
-def packed(messages: Sequence[Part], roots: Sequence[Part], budget: int) -> list[Part]:
-    """The parts of a session to put back, oldest first.
+def pack(messages: Sequence[Part], roots: Sequence[Part], budget: int) -> list[Part]:
+    """The parts of a conversation to put back, oldest first.
 
     `messages` come newest first, `roots` (the summaries that no other covers) oldest first. The
     newest messages get half of the budget, all of it where there is no summary; then summaries,
@@ -16,7 +16,7 @@ def packed(messages: Sequence[Part], roots: Sequence[Part], budget: int) -> list
     tail = _whole(messages, budget // 2 if roots else budget)
     start = min((part.seq_from for part in tail), default=_past(messages))
     left = budget - _tokens(tail)
-    covers = _fitting([root for root in reversed(roots) if root.seq_from < start], left)
+    covers = _fit([root for root in reversed(roots) if root.seq_from < start], left)
     left -= _tokens(covers)
     rest = [part for part in messages if part.seq_from < start and not _is_in(part, covers)]
     more = _whole(rest, left)
@@ -25,25 +25,25 @@ def packed(messages: Sequence[Part], roots: Sequence[Part], budget: int) -> list
 
 def _whole(messages: Iterable[Part], budget: int) -> list[Part]:
     """Messages as they come until one does not fit; a tool's large one is passed over."""
-    chosen: list[Part] = []
+    whole: list[Part] = []
     left = budget
     for part in messages:
         if part.role == "tool" and part.tokens > budget // 10:
             continue
         if part.tokens > left:
             break
-        chosen.append(part)
+        whole.append(part)
         left -= part.tokens
-    return chosen
+    return whole
 
 
-def _fitting(parts: Iterable[Part], budget: int) -> list[Part]:
-    chosen: list[Part] = []
+def _fit(parts: Iterable[Part], budget: int) -> list[Part]:
+    fitting: list[Part] = []
     for part in parts:
         if part.tokens <= budget:
-            chosen.append(part)
+            fitting.append(part)
             budget -= part.tokens
-    return chosen
+    return fitting
 
 
 def _past(messages: Sequence[Part]) -> int:
@@ -58,7 +58,7 @@ def _tokens(parts: Iterable[Part]) -> int:
     return sum(part.tokens for part in parts)
 
 
-def omitted(parts: Sequence[Part], last_seq: int) -> list[Span]:
+def omitted_spans(parts: Sequence[Part], last_seq: int) -> list[Span]:
     """The spans of 1 to last_seq that no part covers; the parts are in order."""
     spans: list[Span] = []
     following = 1

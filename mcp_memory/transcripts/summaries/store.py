@@ -5,8 +5,8 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
-from mcp_memory.db.cancellation import Connection
-from mcp_memory.transcripts.models import Session
+from mcp_memory.db.connection import Connection
+from mcp_memory.transcripts.models import Conversation
 from mcp_memory.transcripts.summaries.models import Part, Span, Summary
 
 _BY_IDS = """
@@ -37,10 +37,10 @@ ORDER BY u.seq_from
 
 
 async def overlapping(
-    conn: Connection, session: Session, seq_from: int, seq_to: int
+    conn: Connection, conversation: Conversation, seq_from: int, seq_to: int
 ) -> list[Summary]:
     """The summaries of messages that cover some of this span."""
-    parameters = {"session": session.id, "seq_from": seq_from, "seq_to": seq_to}
+    parameters = {"session": conversation.id, "seq_from": seq_from, "seq_to": seq_to}
     async with conn.cursor(row_factory=class_row(Summary)) as cursor:
         return await (await cursor.execute(_OVERLAPPING, parameters)).fetchall()
 
@@ -69,10 +69,10 @@ LIMIT 1
 
 
 async def first_missing(
-    conn: Connection, session: Session, seq_from: int, seq_to: int
+    conn: Connection, conversation: Conversation, seq_from: int, seq_to: int
 ) -> int | None:
     """The first message of the span that is not there any more."""
-    parameters = {"session": session.id, "seq_from": seq_from, "seq_to": seq_to}
+    parameters = {"session": conversation.id, "seq_from": seq_from, "seq_to": seq_to}
     row = await (await conn.execute(_MISSING, parameters)).fetchone()
     return None if row is None else int(row[0])
 
@@ -92,13 +92,18 @@ RETURNING id
 
 
 async def add_leaf(
-    conn: Connection, session: Session, span: Span, summary: str, tokens: int, lexemes: str
+    conn: Connection,
+    conversation: Conversation,
+    span: Span,
+    summary: str,
+    tokens: int,
+    lexemes: str,
 ) -> int:
     """Keep a summary of messages; its id."""
     added = await conn.execute(
         _ADD_LEAF,
         {
-            "session": session.id,
+            "session": conversation.id,
             "seq_from": span.seq_from,
             "seq_to": span.seq_to,
             "summary": summary,
@@ -133,7 +138,7 @@ FROM added
 
 async def add_above(
     conn: Connection,
-    session: int,
+    conversation: int,
     covered: Sequence[int],
     summary: str,
     tokens: int,
@@ -143,7 +148,7 @@ async def add_above(
     added = await conn.execute(
         _ADD_ABOVE,
         {
-            "session": session,
+            "session": conversation,
             "covered": list(covered),
             "summary": summary,
             "tokens": tokens,
@@ -177,12 +182,14 @@ WHERE session = %(session)s AND NOT stale
 """
 
 
-async def mark_stale(conn: Connection, session: Session, instants: Sequence[datetime]) -> None:
+async def mark_stale(
+    conn: Connection, conversation: Conversation, instants: Sequence[datetime]
+) -> None:
     """Mark each summary into whose span something of these instants belongs."""
-    await conn.execute(_MARK_STALE, {"session": session.id, "instants": list(instants)})
+    await conn.execute(_MARK_STALE, {"session": conversation.id, "instants": list(instants)})
 
 
-_FOUND = """
+_SEARCH = """
 SELECT u.id, u.session, s.session_id, u.parent, u.depth, u.seq_from, u.seq_to, u.summary, u.tokens,
        u.stale
 FROM summaries u
@@ -197,13 +204,13 @@ LIMIT %(limit)s OFFSET %(skip)s
 """
 
 
-async def found(
+async def search(
     conn: Connection, session_id: str | None, lexemes: Sequence[str] | None, limit: int, skip: int
 ) -> list[Summary]:
     """The caller's own summaries: those that hold some of the lexemes, best first, else all."""
     async with conn.cursor(row_factory=class_row(Summary)) as cursor:
         rows = await cursor.execute(
-            _FOUND,
+            _SEARCH,
             {
                 "session_id": session_id,
                 "lexemes": None if lexemes is None else list(lexemes),
@@ -235,11 +242,11 @@ ORDER BY seq_from, level
 async def below(conn: Connection, summary_id: int, levels: int) -> list[Part]:
     """A summary and what it covers, so many levels down, each before what is below it."""
     async with conn.cursor(row_factory=class_row(Part)) as cursor:
-        found = await cursor.execute(_BELOW, {"id": summary_id, "levels": levels})
-        return await found.fetchall()
+        rows = await cursor.execute(_BELOW, {"id": summary_id, "levels": levels})
+        return await rows.fetchall()
 
 
-# What comes before each decides whether it is read: a session may hold more than memory does.
+# What comes before each decides whether it is read: a conversation may hold more than memory does.
 _MESSAGES = """
 SELECT 'message' AS kind, m.seq AS seq_from, m.seq AS seq_to, m.content AS text, m.tokens, m.role
 FROM (
@@ -254,10 +261,10 @@ ORDER BY m.seq
 
 
 async def messages(
-    conn: Connection, session: int, seq_from: int, seq_to: int, budget: int
+    conn: Connection, conversation: int, seq_from: int, seq_to: int, budget: int
 ) -> list[Part]:
     """The messages of a span, in order, to the first that the budget of tokens has no room for."""
-    parameters = {"session": session, "seq_from": seq_from, "seq_to": seq_to, "budget": budget}
+    parameters = {"session": conversation, "seq_from": seq_from, "seq_to": seq_to, "budget": budget}
     async with conn.cursor(row_factory=class_row(Part)) as cursor:
         return await (await cursor.execute(_MESSAGES, parameters)).fetchall()
 
@@ -271,7 +278,7 @@ FROM session_thread(%(session_id)s, %(budget)s, %(large)s)
 async def thread(
     conn: Connection, session_id: str, budget: int
 ) -> tuple[int, list[Part], list[Part]] | None:
-    """The session's last seq, the summaries that no other covers, oldest first, and the newest
+    """The conversation's last seq, the summaries that no other covers, oldest first, and the newest
     messages, newest first, about as many as the budget can hold."""
     parameters = {"session_id": session_id, "budget": budget, "large": budget // 10}
     rows = await (await conn.execute(_THREAD, parameters)).fetchall()
@@ -289,8 +296,8 @@ WHERE session = %(session)s
 """
 
 
-async def uncovered_from(conn: Connection, session: Session) -> int:
+async def uncovered_from(conn: Connection, conversation: Conversation) -> int:
     """The number after the last one that a summary covers."""
-    row = await (await conn.execute(_UNCOVERED_FROM, {"session": session.id})).fetchone()
+    row = await (await conn.execute(_UNCOVERED_FROM, {"session": conversation.id})).fetchone()
     assert row is not None
     return int(row[0])

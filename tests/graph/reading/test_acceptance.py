@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.graph.models import NamedEntity, NamedRelation
 from tests.documents.looking import change as change_rows

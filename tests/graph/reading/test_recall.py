@@ -55,7 +55,7 @@ async def test_another_name_finds_documents_and_transcripts_too(app: App) -> Non
     text = "Robert Miller is allergic to nuts."
     await app.documents.write("alice", WriteDocument("people.md", text))
     message = NewMessage(role="user", content="Robert Miller will be late.")
-    await app.transcripts.append("alice", AppendMessages("s", [message]))
+    await app.transcripts.append(app.session("alice"), AppendMessages("s", [message]))
 
     in_documents = await search(app, "Bob's allergies", sources=("documents",))
     in_transcripts = await search(app, "Is Bob late?", sources=("transcripts",))

@@ -87,7 +87,7 @@ async def test_writes_keep_to_their_conditions(alice: Client) -> None:
     assert "idempotency_key" in await refusal(alice, "memory_write", **first | {"content": "two"})
     again = first | {"idempotency_key": ""}
     assert "exists already" in await refusal(alice, "memory_write", **again)
-    stale = {"path": "a.md", "content": "two", "expected_version": 0}
+    stale = {"path": "a.md", "content": "two", "expected_version": 2}
     assert "is at version 1" in await refusal(alice, "memory_write", **stale)
     assert (await ask(alice, "memory_get", path="a.md"))["text"] == "one"
 
@@ -159,15 +159,15 @@ async def test_bad_input_is_refused_before_anything_is_written(
     [
         ("memory_get", {}),
         ("memory_get", {"path": "a.md", "id": "1"}),
-        ("memory_get", {"path": "a.md", "lines": 0}),
-        ("memory_get", {"path": "a.md", "start_line": 0}),
+        ("memory_get", {"path": "a.md", "lines": -1}),
+        ("memory_get", {"path": "a.md", "start_line": -1}),
         ("memory_get", {"path": "a.md", "start_line": 5}),
         ("memory_get", {"path": "a.md", "version": 9}),
         ("memory_get", {"path": "a.md", "version": 2**31}),
         ("memory_get", {"id": "1", "lines": 3}),
         ("memory_get", {"id": "x"}),
         ("memory_get", {"id": "99999999999999999999"}),
-        ("memory_list", {"limit": 0}),
+        ("memory_list", {"limit": 501}),
         ("memory_list", {"limit": 501}),
         ("memory_list", {"cursor": "x"}),
         ("memory_delete", {"path": "a.md", "undo": True, "purge": True}),

@@ -314,7 +314,10 @@ async def test_an_acknowledgement_of_several_is_all_or_nothing(alice: Client, bo
 
     await refusal(bob, TOOL, action="ack", message_ids=[number, "999999"])
     assert len(await inbox(bob)) == 1
-    assert await ask(bob, TOOL, action="ack", message_ids=[]) == {"acknowledged": []}
+    listless: list[Facts] = [{}, {"message_ids": []}, {"message_ids": None, "note": "read"}]
+    for nothing in listless:
+        text = await refusal(bob, TOOL, action="ack", **nothing)
+        assert text == "message_ids: is required for ack"
     assert len(await inbox(bob)) == 1
     for _ in range(2):
         done = await ask(bob, TOOL, action="ack", message_ids=[number, number])
@@ -341,6 +344,44 @@ async def test_mail_stays_where_it_is_whatever_the_default_is(alice: Client, bob
     assert contents(await inbox(bob)) == ["in main"]
     assert await inbox(bob, database="life") == []
     assert (await ask(bob, "memory_current_database"))["unread_messages"] == 1
+
+
+async def test_what_belongs_to_another_action_is_refused_and_nothing_happens(
+    alice: Client, bob: Client
+) -> None:
+    await arrive(bob)
+    text = await refusal(alice, TOOL, action="inbox", to="bob", content="never sent")
+    assert text == (
+        "to: is an argument of send, not of inbox; content: is an argument of send, not of inbox"
+    )
+    assert await inbox(bob) == []
+
+
+async def test_clients_that_send_every_parameter_may_use_every_action(
+    alice: Client, bob: Client
+) -> None:
+    await arrive(bob)
+    nothing: Facts = {
+        "to": [], "content": "", "subject": "", "channel": "", "type": "message", "priority": 5,
+        "reply_to": "", "expires_in": "", "idempotency_key": "", "unread_only": True,
+        "from_agent": "", "limit": 0, "cursor": "", "timeout_seconds": 30, "message_ids": [],
+        "note": "", "message_id": "", "thread_id": "", "with_agent": None, "database": None,
+    }  # fmt: skip
+
+    async def strictly(client: Client, action: str, **arguments: object) -> Facts:
+        return await ask(client, TOOL, **nothing | {"action": action} | arguments)
+
+    sent = await strictly(alice, "send", to="bob", content="x")
+    number = str(sent["message_id"])
+    assert len(rows(await strictly(bob, "inbox"), "messages")) == 1
+    assert len(rows(await strictly(bob, "wait", timeout_seconds=0), "messages")) == 1
+    assert await strictly(bob, "ack", message_ids=[number]) == {"acknowledged": [number]}
+    assert len(rows(await strictly(alice, "status", message_id=number), "recipients")) == 1
+    assert len(rows(await strictly(alice, "history"), "messages")) == 1
+    assert (await strictly(bob, "subscribe", channel="deploys"))["changed"]
+    assert len(rows(await strictly(bob, "channels"), "channels")) == 1
+    assert (await strictly(bob, "unsubscribe", channel="deploys"))["changed"]
+    assert len(rows(await strictly(bob, "agents"), "agents")) == 2
 
 
 @pytest.mark.parametrize(

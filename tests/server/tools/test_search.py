@@ -170,6 +170,8 @@ async def test_a_null_is_as_good_as_nothing(alice: Client) -> None:
     more = ("anchors", "max_tokens", "explain", "cursor", "database")
     nulls: Facts = dict.fromkeys([*names, *more])
     assert paths(await ask(alice, "memory_search", query="zebra", **nulls)) == ["a.md"]
+    neutral: Facts = {"max_results": 0, "sources": [], "tags": [], "since": "", "anchors": {}}
+    assert paths(await ask(alice, "memory_search", query="zebra", **nulls | neutral)) == ["a.md"]
 
 
 @pytest.mark.parametrize(
@@ -180,18 +182,17 @@ async def test_a_null_is_as_good_as_nothing(alice: Client) -> None:
         ({"query": " ", "anchors": {"pr": "1"}}, "query"),
         ({"query": "x" * 5000}, "query"),
         ({"query": "a\0b"}, "query"),
-        ({"max_results": 0}, "max_results"),
+        ({"max_results": -1}, "max_results"),
         ({"max_results": 101}, "max_results"),
         ({"min_score": 1.5}, "min_score"),
         ({"min_score": "high"}, "min_score"),
-        ({"sources": []}, "sources"),
         ({"sources": ["document"]}, "sources"),
         ({"since": "yesteryear"}, "since"),
         ({"until": "2026-02-30"}, "until"),
         ({"since": "2026-03-02", "until": "2026-03-01"}, "since"),
         ({"anchors": {"brunch": "main"}}, "anchors"),
         ({"anchors": "main"}, "anchors"),
-        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": -1}, "max_tokens"),
         ({"explain": "loudly"}, "explain"),
         ({"cursor": "bm90IG91cnM"}, "cursor"),
     ],

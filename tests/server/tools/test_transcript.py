@@ -98,7 +98,8 @@ async def test_messages_are_read_back_as_they_were(alice: Client) -> None:
             }
         ]
     )
-    assert await transcript(alice, "get", message_ids=[]) == {"messages": []}
+    text = await refusal(alice, "transcript", action="get", message_ids=[])
+    assert text.startswith("message_ids: ")
 
 
 async def test_gaps_stats_and_sessions_tell_when_people_spoke(alice: Client) -> None:
@@ -241,3 +242,37 @@ async def test_anothers_conversation_does_not_exist(alice: Client, bob: Client, 
     seen = await refusal(bob, "transcript", action="expand", summary_id=mine)
     there = await refusal(bob, "transcript", action="expand", summary_id=unknown)
     assert seen.replace(f"'{mine}'", f"'{unknown}'") == there
+
+
+async def test_what_belongs_to_another_action_is_refused_and_nothing_happens(
+    alice: Client,
+) -> None:
+    text = await refusal(alice, "transcript", action="stats", session_id="s", messages=TALK)
+    assert "messages: is an argument of append, not of stats" in text
+    assert (await transcript(alice, "stats"))["messages"] == 0
+
+
+async def test_clients_that_send_every_parameter_may_use_every_action(alice: Client) -> None:
+    nothing: Facts = {
+        "session_id": "", "messages": None, "query": "", "match": "hybrid", "role": None,
+        "speaker": "", "source": "", "exclude_sources": [], "human_only": False, "since": "",
+        "until": "", "last_days": None, "max_results": 0, "context": 0, "limit": 20, "cursor": "",
+        "message_ids": [], "seq_from": 0, "seq_to": None, "min_hours": 0, "summary": "",
+        "summary_ids": [], "summary_id": "", "max_tokens": 0, "include_messages": False,
+        "max_depth": 3, "context_tokens_used": None, "context_window": 0, "database": None,
+    }  # fmt: skip
+
+    async def strictly(action: str, **arguments: object) -> Facts:
+        return await ask(alice, "transcript", **nothing | {"action": action} | arguments)
+
+    assert (await strictly("append", session_id="s", messages=TALK))["appended"] == 3
+    assert len(rows(await strictly("search", query="gannet"), "results")) > 0
+    assert len(rows(await strictly("recent"), "messages")) == 3
+    assert len(rows(await strictly("get", session_id="s"), "messages")) == 3
+    assert len(rows(await strictly("gaps"), "gaps")) == 1
+    assert (await strictly("stats"))["messages"] == 3
+    assert len(rows(await strictly("sessions"), "sessions")) == 1
+    kept = await strictly("summarize", session_id="s", summary="boats", seq_from=1, seq_to=2)
+    assert len(rows(await strictly("summaries"), "summaries")) == 1
+    assert len(rows(await strictly("expand", summary_id=kept["summary_id"]), "parts")) == 1
+    assert (await strictly("resume", session_id="s"))["omitted"] == []

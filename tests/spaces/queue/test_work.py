@@ -13,7 +13,7 @@ import pytest
 
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
-from mcp_memory.db.cancellation import Connection
+from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.embeddings.base import Embedder
 from mcp_memory.errors import EmbeddingUnavailable

@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.transcripts.importing.lines import Imported
+from mcp_memory.transcripts.importing.lines import ImportResult
 from mcp_memory.transcripts.models import Message, MessageFilter
 from tests.fixtures.postgres import MakeConfig
 from tests.transcripts.importing.files import CLAUDE_CODE, OPENCLAW, claude, lines, write
 from tests.transcripts.saying import find
 
 
-async def take(app: App, path: Path) -> Imported:
-    return await app.importer.take("alice", path)
+async def take(app: App, path: Path) -> ImportResult:
+    return await app.importer.take(app.session("alice"), path)
 
 
 async def kept(app: App, session_id: str) -> list[Message]:
-    return await app.transcripts.get("alice", session_id=session_id)
+    return await app.transcripts.get(app.session("alice"), session_id=session_id)
 
 
 async def test_a_claude_code_session_is_taken(app: App, tmp_path: Path) -> None:
@@ -188,12 +188,12 @@ async def test_when_it_was_said_is_read_as_a_call_reads_it(
 async def test_a_file_of_many_batches_is_taken_in_order(app: App, tmp_path: Path) -> None:
     file = write(tmp_path / "x.jsonl", [claude(n, "user", f"line {n}") for n in range(1, 1201)])
     assert (await take(app, file)).appended == 1200
-    page = await app.transcripts.recent("alice", MessageFilter(), limit=1)
-    assert (page.messages[0].seq, page.messages[0].content) == (1200, "line 1200")
+    page = await app.transcripts.recent(app.session("alice"), MessageFilter(), limit=1)
+    assert (page.rows[0].seq, page.rows[0].content) == (1200, "line 1200")
 
 
 async def test_another_agent_reads_the_file_for_itself(app: App, tmp_path: Path) -> None:
     file = write(tmp_path / "x.jsonl", CLAUDE_CODE)
     first = await take(app, file)
-    second = await app.importer.take("bob", file)
+    second = await app.importer.take(app.session("bob"), file)
     assert second.appended == first.appended

@@ -5,7 +5,7 @@ import psycopg
 import pytest
 
 from mcp_memory.db import provision
-from mcp_memory.db.cancellation import Connection, claimed
+from mcp_memory.db.connection import Connection, claim
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.errors import DatabaseBusy
@@ -119,7 +119,7 @@ async def test_a_read_cannot_write(db: Database) -> None:
 async def test_a_claim_that_comes_too_late_is_given_back() -> None:
     asked, given_back = anyio.Event(), list[str]()
 
-    async def claim() -> str:
+    async def take() -> str:
         asked.set()
         try:
             await anyio.Event().wait()
@@ -132,7 +132,7 @@ async def test_a_claim_that_comes_too_late_is_given_back() -> None:
         given_back.append(connection)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(claimed, claim, give_back)
+        tasks.start_soon(claim, take, give_back)
         await asked.wait()
         tasks.cancel_scope.cancel()
 

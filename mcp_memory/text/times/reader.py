@@ -2,24 +2,31 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import chain, pairwise
+from typing import Literal
 
-from mcp_memory.text.date_particles import (
+from mcp_memory.text.times.spans import Span, month_span, shifted, year_span
+from mcp_memory.text.times.words import (
     AND,
     BETWEEN,
     IN,
     LAST,
     NEXT,
+    NUMBER,
     ORDINALS,
     SMALL,
+    SPACELESS,
     TO,
+    WORDS_TOO,
+    DateWords,
+    date_words,
+    likely_languages,
+    spoken_languages,
+    tokens_of,
 )
-from mcp_memory.text.date_words import NUMBER, SPACELESS, DateWords, date_words, tokens_of
-from mcp_memory.text.languages import likely_languages
-from mcp_memory.text.spans import Span, month_span, shifted
 
 # A page of a calendar is not an account of each of its days.
 MAX_TIMES = 24
@@ -38,11 +45,16 @@ Token = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A time, and where in the text it stands."""
+    """A time, where in the text it stands, and how it is said.
+
+    `date`: by its name in the calendar. `distance`: by how far it lies from the day of the text.
+    `name`: a month or a year alone, which is a time only where one is asked for.
+    """
 
     start: int
     end: int
     span: Span
+    said: Literal["date", "distance", "name"] = "date"
 
 
 def times_in(text: str, told: date) -> list[Span]:
@@ -57,15 +69,23 @@ def readings(text: str, told: date) -> list[Reading]:
     it. Two that are joined (`from Monday to Friday`) are one span. Fifteen languages.
     """
     tokens = tokens_of(text)
-    found = sorted(_readings(text, tokens, told), key=lambda each: each.start)
-    return list(_joined(text, found))
+    found = _apart(_all_readings(text, tokens, told))
+    return list(_joined(text, sorted(found, key=lambda reading: reading.start)))
 
 
-def _readings(text: str, tokens: Sequence[Token], told: date) -> Iterator[Reading]:
-    """What any of the likely languages reads, the numeric dates first; none overlaps another."""
+def readings_of_question(text: str, told: date) -> list[Reading]:
+    """The same, then the months and years that the question names alone: `our June trip`."""
+    tokens = tokens_of(text)
+    times = readings(text, told)
+    apart = _apart(chain(times, _names(text, tokens, told)))
+    return sorted(apart, key=lambda reading: reading.start)
+
+
+def _apart(readings: Iterable[Reading]) -> Iterator[Reading]:
+    """The readings that overlap none before them."""
     # Sorted, and apart from one another: only the two beside a place can reach into it.
     taken: list[tuple[int, int]] = []
-    for reading in _all_readings(text, tokens, told):
+    for reading in readings:
         place = bisect_left(taken, (reading.start, reading.end))
         is_free_before = place == 0 or taken[place - 1][1] <= reading.start
         is_free_after = place == len(taken) or reading.end <= taken[place][0]
@@ -75,6 +95,7 @@ def _readings(text: str, tokens: Sequence[Token], told: date) -> Iterator[Readin
 
 
 def _all_readings(text: str, tokens: Sequence[Token], told: date) -> Iterator[Reading]:
+    """What any of the likely languages reads, the numeric dates first."""
     yield from _numeric(text, told)
     words = {word for word, _, _ in tokens}
     for language in likely_languages(text, words):
@@ -98,7 +119,25 @@ def _numeric(text: str, told: date) -> Iterator[Reading]:
 def _years(tokens: Sequence[Token]) -> Iterator[Reading]:
     for (before, _, _), (word, start, end) in pairwise(tokens):
         if before in IN and _YEAR.fullmatch(word):
-            yield Reading(start, end, Span(date(int(word), 1, 1), date(int(word), 12, 31)))
+            yield Reading(start, end, year_span(int(word)))
+
+
+def _names(text: str, tokens: Sequence[Token], told: date) -> Iterator[Reading]:
+    """The months and years that stand alone, in a language that the text is surely in."""
+    languages = spoken_languages({word for word, _, _ in tokens}) or ["en"]
+    names = chain.from_iterable(date_words(language).months.items() for language in languages)
+    # Short forms are names of people too: `Jan`.
+    months = {name: month for name, month in names if len(name) > 3 or name in WORDS_TOO}
+    for word, start, end in tokens:
+        if _YEAR.fullmatch(word):
+            yield Reading(start, end, year_span(int(word)), "name")
+            continue
+        # `mid-August` is one word.
+        name = word.rpartition("-")[2]
+        if name in months and (name not in WORDS_TOO or text[end - len(name)].isupper()):
+            span = month_span(told, months[name] + 1, None, None)
+            if span is not None:
+                yield Reading(start, end, span, "name")
 
 
 def _spaceless(text: str, known: DateWords, told: date) -> Iterator[Reading]:
@@ -109,7 +148,7 @@ def _spaceless(text: str, known: DateWords, told: date) -> Iterator[Reading]:
             if place >= 0 and NUMBER not in words:
                 span = shifted(told, unit, amount)
                 if span is not None:
-                    yield Reading(place, place + len(said), span)
+                    yield Reading(place, place + len(said), span, "distance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +162,15 @@ class _Page:
 
     def readings(self) -> Iterator[Reading]:
         for place, (word, _, _) in enumerate(self.tokens):
-            found = self._phrase(place)
-            if found is None and word in self.known.months:
-                found = self._month(place, self.known.months[word] + 1)
-            if found is None and word in self.known.weekdays:
-                found = self._weekday(place, self.known.weekdays[word])
-            if found is not None:
-                first, last, span = found
-                yield Reading(self.tokens[first][1], self.tokens[last][2], span)
+            distance, day = self._phrase(place), None
+            if distance is None and word in self.known.months:
+                day = self._month(place, self.known.months[word] + 1)
+            if distance is None and day is None and word in self.known.weekdays:
+                distance = self._weekday(place, self.known.weekdays[word])
+            if (match := distance or day) is not None:
+                first, last, span = match
+                said = "distance" if distance else "date"
+                yield Reading(self.tokens[first][1], self.tokens[last][2], span, said)
 
     def _phrase(self, place: int) -> tuple[int, int, Span] | None:
         """A relative time that begins here, the longest one."""
@@ -241,16 +281,15 @@ def _joined(text: str, readings: Sequence[Reading]) -> Iterator[Reading]:
     """The readings, two neighbours with nothing but `to` between them made one."""
     waiting: Reading | None = None
     for reading in readings:
-        span = _range(text, waiting, reading) if waiting is not None else None
-        if waiting is not None and span is None:
+        joined = _range(text, waiting, reading) if waiting is not None else None
+        if waiting is not None and joined is None:
             yield waiting
-        start = waiting.start if waiting is not None and span is not None else reading.start
-        waiting = Reading(start, reading.end, span or reading.span)
+        waiting = joined or reading
     if waiting is not None:
         yield waiting
 
 
-def _range(text: str, one: Reading, other: Reading) -> Span | None:
+def _range(text: str, one: Reading, other: Reading) -> Reading | None:
     """From the one to the other, where nothing but `to` stands between them."""
     if not _is_joined(text, one, other):
         return None
@@ -262,7 +301,10 @@ def _range(text: str, one: Reading, other: Reading) -> Span | None:
         # Monday to Friday, told on a weekend or between them.
         last += timedelta(days=7)
     every_year = one.span.every_year and other.span.every_year
-    return Span(first, last, every_year) if first < last else None
+    if first >= last:
+        return None
+    said = "date" if "date" in (one.said, other.said) else "distance"
+    return Reading(one.start, other.end, Span(first, last, every_year), said)
 
 
 def _is_joined(text: str, one: Reading, other: Reading) -> bool:

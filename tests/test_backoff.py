@@ -6,29 +6,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.embeddings.backoff import (
-    MAX_DELAY_SECONDS,
-    delay_seconds,
-    may_pass,
-    retry_after_seconds,
-)
+from mcp_memory.backoff import Backoff, delay_seconds, may_pass, retry_after_seconds
 
 NOW = datetime(2026, 1, 5, 12, 0, 0, tzinfo=UTC)
 
 
 def test_the_delay_doubles_up_to_its_bound():
-    delays = [delay_seconds(attempt, jitter=0.0, retry_after=None) for attempt in range(1, 9)]
+    delays = [delay_seconds(each, first=0.25, longest=8, jitter=0.0) for each in range(1, 9)]
 
     assert delays == [0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
 
 
-@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
-def test_the_delay_is_positive_and_bounded(attempt: int, jitter: float):
-    assert 0 < delay_seconds(attempt, jitter=jitter, retry_after=None) <= MAX_DELAY_SECONDS
+@given(st.integers(1, 10_000), st.floats(0, 1))
+def test_the_delay_is_positive_and_bounded(failures: int, jitter: float):
+    assert 0 < delay_seconds(failures, first=0.25, longest=8, jitter=jitter) <= 8
 
 
 def test_what_the_endpoint_asks_for_is_never_shortened():
-    assert delay_seconds(1, jitter=0.5, retry_after=60.0) == 60.0
+    assert delay_seconds(1, first=0.25, longest=8, jitter=0.5, at_least=60.0) == 60.0
+
+
+def test_what_worked_begins_the_pauses_of_a_loop_again():
+    backoff = Backoff(1, 4)
+    pauses = [backoff.next_seconds() for _ in range(4)]
+    backoff.reset()
+
+    assert [*pauses, backoff.next_seconds()] == [1, 2, 4, 4, 1]
 
 
 @pytest.mark.parametrize(

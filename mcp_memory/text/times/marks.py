@@ -7,8 +7,8 @@ told on is among its days.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 
-from mcp_memory.text.spans import Span
-from mcp_memory.text.times import times_in
+from mcp_memory.text.times.reader import times_in
+from mcp_memory.text.times.spans import Span
 
 # A question asks for few days or a few months; what is longer is no help in finding anything.
 _MAX_DAYS = 10

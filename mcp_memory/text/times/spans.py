@@ -41,6 +41,11 @@ def _of_month(year: int, month: int, day: int | None) -> Span | None:
     return Span(date(year, month, day), date(year, month, day)) if 1 <= day <= days else None
 
 
+def year_span(year: int) -> Span:
+    """The whole year."""
+    return Span(date(year, 1, 1), date(year, 12, 31))
+
+
 def shifted(told: date, unit: str, amount: int) -> Span | None:
     """The day, week (from Monday), month or year so many after the one of `told`, if any."""
     try:
@@ -62,4 +67,4 @@ def _shifted(told: date, unit: str, amount: int) -> Span:
             date(years, month + 1, 1),
             date(years, month + 1, calendar.monthrange(years, month + 1)[1]),
         )
-    return Span(date(told.year + amount, 1, 1), date(told.year + amount, 12, 31))
+    return year_span(told.year + amount)

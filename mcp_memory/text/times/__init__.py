@@ -1,0 +1,1 @@
+"""When a text is about: the times it names, as spans of days."""

@@ -1,0 +1,145 @@
+"""How fifteen languages say times, and which of them a text may be in.
+
+The names and phrases are dateparser's, written to `words.json` by `lab/date_words.py`; the small
+words beside them, and those by which a language is known, are ours.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import TypedDict, cast
+
+from mcp_memory.text.stems import fold
+
+FILE = Path(__file__).with_name("words.json")
+# Written without spaces, or with words that grow at their ends.
+SPACELESS = ("zh", "ja", "ko")
+NUMBER = "#"
+
+Meaning = tuple[str, int]
+Phrase = tuple[tuple[str, ...], Meaning]
+
+_TOKEN = re.compile(r"#|\d+|[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# What may stand between a day, its month and its year, or after a day's number.
+ORDINALS = _words("st nd rd th er º de of di del the")
+# What makes a bare month or year a time: `may` is a verb too.
+IN = _words("in im since until by during of seit bis en depuis desde em nel w в до")
+# Months that are other words as well: a bare one counts only when it is written like a name.
+WORDS_TOO = _words("may march")
+# Beside a weekday or a month: the one before.
+LAST = _words(
+    "last past previous letzte letzten letzter letztes letztem vorige vorigen dernier "
+    "derniere passe passee pasado pasada ultimo ultima scorso scorsa passado passada "
+    "afgelopen vorig zeszly zeszla zesztym ostatni ostatnia forra gecen прошлый прошлая "
+    "прошлое прошлую прошлом минулий минула минулу минулого"
+)
+# Beside a weekday or a month: the one after.
+NEXT = _words(
+    "next coming nachste nachsten nachster nachstes kommende kommenden prochain prochaine "
+    "proximo proxima prossimo prossima volgende przyszly nastepny nasta gelecek следующий "
+    "следующая следующую следующее следующем наступний наступна наступну"
+)
+# Between two times: all of what lies between them.
+TO = _words("to until till through bis a à au al hasta ate até tot do до по")
+# The same, after `between`.
+AND = _words("and und et y e i и")
+BETWEEN = _words("between zwischen entre tra miedzy между")
+# What may stand before a time and says nothing.
+SMALL = _words("the le el dem la")
+
+# Words that hardly a sentence of the language does without, and few sentences of another have.
+_COMMON = {
+    "en": "the and of to is was we you did what when in on i my a for it",
+    "de": "der die das und ist nicht ich wir ein eine mit war am im",
+    "fr": "le la les et est une des nous je du dans pas que",
+    "es": "el la los las y es una que de en no con por",
+    "it": "il la gli e è una che di non per con sono",
+    "pt": "o a os as e é uma que de não com para em",
+    "nl": "de het een en is niet ik wij we van op met",
+    "pl": "i w na nie to jest się z do co jak",
+    "sv": "och det är en ett inte jag vi på som med",
+    "tr": "ve bir bu ne için ile mi da de çok",
+}
+_OF_COMMON = {language: frozenset(words.split()) for language, words in _COMMON.items()}
+_SCRIPTS = (
+    (re.compile(r"[\u0400-\u04ff]"), ("ru", "uk")),
+    (re.compile(r"[\u3040-\u30ff]"), ("ja",)),
+    (re.compile(r"[\u4e00-\u9fff]"), ("zh", "ja")),
+    (re.compile(r"[\uac00-\ud7af]"), ("ko",)),
+)
+# So few words may hold none of the commonest: then any language is possible.
+_SHORT_TEXT_WORDS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class DateWords:
+    """How one language says times; every word is folded.
+
+    `months` and `weekdays` are numbered from 0. `phrases` have their meaning: a unit, and how many
+    of it lie between then and now; in a counted one `#` stands for the number, and the meaning
+    says which way. They are listed by their first word, the longest first.
+    """
+
+    months: Mapping[str, int]
+    weekdays: Mapping[str, int]
+    numbers: Mapping[str, int]
+    phrases: Mapping[str, list[Phrase]]
+    vocabulary: frozenset[str]
+
+
+class _Table(TypedDict):
+    """One language in the file; the words of a phrase stand in one text."""
+
+    months: dict[str, int]
+    weekdays: dict[str, int]
+    numbers: dict[str, int]
+    phrases: list[tuple[str, str, int]]
+
+
+@cache
+def _tables() -> dict[str, _Table]:
+    """Read once, at the first text that may need them."""
+    return cast("dict[str, _Table]", json.loads(FILE.read_bytes()))
+
+
+@cache
+def date_words(language: str) -> DateWords:
+    """The words of a language."""
+    table = _tables()[language]
+    phrases: dict[str, list[Phrase]] = {}
+    for text, unit, amount in table["phrases"]:
+        words = tuple(text.split())
+        phrases.setdefault(words[0], []).append((words, (unit, amount)))
+    spoken = (word for text, _, _ in table["phrases"] for word in text.split() if len(word) > 2)
+    vocabulary = frozenset(chain(table["months"], table["weekdays"], spoken))
+    return DateWords(table["months"], table["weekdays"], table["numbers"], phrases, vocabulary)
+
+
+def tokens_of(text: str) -> list[tuple[str, int, int]]:
+    """Its words and numbers, folded, each with where it begins and ends."""
+    return [(fold(match[0]), *match.span()) for match in _TOKEN.finditer(text)]
+
+
+def spoken_languages(words: set[str]) -> list[str]:
+    """The languages of whose commonest words the text holds any; `words` are its own, folded."""
+    return [language for language, common in _OF_COMMON.items() if words & common]
+
+
+def likely_languages(text: str, words: set[str]) -> list[str]:
+    """The languages worth a look, the commonest first; `words` are those of the text, folded."""
+    found = spoken_languages(words)
+    if len(words) <= _SHORT_TEXT_WORDS:
+        found = list(_OF_COMMON)
+    if not text.isascii():
+        found += [each for script, its in _SCRIPTS if script.search(text) for each in its]
+    return list(dict.fromkeys(found))
