@@ -453,7 +453,7 @@ class DatabaseInUse(DatabaseError):
     """Other sessions use a database that must be alone to be taken over."""
 
     def __init__(self, name: str, sessions: Sequence[str]) -> None:
-        self.name, self.sessions = name, tuple(sessions)
+        self.name, self.sessions = name, sessions
         super().__init__(
             f"Database {name!r} must be taken over from an unreleased build, and others use it:"
             f" {'; '.join(sessions)}. Nothing was changed; end them and try again."

@@ -7,7 +7,7 @@ database at 19 is taken over (`takeover.py`).
 import hashlib
 import re
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -155,6 +155,14 @@ def check(name: str, have: Sequence[Applied], known: Sequence[Migration]) -> Non
     for done, migration in zip(have, known, strict=False):
         if done.sha256 != migration.sha256:
             raise MigrationChanged(migration.label)
+
+
+async def refuse_newer(conn: Connection, name: str) -> None:
+    """`DatabaseTooNew` when another process has migrated the database past what we know."""
+    with suppress(psycopg.errors.InsufficientPrivilege):
+        have = await applied(conn)
+        if have and have[-1].number > newest(shipped()):
+            raise DatabaseTooNew(name, have[-1].number, newest(shipped()))
 
 
 async def is_behind(conn: Connection, have: Sequence[Applied], known: Sequence[Migration]) -> bool:

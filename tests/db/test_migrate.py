@@ -12,6 +12,7 @@ from psycopg import sql
 from mcp_memory.config import Config
 from mcp_memory.db import migrate, provision
 from mcp_memory.db.connection import Connection
+from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.db.migrate import (
     Migration,
@@ -180,6 +181,23 @@ async def test_an_older_version_stops_at_a_newer_schema(owner: Connection, confi
     await databases.close()
 
     assert (caught.value.found, caught.value.known) == (newer, newest(shipped()))
+
+
+async def test_a_process_whose_tables_a_newer_version_renamed_says_upgrade(
+    owner: Connection, db: Database
+) -> None:
+    newer = newest(shipped()) + 1
+    await owner.execute("ALTER TABLE mcp_memory.vectors RENAME TO embeddings")
+    await owner.execute(
+        "INSERT INTO mcp_memory.migrations (number, name, sha256) VALUES (%s, 'later', 'x')",
+        [newer],
+    )
+
+    with pytest.raises(DatabaseTooNew) as caught:
+        async with db.reading("alice") as conn:
+            await conn.execute("SELECT count(*) FROM vectors")
+
+    assert caught.value.found == newer
 
 
 async def test_two_that_migrate_at_once_take_turns(

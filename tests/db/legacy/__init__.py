@@ -12,7 +12,7 @@ from mcp_memory.db.migrate import enter_as_owner
 from mcp_memory.db.names import database_in, with_database
 from mcp_memory.db.programs import client_address, client_program
 
-SCRIPT = Path(__file__).with_name("migration_19.sql")
+SCRIPT = Path(__file__).with_name("migration_19.dump")
 
 # What the take-over renames: table, column.
 TABLES = {
