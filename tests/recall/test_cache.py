@@ -9,7 +9,7 @@ from mcp_memory.messaging.models import MailFilter
 from mcp_memory.recall.cache import AnswerCache
 from mcp_memory.recall.models import SearchRequest
 from tests.fixtures.postgres import MakeConfig
-from tests.messaging.mail import send
+from tests.messaging.mail import arrive, send
 
 QUERY = SearchRequest("marmalade")
 
@@ -54,6 +54,7 @@ async def test_the_writing_process_sees_its_own_write_at_once(app: App) -> None:
 async def test_waiting_for_mail_leaves_kept_answers_as_they_are(app: App) -> None:
     await app.documents.write("alice", WriteDocument("a.md", "marmalade for breakfast"))
     await until_cached(app, "alice")
+    await arrive(app, "alice", "bob")
     await app.messages.wait(app.mail_session("bob"), MailFilter(), timeout_seconds=0)
     await send(app, "alice", "alice", "hello")
     assert await is_cached(app, "alice")

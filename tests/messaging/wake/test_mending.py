@@ -75,8 +75,9 @@ async def test_a_route_that_was_read_before_it_was_replaced_rings_nobody(
         present = await registry.usable_routes(database)
 
         claim = partial(store.claim, lease=uuid4(), spare_seconds=5, gather_seconds=0)
-        assert await database.maintain(partial(claim, served=former)) is None
-        assert await database.maintain(partial(claim, served=present)) == ("bob", 0)
+        async with database.maintaining() as conn:
+            assert await claim(conn, former) is None
+            assert await claim(conn, present) == ("bob", 0)
 
 
 async def test_a_route_that_is_added_again_as_it_was_waits_as_it_was_asked_to(

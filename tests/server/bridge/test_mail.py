@@ -9,7 +9,6 @@ import psycopg
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.db.connection import Connection
 from mcp_memory.messaging.models import MailFilter, SendMessage
 from tests.fixtures.listeners import closed_to_newcomers, kill_listeners
 from tests.fixtures.servers import ADMIN, TcpServer
@@ -199,11 +198,8 @@ async def test_what_another_process_holds_is_told_when_its_lease_is_over(
     async with bridge(environ, "alice") as alice:
         free = await send(app, "alice")
         assert await alice.mail(1) == [free]
-
-        async def end_lease(conn: Connection) -> None:
+        async with app.mail_session("alice").maintaining() as conn:
             await conn.execute("UPDATE deliveries SET leased_until = now()")
-
-        await (await app.databases.writing(None, "alice")).maintain(end_lease)
         assert await alice.mail(1) == [held]
 
 
