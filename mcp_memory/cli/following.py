@@ -11,14 +11,16 @@ from watchfiles import (
 from mcp_memory.errors import McpMemoryError
 from mcp_memory.transcripts.importing.lines import Imported
 
+# A line is written in several steps; what comes within this time is read at once.
 _PAUSE_MS = 200
+# What could not be taken is tried again this often.
 _AGAIN_MS = 500
 
 
 async def follow(
     files: Sequence[Path],
     take: Callable[[Path], Awaitable[Imported]],
-    tell: Callable[[Imported], None],
+    report: Callable[[Imported], None],
 ) -> None:
     """Until cancelled, take from each file whatever it gets more.
 
@@ -37,15 +39,15 @@ async def follow(
     # Its first answer comes, after at most a pause, once the watches are set: nothing is missed.
     async for batch in changes:
         waiting |= {Path(name) for _, name in batch} & set(files)
-        waiting = {file for file in sorted(waiting) if not await _is_taken(file, take, tell)}
+        waiting = {file for file in sorted(waiting) if not await _is_taken(file, take, report)}
 
 
 async def _is_taken(
-    file: Path, take: Callable[[Path], Awaitable[Imported]], tell: Callable[[Imported], None]
+    file: Path, take: Callable[[Path], Awaitable[Imported]], report: Callable[[Imported], None]
 ) -> bool:
     """Whether all that the file holds is stored; else it is tried again."""
     try:
-        tell(await take(file))
+        report(await take(file))
     except FileNotFoundError:
         return True
     except (McpMemoryError, OSError) as exc:

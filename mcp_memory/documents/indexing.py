@@ -19,22 +19,22 @@ _INLINE_CHARS = 8192
 
 @dataclass(frozen=True, slots=True)
 class ChunkPlan:
-    """What is to be done to a document's chunks: keep (by id, at a new place), add, remove."""
+    """What is to be done to a document's chunks: keep (by id, at a new position), add, remove."""
 
     kept: list[tuple[int, NewChunk]]
     added: list[NewChunk]
     removed: list[int]
 
 
-async def chunks_of(text: str) -> list[NewChunk]:
+async def split(text: str) -> list[NewChunk]:
     """The chunks of a Markdown text, without their lexemes."""
     if len(text) <= _INLINE_CHARS:
-        return _chunks_of(text)
-    return await anyio.to_thread.run_sync(_chunks_of, text)
+        return _split(text)
+    return await anyio.to_thread.run_sync(_split, text)
 
 
-def _chunks_of(text: str) -> list[NewChunk]:
-    return [_new_chunk(place, chunk) for place, chunk in enumerate(chunk_markdown(text))]
+def _split(text: str) -> list[NewChunk]:
+    return [_new_chunk(position, chunk) for position, chunk in enumerate(chunk_markdown(text))]
 
 
 def _new_chunk(position: int, chunk: Chunk) -> NewChunk:
@@ -50,36 +50,36 @@ def _new_chunk(position: int, chunk: Chunk) -> NewChunk:
     )
 
 
-async def findable(
-    chunks: Sequence[NewChunk], *, path: str, tags: Sequence[str], told: date
+async def add_lexemes(
+    chunks: Sequence[NewChunk], *, path: str, tags: Sequence[str], day: date
 ) -> list[NewChunk]:
-    """The chunks with their lexemes, of a document told on that day."""
-    work = partial(_findable, chunks, path, tags, told)
+    """The chunks with their lexemes, of a document that tells of that day."""
+    work = partial(_add_lexemes, chunks, path, tags, day)
     if sum(len(chunk.text) for chunk in chunks) <= _INLINE_CHARS:
         return work()
     return await anyio.to_thread.run_sync(work)
 
 
-def _findable(
-    chunks: Sequence[NewChunk], path: str, tags: Sequence[str], told: date
+def _add_lexemes(
+    chunks: Sequence[NewChunk], path: str, tags: Sequence[str], day: date
 ) -> list[NewChunk]:
     return [
         replace(
             chunk,
-            lexemes=Findable(chunk.heading, chunk.text, told, name=path, tags=tags).lexemes,
+            lexemes=Findable(chunk.heading, chunk.text, day, name=path, tags=tags).lexemes,
         )
         for chunk in chunks
     ]
 
 
-def plan(existing: Sequence[tuple[int, bytes]], wanted: Sequence[NewChunk]) -> ChunkPlan:
+def plan(existing: Sequence[tuple[int, bytes]], chunks: Sequence[NewChunk]) -> ChunkPlan:
     """Match by what is indexed: a chunk that only moved keeps its row, its id and its vector."""
     free: dict[bytes, list[int]] = {}
     for chunk_id, text_hash in reversed(existing):
         free.setdefault(text_hash, []).append(chunk_id)
     kept: list[tuple[int, NewChunk]] = []
     added: list[NewChunk] = []
-    for chunk in wanted:
+    for chunk in chunks:
         if ids := free.get(chunk.text_hash):
             kept.append((ids.pop(), chunk))
         else:

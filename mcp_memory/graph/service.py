@@ -42,7 +42,7 @@ class Graph:
         What is only like it, or contradicts it, is proposed: nothing else changes.
         """
         check(memory, content_bytes=self._limits.content_bytes)
-        key = idempotency.checked_key(memory.idempotency_key)
+        key = idempotency.check_key(memory.idempotency_key)
         # What it refers to is in no database that is not there.
         is_first = not (memory.supersedes or memory.associations)
         chosen = await self._databases.opened_for(database, agent, create=is_first)
@@ -65,7 +65,7 @@ class Graph:
     ) -> Updated:
         """Add a version to one's own memory; the one before stays true until this one begins."""
         check_change(request, content_bytes=self._limits.content_bytes)
-        key = idempotency.checked_key(request.idempotency_key)
+        key = idempotency.check_key(request.idempotency_key)
         chosen = await self._databases.reading(database, agent)
         fingerprint = idempotency.request_hash({"update": asdict(request)})
 

@@ -57,7 +57,8 @@ async def test_cancelling_a_call_loses_no_connection(make_config: MakeConfig) ->
     assert url is not None
     databases = Databases(make_config(database={"url": url.reveal(), "pool": {"min": 0, "max": 1}}))
     db = await databases.writing(None, "alice")
-    before = await db.read("alice", backend)
+    async with db.reading("alice") as conn:
+        before = await backend(conn)
     started = anyio.Event()
 
     async def announce_and_sleep(conn: Connection) -> None:
@@ -69,7 +70,8 @@ async def test_cancelling_a_call_loses_no_connection(make_config: MakeConfig) ->
         await started.wait()
         tasks.cancel_scope.cancel()
 
-    assert await db.read("alice", backend) == before
+    async with db.reading("alice") as conn:
+        assert await backend(conn) == before
     await databases.close()
 
 
@@ -94,7 +96,8 @@ async def test_a_cancelled_write_is_rolled_back(db: Database) -> None:
         await added.wait()
         tasks.cancel_scope.cancel()
 
-    assert await db.maintain(count) == 0
+    async with db.maintaining() as conn:
+        assert await count(conn) == 0
 
 
 async def test_a_statement_that_takes_too_long_is_ended(make_config: MakeConfig) -> None:
@@ -102,7 +105,8 @@ async def test_a_statement_that_takes_too_long_is_ended(make_config: MakeConfig)
     db = await databases.writing(None, "alice")
 
     with pytest.raises(DatabaseBusy):
-        await db.read("alice", sleep)
+        async with db.reading("alice") as conn:
+            await sleep(conn)
     await databases.close()
 
 
@@ -111,7 +115,8 @@ async def test_a_read_cannot_write(db: Database) -> None:
         await conn.execute("DELETE FROM chunks")
 
     with pytest.raises(Exception) as caught:
-        await db.read("alice", write)
+        async with db.reading("alice") as conn:
+            await write(conn)
 
     assert isinstance(caught.value.__cause__, psycopg.errors.ReadOnlySqlTransaction)
 

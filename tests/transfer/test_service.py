@@ -48,8 +48,8 @@ def file(tmp_path: Path) -> Path:
 async def full(app: App, file: Path) -> AsyncIterator[App]:
     """An app whose database holds something of every kind."""
     await anyio.Path(file.parent).mkdir()
-    await app.documents.write("alice", SECRET)
-    await app.documents.write("alice", NOTICE)
+    await app.documents.write(app.session("alice"), SECRET)
+    await app.documents.write(app.session("alice"), NOTICE)
     said = NewMessage("user", "The kittiwake lies at the north pier, \\. said\tthe keeper.\n\\.\n")
     await app.transcripts.append("alice", AppendMessages("s", [said]))
     await app.graph.store("alice", StoreMemory("Ada keeps the lighthouse"))
@@ -73,7 +73,8 @@ def names_beside(file: Path) -> list[str]:
 async def rows(app: App, name: str) -> str:
     """Every row, as one text."""
     database = await app.databases.reading(name, "")
-    return await database.maintain(all_rows_of_every_table)
+    async with database.maintaining() as conn:
+        return await all_rows_of_every_table(conn)
 
 
 async def test_everything_comes_back_as_it_was(full: App, file: Path) -> None:
@@ -99,8 +100,10 @@ async def test_what_came_back_is_found_by_whom_it_was_for_and_goes_on(
     assert sorted(await found(full, "alice", "marmalade")) == ["diary.md", "notice.md"]
     assert await found(full, "bob", "marmalade") == ["notice.md"]
     with pytest.raises(DocumentNotFound):
-        await full.documents.get("bob", "diary.md")
-    written = await full.documents.write("alice", replace(SECRET, content="more", mode="append"))
+        await full.documents.get(full.session("bob"), "diary.md")
+    written = await full.documents.write(
+        full.session("alice"), replace(SECRET, content="more", mode="append")
+    )
     assert written.version == 2
     page = await full.messages.inbox("bob", MailFilter(), database="copy")
     assert contents(page.messages) == ["the tide turns"]
@@ -154,7 +157,7 @@ async def test_who_has_it_open_goes_on_when_a_restore_fails(
     with pytest.raises((ArchiveUnusable, RestoreFailed)):
         await full.transfer.restore(file, database="copy")
 
-    written = await full.documents.write("alice", SECRET, database="copy")
+    written = await full.documents.write(full.session("alice", "copy"), SECRET)
     assert written.version == 1
 
 
@@ -233,7 +236,8 @@ async def test_a_restore_that_is_killed_has_changed_nothing(
 ) -> None:
     """psql hears the end of what it is told: that must not be taken for the script's own."""
     database = await full.databases.writing(None, "alice")
-    await database.maintain(lambda conn: conn.execute(_MUCH))
+    async with database.maintaining() as conn:
+        await conn.execute(_MUCH)
     await full.transfer.back_up(file)
     own = Program({"HOME": str(tmp_path), "MCP_MEMORY_DATABASE_URL": database_url})
     process = own.start("restore", str(file), "--database", "copy")
@@ -272,7 +276,7 @@ async def test_an_archive_of_a_newer_version_is_refused(full: App, file: Path) -
     await full.transfer.back_up(file)
     with pytest.raises(DatabaseTooNew):
         await full.transfer.restore(file, database="copy")
-    assert "copy" not in await full.databases.known_names()
+    assert "copy" not in await full.databases.names()
 
 
 async def test_an_archive_of_an_older_version_is_migrated(full: App, file: Path) -> None:
@@ -303,7 +307,8 @@ async def test_it_comes_back_on_a_server_with_other_roles(
         assert await found(there, "bob", "marmalade") == ["notice.md"]
         assert sorted(await found(there, "alice", "marmalade")) == ["diary.md", "notice.md"]
         database = await there.databases.reading(None, "bob")
-        assert "secret" not in await database.read("bob", all_rows_of_every_table)
+        async with database.reading("bob") as conn:
+            assert "secret" not in await all_rows_of_every_table(conn)
         again = await there.transfer.back_up(file, replace=True)
     assert again.rows == restored.rows
 
@@ -317,7 +322,8 @@ async def test_a_login_without_roles_is_held_by_what_came_back(
     async with open_app(config_at(tcp_server.url(GUEST, database_name))) as there:
         await there.transfer.restore(file)
         database = await there.databases.reading(None, "bob")
-        assert "secret" not in await database.read("bob", all_rows_of_every_table)
+        async with database.reading("bob") as conn:
+            assert "secret" not in await all_rows_of_every_table(conn)
         archived = await there.transfer.back_up(file, replace=True)
     assert archived.rows["documents"] == 2
 
