@@ -33,6 +33,11 @@ async def running(conn: Connection) -> int:
     return int(row[0])
 
 
+async def read_asleep(db: Database) -> None:
+    async with db.reading("alice") as conn:
+        await sleep(conn)
+
+
 async def until_running(owner: Connection, wanted: int) -> None:
     with anyio.fail_after(10):
         while await running(owner) != wanted:  # noqa: ASYNC110 - the server must be asked
@@ -45,7 +50,7 @@ async def test_cancelling_a_call_ends_its_query_on_the_server(
     async with await provision.connect(database_url) as owner:
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
-                tasks.start_soon(db.read, "alice", sleep)
+                tasks.start_soon(read_asleep, db)
             await until_running(owner, 3)
             tasks.cancel_scope.cancel()
 
@@ -61,12 +66,13 @@ async def test_cancelling_a_call_loses_no_connection(make_config: MakeConfig) ->
         before = await backend(conn)
     started = anyio.Event()
 
-    async def announce_and_sleep(conn: Connection) -> None:
-        started.set()
-        await sleep(conn)
+    async def announce_and_sleep() -> None:
+        async with db.reading("alice") as conn:
+            started.set()
+            await sleep(conn)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(db.read, "alice", announce_and_sleep)
+        tasks.start_soon(announce_and_sleep)
         await started.wait()
         tasks.cancel_scope.cancel()
 
@@ -78,13 +84,14 @@ async def test_cancelling_a_call_loses_no_connection(make_config: MakeConfig) ->
 async def test_a_cancelled_write_is_rolled_back(db: Database) -> None:
     added = anyio.Event()
 
-    async def add_and_sleep(conn: Connection) -> None:
-        await conn.execute(
-            "INSERT INTO audit_log (agent_id, action, kind, object_id)"
-            " VALUES ('alice', 'write', 'document', '1')"
-        )
-        added.set()
-        await sleep(conn)
+    async def add_and_sleep() -> None:
+        async with db.writing("alice") as conn:
+            await conn.execute(
+                "INSERT INTO audit_log (agent_id, action, kind, object_id)"
+                " VALUES ('alice', 'write', 'document', '1')"
+            )
+            added.set()
+            await sleep(conn)
 
     async def count(conn: Connection) -> int:
         row = await (await conn.execute("SELECT count(*) FROM audit_log")).fetchone()
@@ -92,7 +99,7 @@ async def test_a_cancelled_write_is_rolled_back(db: Database) -> None:
         return int(row[0])
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(db.write, "alice", add_and_sleep)
+        tasks.start_soon(add_and_sleep)
         await added.wait()
         tasks.cancel_scope.cancel()
 

@@ -155,9 +155,13 @@ async def test_a_caller_cancelled_while_it_waits_takes_no_connection_with_it(
         async with db.reading("alice") as conn:
             before = await backend(conn)
 
-        async with db.reading("alice") as conn, anyio.create_task_group() as tasks:
+        async def read_as_bob() -> None:
+            async with db.reading("bob") as conn:
+                await backend(conn)
+
+        async with db.reading("alice"), anyio.create_task_group() as tasks:
             for _ in range(5):
-                tasks.start_soon(db.read, "bob", backend)
+                tasks.start_soon(read_as_bob)
             await anyio.lowlevel.checkpoint()
             tasks.cancel_scope.cancel()
 
@@ -173,7 +177,10 @@ async def test_a_search_is_planned_for_its_values_and_a_write_once(db: Database)
 
     async with db.reading("alice") as conn:
         assert await planning(conn) == "force_custom_plan"
-    assert await db.write("alice", planning) == await db.maintain(planning) == "auto"
+    async with db.writing("alice") as conn:
+        assert await planning(conn) == "auto"
+    async with db.maintaining() as conn:
+        assert await planning(conn) == "auto"
 
 
 async def test_what_fails_in_the_middle_leaves_nothing_and_a_usable_connection(

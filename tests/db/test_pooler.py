@@ -85,7 +85,10 @@ async def test_derived_databases_go_through_the_pooler_and_are_migrated_past_it(
 async def test_no_setting_outlives_its_transaction(app: App, pooler: Pooler) -> None:
     await app.documents.write(app.session("alice"), SECRET)
     database = await app.databases.reading(None, "alice")
-    used = [await database.read("alice", port_and_backend) for _ in range(10)]
+    used: list[tuple[int, int]] = []
+    for _ in range(10):
+        async with database.reading("alice") as conn:
+            used.append(await port_and_backend(conn))
 
     async with await provision.connect(database.address.url) as conn:
         row = await (await conn.execute("SELECT pg_backend_pid()")).fetchone()

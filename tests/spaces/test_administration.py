@@ -238,15 +238,16 @@ async def add_waits(app: App) -> None:
     """Return once somebody waits for the lock of the spaces."""
     database = await database_of(app)
 
-    async def waiting(conn: Connection) -> bool:
-        found = await conn.execute(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
-        )
-        row = await found.fetchone()
-        return row is not None and bool(row[0])
+    async def is_waiting() -> bool:
+        async with database.maintaining() as conn:
+            cursor = await conn.execute(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+            )
+            row = await cursor.fetchone()
+            return row is not None and bool(row[0])
 
-    await until(lambda: database.maintain(waiting))
+    await until(is_waiting)
 
 
 async def test_a_comparison_says_how_much_two_spaces_have_in_common(app: App) -> None:

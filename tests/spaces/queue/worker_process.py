@@ -19,8 +19,8 @@ async def main(database_url: str, base_url: str) -> None:
         database = await app.databases.writing(None, "worker")
         [status] = await app.spaces.administration.status(app.session("worker"))
         embedder = await Embedders(settings_for(base_url)).own()
-        filler = EmbeddingTarget(database, status.space, embedder, lease_seconds=1)
-        await embed_batch(filler, limit=10)
+        target = EmbeddingTarget(database, status.space, embedder, lease_seconds=1)
+        await embed_batch(target, limit=10)
 
 
 anyio.run(main, sys.argv[1], sys.argv[2])
