@@ -121,7 +121,7 @@ class Documents:
             await store.lock_path(conn, session.agent, path)
             document = await _own_or_refuse(conn, session.agent, path)
             deleted_at = await store.delete(conn, document.id)
-            await store.remove_all_chunks(conn, document.id)
+            await indexing.remove_all_chunks(conn, document.id)
             await _audit(conn, session, "delete", document)
         return Removal(path, deleted_at=deleted_at)
 
@@ -220,7 +220,7 @@ class Documents:
         after = _row_after(session.agent, request, before, text)
         # Writing what is there already makes no version.
         if before == after:
-            chunks = len(await store.chunk_hashes(conn, after.id))
+            chunks = len(await indexing.chunk_hashes(conn, after.id))
             return asdict(WriteReceipt(request.path, after.version, chunks, 0, False, False))
         document = await (store.add if before is None else store.change)(conn, after)
         await store.add_version(conn, document, text)
@@ -245,10 +245,10 @@ class Documents:
     async def _reindex(self, conn: Connection, document: Document, text: str) -> int:
         """Bring the chunks in line with the text; how many there are."""
         chunks = await indexing.split(text)
-        todo = indexing.plan(await store.chunk_hashes(conn, document.id), chunks)
-        await store.remove_chunks(conn, todo.removed)
-        await store.move_chunks(conn, todo.kept)
-        await store.describe_chunks(conn, document)
+        todo = indexing.plan(await indexing.chunk_hashes(conn, document.id), chunks)
+        await indexing.remove_chunks(conn, todo.removed)
+        await indexing.move_chunks(conn, todo.kept)
+        await indexing.describe_chunks(conn, document)
         await renew_document(conn, self._zone, document.id)
         await self._add_chunks(conn, document, todo.added)
         return len(chunks)
@@ -258,7 +258,7 @@ class Documents:
     ) -> None:
         day = day_of(document.occurred_at or document.updated_at, self._zone)
         chunks = await indexing.add_lexemes(chunks, path=document.path, tags=document.tags, day=day)
-        await store.add_chunks(conn, document, chunks)
+        await indexing.add_chunks(conn, document, chunks)
 
 
 def _check_expectations(request: WriteDocument, before: Document | None) -> None:

@@ -1,13 +1,11 @@
 """The SQL of documents: each statement above the function that runs it."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
 from mcp_memory.db.connection import Connection
-from mcp_memory.documents.models import Document, DocumentEntry, NewChunk
-from mcp_memory.text.findable import INDEXING
+from mcp_memory.documents.models import Document, DocumentEntry
 
 _LOCK_PATH = """
 SELECT pg_advisory_xact_lock(hashtextextended(%(agent)s || '/' || %(path)s, 0))
@@ -139,123 +137,6 @@ async def content(conn: Connection, document_id: int, version: int) -> str | Non
     """The text of one version, if it is visible."""
     row = await text_of_version(conn, document_id, version)
     return None if row is None else row[0]
-
-
-_CHUNK_HASHES = """
-SELECT id, text_hash
-FROM chunks
-WHERE document_id = %(id)s
-ORDER BY position
-"""
-
-
-async def chunk_hashes(conn: Connection, document_id: int) -> list[tuple[int, bytes]]:
-    """The document's chunks in order: id, and the hash of what is indexed of it."""
-    rows = await (await conn.execute(_CHUNK_HASHES, {"id": document_id})).fetchall()
-    return [(int(row[0]), bytes(row[1])) for row in rows]
-
-
-_ADD_CHUNK = """
-INSERT INTO chunks (agent_id, shared, source, document_id, position, path, title, heading, tags,
-                    start_line, end_line, text, text_hash, tokens, lexemes, occurred_at,
-                    indexed_by)
-VALUES (%(agent)s, %(shared)s, 'documents', %(document_id)s, %(position)s, %(path)s, %(title)s,
-        %(heading)s, %(tags)s, %(start_line)s, %(end_line)s, %(text)s, %(text_hash)s, %(tokens)s,
-        %(lexemes)s::tsvector, %(occurred_at)s, %(indexing)s)
-"""
-
-
-async def add_chunks(conn: Connection, document: Document, chunks: Sequence[NewChunk]) -> None:
-    """Index these pieces of the document."""
-    of_document = {
-        "agent": document.agent_id,
-        "shared": document.shared,
-        "document_id": document.id,
-        "path": document.path,
-        "title": document.title,
-        "tags": document.tags,
-        "occurred_at": document.occurred_at or document.updated_at,
-        "indexing": INDEXING,
-    }
-    async with conn.cursor() as cursor:
-        await cursor.executemany(
-            _ADD_CHUNK, [of_document | _chunk_parameters(chunk) for chunk in chunks]
-        )
-
-
-def _chunk_parameters(chunk: NewChunk) -> dict[str, object]:
-    return {
-        "position": chunk.position,
-        "heading": chunk.heading,
-        "start_line": chunk.start_line,
-        "end_line": chunk.end_line,
-        "text": chunk.text,
-        "text_hash": chunk.text_hash,
-        "tokens": chunk.tokens,
-        "lexemes": chunk.lexemes,
-    }
-
-
-_MOVE_CHUNK = """
-UPDATE chunks
-SET position = %(position)s, start_line = %(start_line)s, end_line = %(end_line)s
-WHERE id = %(id)s
-  AND (position, start_line, end_line) <> (%(position)s, %(start_line)s, %(end_line)s)
-"""
-
-
-async def move_chunks(conn: Connection, kept: Sequence[tuple[int, NewChunk]]) -> None:
-    """Give unchanged chunks their new positions; a row that did not move is not touched."""
-    async with conn.cursor() as cursor:
-        await cursor.executemany(
-            _MOVE_CHUNK,
-            [
-                {
-                    "id": chunk_id,
-                    "position": chunk.position,
-                    "start_line": chunk.start_line,
-                    "end_line": chunk.end_line,
-                }
-                for chunk_id, chunk in kept
-            ],
-        )
-
-
-# Tags and days are among what a chunk is found by.
-_DESCRIBE_CHUNKS = """
-UPDATE chunks
-SET shared = %(shared)s, title = %(title)s, tags = %(tags)s,
-    occurred_at = coalesce(%(occurred_at)s, occurred_at),
-    indexed_by = CASE WHEN (tags, occurred_at) = (%(tags)s, coalesce(%(occurred_at)s, occurred_at))
-                      THEN indexed_by ELSE 0 END
-WHERE document_id = %(id)s
-  AND (shared, title, tags, occurred_at)
-      IS DISTINCT FROM (%(shared)s, %(title)s, %(tags)s, coalesce(%(occurred_at)s, occurred_at))
-"""
-
-
-async def describe_chunks(conn: Connection, document: Document) -> None:
-    """Put on every chunk what is said of the whole document; some are to be renewed then."""
-    await conn.execute(
-        _DESCRIBE_CHUNKS,
-        {
-            "id": document.id,
-            "shared": document.shared,
-            "title": document.title,
-            "tags": document.tags,
-            "occurred_at": document.occurred_at,
-        },
-    )
-
-
-async def remove_chunks(conn: Connection, ids: Sequence[int]) -> None:
-    """Take these chunks out of every search."""
-    await conn.execute("DELETE FROM chunks WHERE id = ANY (%(ids)s)", {"ids": list(ids)})
-
-
-async def remove_all_chunks(conn: Connection, document_id: int) -> None:
-    """Take the whole document out of every search."""
-    await conn.execute("DELETE FROM chunks WHERE document_id = %(id)s", {"id": document_id})
 
 
 _ENTRIES = """
