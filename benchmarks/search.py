@@ -189,8 +189,10 @@ async def _from_cache(client: Client, asked: dict[str, object]) -> object:
 async def prepare(url: str) -> None:
     """Migrate, and make the vector space that is to be filled."""
     async with open_app(config_of(url)) as app:
-        await app.documents.write("nobody", WriteDocument("first.md", "So that there is a space."))
-        while await app.spaces.pending("nobody"):  # noqa: ASYNC110 - rows tell no event
+        await app.documents.write(
+            app.session("nobody"), WriteDocument("first.md", "So that there is a space.")
+        )
+        while await app.spaces.pending(app.session("nobody")):  # noqa: ASYNC110 - rows tell no event
             await anyio.sleep(0.1)
 
 

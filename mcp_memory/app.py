@@ -142,7 +142,7 @@ def _built(base: _Base) -> App:
         spaces=spaces,
         lexicon=lexicon,
         renewal=Renewal(databases, zone),
-        documents=Documents(databases, spaces, lexicon, limits, zone),
+        documents=Documents(spaces, lexicon, limits, zone),
         recall=_recall(base, usage := Usage(databases)),
         graph=Facts(spaces, limits, config.graph, zone),
         forgetting=Forgetting(spaces, lexicon, limits, zone),

@@ -33,7 +33,7 @@ async def crowded_url(server_url: str, template: str) -> AsyncIterator[str]:
         async with open_app(config_of(url)) as app:
             for number in range(10):
                 request = WriteDocument(f"{number}.md", f"A kestrel, sighting {number}.")
-                await app.documents.write("alice", request)
+                await app.documents.write(app.session("alice"), request)
             await until_embedded(app)
         yield url
 
@@ -83,20 +83,16 @@ async def scans(conn: Connection) -> Scans:
 async def by_words(db: Database, agent: str, *lexemes: str) -> tuple[list[Hit], Scans]:
     """What the lexical route finds as that agent, and how."""
 
-    async def work(conn: Connection) -> tuple[list[Hit], Scans]:
+    async with db.reading(agent) as conn:
         return await routes.lexical(conn, lexemes, ALL, 200), await scans(conn)
-
-    return await db.read(agent, work)
 
 
 async def by_meaning(app: App, db: Database, agent: str, query: str) -> tuple[list[Hit], Scans]:
     """What the semantic route finds as that agent, and how."""
     vector = await app.spaces.query_vector(db, query)
 
-    async def work(conn: Connection) -> tuple[list[Hit], Scans]:
+    async with db.reading(agent) as conn:
         return await routes.semantic(conn, vector, ALL, 200), await scans(conn)
-
-    return await db.read(agent, work)
 
 
 @pytest.mark.parametrize(
@@ -160,12 +156,10 @@ async def test_a_small_owners_vectors_are_compared_one_by_one(app: App, db: Data
 
 
 async def test_an_anchor_is_found_by_the_index_of_words(app: App, db: Database) -> None:
-    await app.documents.write("crowd", WriteDocument("pr.md", "PR #4242 is open."))
+    await app.documents.write(app.session("crowd"), WriteDocument("pr.md", "PR #4242 is open."))
 
-    async def work(conn: Connection) -> tuple[list[Hit], Scans]:
-        return await routes.anchored(conn, "what of PR 4242", {}, ALL, 200), await scans(conn)
-
-    hits, done = await db.read("crowd", work)
+    async with db.reading("crowd") as conn:
+        hits, done = await routes.anchored(conn, "what of PR 4242", {}, ALL, 200), await scans(conn)
 
     assert len(hits) == 1
     assert "chunks_lexemes" in done.indexes
@@ -174,10 +168,8 @@ async def test_an_anchor_is_found_by_the_index_of_words(app: App, db: Database) 
 
 
 async def test_a_slip_is_corrected_by_indexes_alone(db: Database) -> None:
-    async def work(conn: Connection) -> tuple[str | None, Scans]:
-        return await routes.corrected(conn, "kestrl", spellings("kestrl")), await scans(conn)
-
-    word, done = await db.read("crowd", work)
+    async with db.reading("crowd") as conn:
+        word, done = await routes.corrected(conn, "kestrl", spellings("kestrl")), await scans(conn)
 
     assert word == "kestrel"
     assert done.whole_tables == frozenset()
@@ -198,11 +190,13 @@ async def naive_plan(conn: Connection) -> str:
 
 async def test_the_plain_statement_is_refused_its_index_by_the_policies(db: Database) -> None:
     """Why there are functions of the owner: `@@` is not leakproof, so a policy goes before it."""
-    plan = await db.read("crowd", naive_plan)
+    async with db.reading("crowd") as conn:
+        plan = await naive_plan(conn)
 
     assert "chunks_lexemes" not in plan
     assert "Seq Scan on chunks" in plan
 
 
 async def test_without_policies_the_same_statement_has_its_index(db: Database) -> None:
-    assert "chunks_lexemes" in await db.maintain(naive_plan)
+    async with db.maintaining() as conn:
+        assert "chunks_lexemes" in await naive_plan(conn)

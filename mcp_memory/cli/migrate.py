@@ -119,7 +119,7 @@ def up(invocation: Invocation, file: Path | None, no_dump: bool, database: str |
 
 
 async def _take_over(app: App, database: str | None, file: Path | None) -> None:
-    await app.transfer.take_over(database=database, file=file)
+    await app.transfer.take_over(app.mail_session("", database), file=file)
 
 
 @migrate.command()

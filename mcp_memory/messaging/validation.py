@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from mcp_memory.config import LimitsConfig, is_agent_name
-from mcp_memory.db.idempotency import checked_key
+from mcp_memory.db.idempotency import check_key
 from mcp_memory.errors import InvalidInput, MailNotFound
 from mcp_memory.messaging.models import EVERYBODY, SendMessage
 from mcp_memory.text.storable import is_storable
@@ -20,7 +20,7 @@ _ID = re.compile(r"[1-9][0-9]{0,18}")
 
 def check(request: SendMessage, limits: LimitsConfig) -> None:
     """`InvalidInput` when the message cannot be sent as it is."""
-    checked_key(request.idempotency_key)
+    check_key(request.idempotency_key)
     _check_recipients(request)
     if not request.content.strip():
         raise InvalidInput("content", "is empty; nothing was sent")

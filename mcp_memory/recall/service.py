@@ -10,7 +10,7 @@ from mcp_memory.config import LimitsConfig, SearchConfig
 from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
-from mcp_memory.documents.paths import checked_prefix
+from mcp_memory.documents.paths import check_prefix
 from mcp_memory.errors import InvalidInput
 from mcp_memory.graph.provenance import caution
 from mcp_memory.recall import routes
@@ -133,7 +133,7 @@ class Recall:
         if request.since and request.until and request.since >= request.until:
             raise InvalidInput("since", "is not before until")
         _check_storable("query", request.query)
-        _check_storable("path_prefix", checked_prefix("path_prefix", request.path_prefix or ""))
+        _check_storable("path_prefix", check_prefix("path_prefix", request.path_prefix or ""))
         _check_storable("tags", *(request.tags or ()))
 
     def _relevant(

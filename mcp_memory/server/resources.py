@@ -30,7 +30,8 @@ def add_document_resources(server: MCPServer[object], app: App) -> None:
         try:
             caller.require("read")
             caller.require_database(database)
-            return (await app.documents.get(caller.agent, path, database=database)).text
+            session = app.session(caller.agent, database)
+            return (await app.documents.get(session, path)).text
         except McpMemoryError as exc:
             # Whatever names the wrong thing is "not found" here; 5xx means we could not look.
             kind = ResourceNotFoundError if exc.status < 500 else ResourceError

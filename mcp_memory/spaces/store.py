@@ -8,6 +8,7 @@ from mcp_memory.db.connection import Connection
 from mcp_memory.db.vectors import Vector
 from mcp_memory.spaces.models import Space, SpaceStatus
 
+# One transaction each, so that it stays short: what it locks waits for it.
 _QUEUED_AT_ONCE = 20_000
 _DELETED_AT_ONCE = 20_000
 

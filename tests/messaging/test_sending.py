@@ -30,7 +30,7 @@ async def test_nothing_is_audited_where_that_is_off(make_config: MakeConfig) -> 
     async with open_app(make_config(audit={"enabled": False})) as app:
         await arrive(app, "bob")
         await send(app, "alice", "bob", "hello")
-        await app.documents.write("alice", WriteDocument("a.md", "text"))
+        await app.documents.write(app.session("alice"), WriteDocument("a.md", "text"))
 
         assert await audited(app) == []
 

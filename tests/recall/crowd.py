@@ -122,7 +122,9 @@ def config_of(url: str) -> Config:
 
 
 async def _make_the_space(app: App) -> None:
-    await app.documents.write("nobody", WriteDocument("first.md", "so that there is a space"))
+    await app.documents.write(
+        app.session("nobody"), WriteDocument("first.md", "so that there is a space")
+    )
     await until_embedded(app)
     with anyio.fail_after(10):
         while not await rows(app, _VECTOR_INDEXES):  # noqa: ASYNC110 - rows tell no event

@@ -18,7 +18,7 @@ async def found(app: App, query: str) -> list[str]:
 
 async def write(app: App, path: str, text: str, *tags: str) -> None:
     request = WriteDocument(path, text, mode="replace", tags=list(tags))
-    await app.documents.write("alice", request)
+    await app.documents.write(app.session("alice"), request)
 
 
 @pytest.fixture
@@ -61,16 +61,16 @@ async def test_retagging_indexes_the_text_as_writing_it_so_does(app: App) -> Non
     await write(app, "a.md", long, "before")
     await write(app, "a.md", long, "after")
     retagged = await rows(app, "SELECT text, lexemes::text FROM chunks ORDER BY position")
-    await app.documents.delete("alice", "a.md")
+    await app.documents.delete(app.session("alice"), "a.md")
     await write(app, "a.md", long, "after")
     assert await rows(app, "SELECT text, lexemes::text FROM chunks ORDER BY position") == retagged
 
 
 async def test_a_forgotten_document_is_not_found_by_its_tag(shelf: App) -> None:
-    await shelf.documents.delete("alice", "tools/shed.md")
+    await shelf.documents.delete(shelf.session("alice"), "tools/shed.md")
     assert await found(shelf, "gardening") == []
     assert await counted(shelf, "garden") == 0
-    await shelf.documents.restore("alice", "tools/shed.md")
+    await shelf.documents.restore(shelf.session("alice"), "tools/shed.md")
     assert (await found(shelf, "gardening"))[0] == "tools/shed.md"
 
 

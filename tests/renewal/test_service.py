@@ -31,7 +31,7 @@ async def write_all(app: App) -> None:
     for number in range(60):
         text = f"# Note {number}\n\nYesterday buoy {number} was painted."
         request = WriteDocument(f"log/{number}.md", text, tags=["harbour"], occurred_at=TOLD)
-        await app.documents.write("alice", request)
+        await app.documents.write(app.session("alice"), request)
     said = [
         NewMessage("user", f"Boat {number} came in yesterday.", created_at=TOLD)
         for number in range(3)

@@ -4,8 +4,8 @@ from mcp_memory.transfer.script import (
     CountedScript,
     data_of,
     grants,
+    revocations,
     rows_in,
-    taken_from_everybody,
     without_roles,
 )
 
@@ -58,4 +58,4 @@ def test_only_what_everybody_loses_is_taken_from_a_script_of_grants() -> None:
         "REVOKE ALL ON TABLE mcp_memory.documents FROM somebody;",
         "DROP SCHEMA mcp_memory; -- FROM PUBLIC;",
     ]
-    assert taken_from_everybody(line.encode() + b"\n" for line in script) == [lost]
+    assert revocations(line.encode() + b"\n" for line in script) == [lost]

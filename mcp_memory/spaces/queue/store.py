@@ -13,6 +13,7 @@ from mcp_memory.db.connection import Connection
 from mcp_memory.db.vectors import Vector
 from mcp_memory.spaces.models import Batch, Job
 
+# The fourth pause is four minutes: what fails after it will not mend by waiting.
 MAX_ATTEMPTS = 5
 # From this attempt on a text is taken alone: it may be the one that killed its worker.
 _SUSPICIOUS = 2
@@ -66,15 +67,15 @@ async def claim(
     }
     usual = {"least": 0, "most": _SUSPICIOUS - 1, "limit": limit}
     alone = {"least": _SUSPICIOUS, "most": MAX_ATTEMPTS - 1, "limit": 1}
-    jobs = await _claimed(conn, parameters | usual)
+    jobs = await _claim(conn, parameters | usual)
     if not jobs:
         await _set_deadly_aside(conn, space_id)
-        jobs = await _claimed(conn, parameters | alone)
-    known = await _reuse(conn, space_id, lease) if jobs else set[int]()
-    return Batch(lease, [job for job in jobs if job.chunk_id not in known], len(known))
+        jobs = await _claim(conn, parameters | alone)
+    reused = await _reuse(conn, space_id, lease) if jobs else set[int]()
+    return Batch(lease, [job for job in jobs if job.chunk_id not in reused], len(reused))
 
 
-async def _claimed(conn: Connection, parameters: dict[str, object]) -> list[Job]:
+async def _claim(conn: Connection, parameters: dict[str, object]) -> list[Job]:
     async with conn.cursor(row_factory=class_row(Job)) as cursor:
         return await (await cursor.execute(_CLAIM, parameters)).fetchall()
 
@@ -130,8 +131,8 @@ RETURNING chunk_id
 
 async def _reuse(conn: Connection, space_id: int, lease: UUID) -> set[int]:
     """The leased chunks that got the vector of an equal text."""
-    found = await conn.execute(_REUSE, {"id": space_id, "lease": lease})
-    return {int(row[0]) for row in await found.fetchall()}
+    rows = await (await conn.execute(_REUSE, {"id": space_id, "lease": lease})).fetchall()
+    return {int(row[0]) for row in rows}
 
 
 # The space first, then those chunks that nobody is deleting: what comes after waits for nothing.
@@ -163,15 +164,15 @@ async def complete(
     conn: Connection, space_id: int, *, lease: UUID, vectors: dict[int, Vectors]
 ) -> int:
     """Store vectors of chunks that are still leased, how many; one deleted meanwhile has none."""
-    locked = await conn.execute(_LOCK, {"id": space_id, "ids": list(vectors)})
-    ids = [int(row[0]) for row in await locked.fetchall()]
-    found = await conn.execute(_FINISH, {"id": space_id, "lease": lease, "ids": ids})
+    cursor = await conn.execute(_LOCK, {"id": space_id, "ids": list(vectors)})
+    ids = [int(row[0]) for row in await cursor.fetchall()]
+    cursor = await conn.execute(_FINISH, {"id": space_id, "lease": lease, "ids": ids})
     rows = [
         {"id": space_id, "chunk_id": chunk_id, "agent": agent, **vectors[int(chunk_id)].parameters}
-        for chunk_id, agent in await found.fetchall()
+        for chunk_id, agent in await cursor.fetchall()
     ]
-    async with conn.cursor() as cursor:
-        await cursor.executemany(_STORE, rows)
+    async with conn.cursor() as storing:
+        await storing.executemany(_STORE, rows)
     return len(rows)
 
 
