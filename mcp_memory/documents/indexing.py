@@ -1,4 +1,4 @@
-"""From a document's text to the chunks it is found by, and their rows; what did not change stays."""
+"""From a document's text to the chunks it is found by, and their rows; what is the same stays."""
 
 import hashlib
 from collections.abc import Sequence
