@@ -38,7 +38,7 @@ async def test_a_fresh_database_is_written_in_and_searched(
         {"database": {"url": url}, "embeddings": {"provider": "hashing"}}
     )
     async with open_app(config) as app:
-        await app.documents.write("alice", WriteDocument("a.md", "the marmalade is on the shelf"))
+        await app.documents.write(app.session("alice"), WriteDocument("a.md", "the marmalade is on the shelf"))
         answer = await app.recall.search("alice", SearchRequest("marmalade"))
         database = await app.databases.reading(None, "alice")
 

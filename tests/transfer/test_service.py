@@ -302,8 +302,8 @@ async def test_an_archive_of_the_unreleased_build_is_taken_over(
     full: App, file: Path, server_url: str, database_url: str
 ) -> None:
     await make_legacy_database(derived_url(database_url, "old"), server_url)
-    archived = await full.transfer.back_up(file, database="old")
-    restored = await full.transfer.restore(file, database="later")
+    archived = await full.transfer.back_up(full.session("alice", "old"), file)
+    restored = await full.transfer.restore(full.session("alice", "later"), file)
 
     assert archived.migration == restored.migration == 19
     await full.databases.writing("fresh", "alice")
