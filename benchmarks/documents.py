@@ -29,17 +29,15 @@ from mcp_memory.db.embedded import EmbeddedCluster
 from mcp_memory.db.names import with_database
 from mcp_memory.documents.indexing import add_lexemes, split
 from mcp_memory.documents.models import NewChunk, WriteDocument
-from mcp_memory.recall import routes
-from mcp_memory.recall.models import SearchFilter, SearchRequest
+from mcp_memory.search import routes
+from mcp_memory.search.kinds import Filter, SearchRequest
 from mcp_memory.text.terms import query_lexemes, tsquery
 
 AGENT = "bench"
 QUERIES = 100
 MEASURED_WRITES = 50
 WRITERS = 4
-EVERYTHING = SearchFilter(
-    sources=["documents"], path_prefix=None, tags=None, since=None, until=None
-)
+EVERYTHING = Filter(sources=["documents"], path_prefix=None, tags=None, since=None, until=None)
 
 _BARE_TABLE = """
 CREATE TABLE bare (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, text text, lexemes tsvector);
@@ -176,7 +174,7 @@ async def until_settled(app: App) -> None:
     """Return when no vector and no word count is outstanding."""
     while await app.spaces.pending(app.session(AGENT)):  # noqa: ASYNC110 - rows tell no event
         await anyio.sleep(0.1)
-    await app.lexicon.merge(await app.databases.reading(None, AGENT))
+    await app.word_counts.merge(await app.databases.reading(None, AGENT))
 
 
 async def search_all(app: App, url: str, corpus: Corpus) -> tuple[Measured, list[Measured]]:
@@ -193,10 +191,10 @@ async def search_all(app: App, url: str, corpus: Corpus) -> tuple[Measured, list
             bare.append(time.perf_counter() - started)
             started = time.perf_counter()
             async with database.reading(AGENT) as reader:
-                await routes.lexical(reader, lexemes=lexemes, search_filter=EVERYTHING, limit=200)
+                await routes.lexical(reader, lexemes=lexemes, filter=EVERYTHING, limit=200)
             route.append(time.perf_counter() - started)
             started = time.perf_counter()
-            await app.recall.search(AGENT, SearchRequest(query))
+            await app.search.passages(app.session(AGENT), SearchRequest(query))
             whole.append(time.perf_counter() - started)
     # The first five warm the connections and the caches.
     return Measured("bare: @@ of any word, ts_rank", bare[5:]), [

@@ -39,7 +39,7 @@ from mcp_memory.embeddings.base import EmbeddingSettings, Provider
 from mcp_memory.embeddings.extras import import_extra
 from mcp_memory.embeddings.factory import open_embedder
 from mcp_memory.embeddings.minilm_files import MAX_TOKENS, model_folder
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.kinds import SearchRequest
 from mcp_memory.spaces.administration import Administration
 from mcp_memory.spaces.embedders import Embedders
 from mcp_memory.spaces.filling import embed_due, queue_all_missing
@@ -317,8 +317,9 @@ async def searching(options: Options, url: str) -> None:
     async with open_app(config_of(url, "hashing", options.model_dir)) as app:
         database = await app.databases.reading(None, AGENT)
         request = SearchRequest("when did she go to the group?", sources=("graph",))
-        await app.recall.search(AGENT, request)
-        whole = [await seconds(partial(app.recall.search, AGENT, request)) for _ in range(60)]
+        await app.search.passages(app.session(AGENT), request)
+        search = partial(app.search.passages, app.session(AGENT), request)
+        whole = [await seconds(search) for _ in range(60)]
         vector = [
             await seconds(partial(app.spaces.query_vector, database, request.query))
             for _ in range(60)

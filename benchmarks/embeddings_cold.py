@@ -4,7 +4,7 @@ import time
 
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.kinds import SearchRequest
 from mcp_memory.spaces.embedders import Embedders
 
 AGENT = "bench"
@@ -34,7 +34,7 @@ async def main(url: str, model_dir: str, phases: dict[str, float], since: float)
         lap("load the model")
         await model.embed_query(QUERY)
         lap("embed the query")
-        await app.recall.search(AGENT, SearchRequest(QUERY, sources=("graph",)))
+        await app.search.passages(app.session(AGENT), SearchRequest(QUERY, sources=("graph",)))
         assert database.name
         lap("search: spaces, query again, SQL")
     lap("close")

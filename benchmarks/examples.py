@@ -16,11 +16,12 @@ from benchmarks.libraries import Library, fill_library, held_by, is_library, loa
 from benchmarks.recall import database_of, fill, open_benchmark_app, settle
 from mcp_memory.app import App
 from mcp_memory.db.connection import Connection
-from mcp_memory.recall import routes
-from mcp_memory.recall.candidates import PreparedQuery, described_candidates
-from mcp_memory.recall.features import NAMES, PRIORS, Described
-from mcp_memory.recall.models import SearchFilter, Source
-from mcp_memory.recall.question import read
+from mcp_memory.search import routes
+from mcp_memory.search.candidates import describe_candidates
+from mcp_memory.search.features import NAMES, MessageFeatures
+from mcp_memory.search.kinds import PRIORS, Filter, Source
+from mcp_memory.search.query import Query, read_query
+from mcp_memory.search.question import read
 from mcp_memory.transcripts import store
 
 Matrix = NDArray[np.float64]
@@ -46,7 +47,7 @@ class Example:
 
 
 # How much of a question's evidence each of these candidates holds.
-_Judge = Callable[[Connection, Question, Sequence[Described]], Awaitable[list[int]]]
+_Judge = Callable[[Connection, Question, Sequence[MessageFeatures]], Awaitable[list[int]]]
 
 
 async def collect(paths: Sequence[Path], provider: str) -> list[Example]:
@@ -72,7 +73,7 @@ async def _of_conversation(app: App, conversation: Conversation) -> list[Example
 
 
 async def _of_messages(
-    conn: Connection, question: Question, described: Sequence[Described]
+    conn: Connection, question: Question, described: Sequence[MessageFeatures]
 ) -> list[int]:
     messages = await store.of_chunks(conn, [each.chunk_id for each in described])
     return [int(messages[each.chunk_id][1].id in question.evidence) for each in described]
@@ -84,7 +85,7 @@ async def _of_library(app: App, library: Library) -> list[Example]:
     await settle(app, database)
 
     async def of_passages(
-        conn: Connection, question: Question, described: Sequence[Described]
+        conn: Connection, question: Question, described: Sequence[MessageFeatures]
     ) -> list[int]:
         passages = await routes.passages(conn, [each.chunk_id for each in described])
         found = (passages[each.chunk_id] for each in described)
@@ -107,17 +108,18 @@ async def _asked(
     examples: list[Example] = []
     for question in questions:
         vector = await app.spaces.query_vector(database, question.text)
-        prepared = PreparedQuery(read(question.text, now=datetime.now(UTC), zone=UTC), vector)
-        look = partial(_look, question=question, prepared=prepared, source=source, judge=judge)
+        asked = Query(read(question.text, now=datetime.now(UTC), zone=UTC), vector)
+        look = partial(_look, question=question, asked=asked, source=source, judge=judge)
         features, prior, held = await database.read(_AGENT, look)
         examples.append(Example(*corpus, features, prior, held, len(question.evidence)))
     return examples
 
 
 async def _look(
-    conn: Connection, *, question: Question, prepared: PreparedQuery, source: Source, judge: _Judge
+    conn: Connection, *, question: Question, asked: Query, source: Source, judge: _Judge
 ) -> tuple[Matrix, Matrix, NDArray[np.int64]]:
-    described = await described_candidates(conn, prepared, SearchFilter([source]))
+    query = await read_query(conn, asked.question, asked.vector)
+    described = await describe_candidates(conn, query, Filter([source]))
     rows = [[each.features[name] for name in NAMES] for each in described]
     features = np.array(rows, np.float64).reshape(len(rows), len(NAMES))
     prior = [sum(PRIORS[name] * each.features[name] for name in PRIORS) for each in described]

@@ -29,7 +29,7 @@ from mcp_memory.db.names import with_database
 from mcp_memory.graph.reading.models import FactQuery, Instants
 from mcp_memory.graph.traversal import store as traversal
 from mcp_memory.graph.traversal.store import TraversalOptions
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.kinds import SearchRequest
 
 WARMING, ASKED, WALKS = 20, 100, 20
 HUB_RELATIONS = 10_000
@@ -117,10 +117,10 @@ async def recalled(app: App, asked: Sequence[str]) -> tuple[Measured, Measured]:
     for query in asked:
         started = time.perf_counter()
         request = SearchRequest(query, max_results=10, min_score=0.0, sources=("graph",))
-        await app.recall.search(AGENT, request)
+        await app.search.passages(app.session(AGENT), request)
         searches.append(time.perf_counter() - started)
         started = time.perf_counter()
-        await app.memory_recall.recall(AGENT, FactQuery(query=query, include_related=True))
+        await app.search.facts(app.session(AGENT), FactQuery(query=query, include_related=True))
         recalls.append(time.perf_counter() - started)
     return Measured("memory_search", searches[-ASKED:]), Measured(
         "memory_graph_recall", recalls[-ASKED:]

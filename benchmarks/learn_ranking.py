@@ -4,10 +4,10 @@
         [--provider minilm] [--ablate] [--write]
 
 Features are the product's own: each corpus is written through the public tools, and each question's
-candidates are described by `mcp_memory.recall`. The loss is the listwise softmax of each evidence
+candidates are described by `mcp_memory.search`. The loss is the listwise softmax of each evidence
 against the candidates that are none; weights are kept small. Cross-validation leaves out one
 conversation or library at a time, and then a whole kind. `--write` puts what is learned on all of
-them into `mcp_memory/recall/weights.json`.
+them into `mcp_memory/search/weights.json`.
 """
 
 import argparse
@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from benchmarks.examples import Example, Matrix, collect
 from benchmarks.recall import DEPTHS
-from mcp_memory.recall.features import NAMES
+from mcp_memory.search.features import NAMES
 
-WEIGHTS = Path(__file__).parents[1] / "mcp_memory" / "recall" / "weights.json"
+WEIGHTS = Path(__file__).parents[1] / "mcp_memory" / "search" / "weights.json"
 _ROUNDS = 50
 _STILL = 1e-4
 _SHORTEST = 1e-4

@@ -12,7 +12,7 @@ from benchmarks.conversations import Question
 from benchmarks.rankings import Found, Naming
 from mcp_memory.app import App
 from mcp_memory.db.connection import Connection
-from mcp_memory.recall import routes
+from mcp_memory.search import routes
 from mcp_memory.server.build import build_server
 
 Source = Literal["documents", "graph"]

@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 
 from mcp_memory.app import App
 from mcp_memory.db.connection import Connection
-from mcp_memory.recall import anchors, candidates, features, routes, spell_correction
-from mcp_memory.recall.candidates import PreparedQuery, best_candidates
-from mcp_memory.recall.models import Hit, SearchFilter
-from mcp_memory.recall.question import read
-from mcp_memory.recall.weights import Weights, weights_for
+from mcp_memory.search import candidates, features, query, routes
+from mcp_memory.search.kinds import Filter, Hit
+from mcp_memory.search.query import Query, read_query
+from mcp_memory.search.question import read
+from mcp_memory.search.weights import Weights, weights_for
 from mcp_memory.spaces.service import QueryVector
 from mcp_memory.transcripts import store
 
 _HITS = 400
 # Each corpus has a database of its own.
-_SEARCH_FILTER = SearchFilter(sources=["documents", "graph", "transcripts"])
+_SEARCH_FILTER = Filter(sources=["documents", "graph", "transcripts"])
 _OF_VECTORS, _OF_WORDS = 0.7, 0.3
 
 
@@ -33,15 +33,15 @@ class Found:
     text: str
 
 
-Ranking = Callable[[Connection, PreparedQuery], Awaitable[list[int]]]
+Ranking = Callable[[Connection, Query], Awaitable[list[int]]]
 # What chunks are called, in their order.
 Naming = Callable[[Connection, Sequence[int]], Awaitable[list[Found]]]
 
 
-async def vectors_alone(conn: Connection, prepared: PreparedQuery) -> list[int]:
+async def vectors_alone(conn: Connection, asked: Query) -> list[int]:
     """Chunks by their cosine."""
     return [
-        hit.chunk_id for hit in await routes.semantic(conn, prepared.vector, _SEARCH_FILTER, _HITS)
+        hit.chunk_id for hit in await routes.semantic(conn, asked.vector, _SEARCH_FILTER, _HITS)
     ]
 
 
@@ -54,22 +54,22 @@ LIMIT %(limit)s
 """
 
 
-async def full_text_alone(conn: Connection, prepared: PreparedQuery) -> list[int]:
+async def full_text_alone(conn: Connection, asked: Query) -> list[int]:
     """Chunks that hold any of the words, by PostgreSQL's own `ts_rank`."""
-    parameters = {"lexemes": prepared.question.lexemes, "limit": _HITS}
+    parameters = {"lexemes": asked.question.lexemes, "limit": _HITS}
     return [int(row[0]) for row in await (await conn.execute(_FULL_TEXT, parameters)).fetchall()]
 
 
-async def words_alone(conn: Connection, prepared: PreparedQuery) -> list[int]:
+async def words_alone(conn: Connection, asked: Query) -> list[int]:
     """Chunks by BM25."""
-    hits = await routes.lexical(conn, prepared.question.lexemes, _SEARCH_FILTER, _HITS)
+    hits = await routes.lexical(conn, asked.question.lexemes, _SEARCH_FILTER, _HITS)
     return [hit.chunk_id for hit in hits]
 
 
-async def mixed(conn: Connection, prepared: PreparedQuery) -> list[int]:
+async def mixed(conn: Connection, asked: Query) -> list[int]:
     """Chunks by 0.7 of the cosine and 0.3 of BM25, each scaled by the question's best."""
-    lexemes = prepared.question.lexemes
-    by_meaning = await routes.semantic(conn, prepared.vector, _SEARCH_FILTER, _HITS)
+    lexemes = asked.question.lexemes
+    by_meaning = await routes.semantic(conn, asked.vector, _SEARCH_FILTER, _HITS)
     by_words = await routes.lexical(conn, lexemes, _SEARCH_FILTER, _HITS)
     scores: dict[int, float] = {}
     _add(scores, by_meaning, "semantic", _OF_VECTORS)
@@ -84,19 +84,23 @@ def _add(scores: dict[int, float], hits: Sequence[Hit], signal: str, share: floa
         scores[hit.chunk_id] = scores.get(hit.chunk_id, 0.0) + worth
 
 
-async def without_vectors(conn: Connection, prepared: PreparedQuery) -> list[int]:
+async def without_vectors(conn: Connection, asked: Query) -> list[int]:
     """The product's order without the semantic route."""
-    return await _ranked(conn, replace(prepared, vector=QueryVector()))
+    return await _ranked(conn, replace(asked, vector=QueryVector()))
 
 
-async def without_words(conn: Connection, prepared: PreparedQuery) -> list[int]:
+async def without_words(conn: Connection, asked: Query) -> list[int]:
     """The product's order without the lexical route and its features."""
-    return await _ranked(conn, replace(prepared, question=replace(prepared.question, lexemes=[])))
+    return await _ranked(conn, replace(asked, question=replace(asked.question, lexemes=[])))
 
 
-async def _ranked(conn: Connection, prepared: PreparedQuery) -> list[int]:
-    found = await best_candidates(conn, prepared, _SEARCH_FILTER, wanted=_HITS)
-    return [each.chunk_id for each in found]
+async def _ranked(conn: Connection, asked: Query) -> list[int]:
+    return await _order(conn, await read_query(conn, asked.question, asked.vector))
+
+
+async def _order(conn: Connection, asked: Query) -> list[int]:
+    look = await candidates.candidates(conn, asked, _SEARCH_FILTER, at_least=_HITS)
+    return [candidate.chunk_id for candidate in look.ranked]
 
 
 RANKINGS: dict[str, Ranking] = {
@@ -106,40 +110,32 @@ RANKINGS: dict[str, Ranking] = {
 }
 
 
-async def without_times(conn: Connection, prepared: PreparedQuery) -> list[int]:
+async def without_times(conn: Connection, asked: Query) -> list[int]:
     """The product's order without the route of days and months."""
-    return await _ranked(conn, replace(prepared, question=replace(prepared.question, marks=[])))
+    return await _ranked(conn, replace(asked, question=replace(asked.question, marks=[])))
 
 
-async def without_anchors(conn: Connection, prepared: PreparedQuery) -> list[int]:
+async def without_anchors(conn: Connection, asked: Query) -> list[int]:
     """The product's order without what a question names by a pull request, a file and the like."""
-    may_name = anchors.may_name
-    anchors.may_name = _never
-    try:
-        return await _ranked(conn, prepared)
-    finally:
-        anchors.may_name = may_name
+    asked = await read_query(conn, asked.question, asked.vector)
+    return await _order(conn, replace(asked, question=replace(asked.question, text="")))
 
 
-async def without_spell_correction(conn: Connection, prepared: PreparedQuery) -> list[int]:
+async def without_spell_correction(conn: Connection, asked: Query) -> list[int]:
     """The product's order of a question that is taken by the letter."""
     with nothing_corrected():
-        return await _ranked(conn, prepared)
-
-
-def _never(_text: str) -> bool:
-    return False
+        return await _ranked(conn, asked)
 
 
 @contextmanager
 def nothing_corrected() -> Generator[None]:
     """Questions are taken by the letter, in this block."""
-    spellings = spell_correction.spellings
-    spell_correction.spellings = _no_spellings
+    spellings = query.spellings
+    query.spellings = _no_spellings
     try:
         yield
     finally:
-        spell_correction.spellings = spellings
+        query.spellings = spellings
 
 
 def _no_spellings(_word: str) -> list[str]:
@@ -153,10 +149,10 @@ def without_feature(name: str) -> Ranking:
         weights = weights_for(provider)
         return replace(weights, features=weights.features | {name: 0.0})
 
-    async def ranking(conn: Connection, prepared: PreparedQuery) -> list[int]:
+    async def ranking(conn: Connection, asked: Query) -> list[int]:
         candidates.weights_for = poorer
         try:
-            return await _ranked(conn, prepared)
+            return await _ranked(conn, asked)
         finally:
             candidates.weights_for = weights_for
 
@@ -189,7 +185,7 @@ async def messages_of(conn: Connection, chunk_ids: Sequence[int]) -> list[Found]
 async def ranked(
     app: App,
     agent: str,
-    query: str,
+    text: str,
     ranking: Ranking,
     *,
     database: str,
@@ -198,11 +194,11 @@ async def ranked(
 ) -> list[Found]:
     """The first messages or passages by this ranking, each once, by its best chunk."""
     chosen = await app.databases.reading(database, agent)
-    vector = await app.spaces.query_vector(chosen, query)
-    prepared = PreparedQuery(read(query, now=datetime.now(UTC), zone=UTC), vector)
+    vector = await app.spaces.query_vector(chosen, text)
+    asked = Query(read(text, now=datetime.now(UTC), zone=UTC), vector)
 
     async def work(conn: Connection) -> list[Found]:
-        return await naming(conn, await ranking(conn, prepared))
+        return await naming(conn, await ranking(conn, asked))
 
     found = await chosen.read(agent, work)
     return list({each.id: each for each in found}.values())[:most]

@@ -150,7 +150,7 @@ async def settle(app: App, database: str) -> None:
     space = await app.spaces.active(app.session(_AGENT, database))
     assert space is not None
     await app.spaces.administration.embed_due(app.session(_AGENT, database), space)
-    await app.lexicon.merge(await app.databases.reading(database, _AGENT))
+    await app.word_counts.merge(await app.databases.reading(database, _AGENT))
 
 
 async def ask(app: App, conversation: Conversation, questions: Sequence[Question]) -> list[Asked]:

@@ -44,12 +44,12 @@ from benchmarks.tables import Measured, print_table
 from mcp_memory.app import App, open_app
 from mcp_memory.db.names import with_database
 from mcp_memory.documents.models import WriteDocument
-from mcp_memory.recall import routes
-from mcp_memory.recall.models import SearchFilter, SearchRequest
+from mcp_memory.search import routes
+from mcp_memory.search.kinds import Filter, SearchRequest
 from mcp_memory.text.terms import query_lexemes, tsquery
 
 SEED, WARMING, ASKED, CALLS = 7, 30, 100, 200
-EVERYTHING = SearchFilter(sources=["documents", "graph"])
+EVERYTHING = Filter(sources=["documents", "graph"])
 
 _BARE_VECTORS = """
 SELECT chunk_id
@@ -131,7 +131,7 @@ async def _whole(app: App, query: str) -> float:
     spaces.query_vector = clocked  # pyright: ignore[reportAttributeAccessIssue]  # restored below
     try:
         started = time.perf_counter()
-        await app.recall.search(AGENT, SearchRequest(query, min_score=0.0))
+        await app.search.passages(app.session(AGENT), SearchRequest(query, min_score=0.0))
         return time.perf_counter() - started - sum(embedding)
     finally:
         del spaces.query_vector
@@ -145,7 +145,7 @@ async def recall_of_few(app: App, url: str, queries: Sequence[str]) -> float:
         register_vector(conn)
         for query in queries:
             vector = await app.spaces.query_vector(database, query)
-            look = partial(routes.semantic, query=vector, search_filter=EVERYTHING, limit=10)
+            look = partial(routes.semantic, query=vector, filter=EVERYTHING, limit=10)
             hits = {hit.chunk_id for hit in await database.read(SMALL_AGENT, look)}
             facts = {"agent": SMALL_AGENT, "space": vector.space_id, "vector": vector.vector}
             found += sum(row[0] in hits for row in conn.execute(_EXACT, facts).fetchall())

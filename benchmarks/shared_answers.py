@@ -21,7 +21,7 @@ from benchmarks.tables import Measured
 from mcp_memory.app import App
 from mcp_memory.db.connection import Connection
 from mcp_memory.db.roles import Roles
-from mcp_memory.recall.models import SearchAnswer, SearchRequest
+from mcp_memory.search.kinds import SearchAnswer, SearchRequest
 
 _MAKE = """
 SET search_path TO mcp_memory, public;
@@ -89,11 +89,11 @@ async def measure(
         for query in queries:
             request = SearchRequest(query, min_score=0.0)
             searched.append(await search(app, query))
-            answer = await app.recall.search(agent, request)
+            answer = await app.search.passages(app.session(agent), request)
             kept.append(await _seconds(partial(_keep, app, agent, request, answer)))
             hit.append(await _seconds(partial(_read, app, agent, request)))
             await _until_known(app, agent, request)
-            known.append(await _seconds(partial(app.recall.search, agent, request)))
+            known.append(await _seconds(partial(app.search.passages, app.session(agent), request)))
     finally:
         with psycopg.connect(url, autocommit=True) as conn:
             conn.execute(_DROP.encode())
@@ -161,5 +161,5 @@ async def _read(app: App, agent: str, request: SearchRequest) -> SearchAnswer:
 async def _until_known(app: App, agent: str, request: SearchRequest) -> None:
     """Return when T0 has the answer; the first time it begins to listen for that."""
     with anyio.fail_after(30):
-        while (await app.recall.search(agent, request)).tier != "T0":  # noqa: ASYNC110 - it tells no event
+        while (await app.search.passages(app.session(agent), request)).tier != "T0":  # noqa: ASYNC110 - it tells no event
             await anyio.sleep(0.01)

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import psycopg
 
 from mcp_memory.db.connection import Connection
-from mcp_memory.recall import routes, spell_correction
-from mcp_memory.recall.candidates import PreparedQuery
+from mcp_memory.search import query
+from mcp_memory.search.query import Query, weigh
 from mcp_memory.text.spelling import spellings
 
 _HITS = 400
@@ -30,9 +30,9 @@ LIMIT %(limit)s
 """
 
 
-async def trigrams_alone(conn: Connection, prepared: PreparedQuery) -> list[int]:
+async def trigrams_alone(conn: Connection, asked: Query) -> list[int]:
     """Chunks by how much of each lexeme's letters stands in them, the rarest counting most."""
-    rarity = await routes.rarity(conn, prepared.question.lexemes)
+    rarity = await weigh(conn, asked.question.lexemes)
     parameters = {
         "words": list(rarity),
         "weights": [each.weight for each in rarity.values()],
@@ -66,7 +66,7 @@ def _at_least_itself(word: str) -> list[str]:
     return spellings(word) or [word]
 
 
-_CORRECTED = routes.corrected
+_CORRECTED = query.correct_lexeme
 _CORRECTORS = {"instead": _most_similar, "besides": _corrected_else_similar}
 
 
@@ -76,12 +76,12 @@ def corrected_by_trigrams(how: str) -> Generator[None]:
 
     `instead` of our own correction, or `besides`: only where that knows nothing.
     """
-    routes.corrected = _CORRECTORS[how]
-    spell_correction.spellings = _at_least_itself
+    query.correct_lexeme = _CORRECTORS[how]
+    query.spellings = _at_least_itself
     try:
         yield
     finally:
-        routes.corrected, spell_correction.spellings = _CORRECTED, spellings
+        query.correct_lexeme, query.spellings = _CORRECTED, spellings
 
 
 CORRECTORS: Mapping[str, str] = {

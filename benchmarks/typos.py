@@ -27,7 +27,7 @@ from benchmarks.rankings import nothing_corrected, words_alone
 from benchmarks.recall import ask, compare, database_of, fill, open_benchmark_app
 from benchmarks.trigrams import CORRECTORS, corrected_by_trigrams, install, trigrams_alone
 from mcp_memory.app import App
-from mcp_memory.recall import routes
+from mcp_memory.search.query import weigh
 from mcp_memory.text.terms import query_lexemes
 
 _WORD = re.compile(r"[A-Za-z]{5,}")
@@ -38,7 +38,7 @@ async def slipped(app: App, conversation: Conversation, question: Question) -> Q
     """The question with one letter of its rarest longer word changed, left out or exchanged."""
     words = {word: query_lexemes(word)[0] for word in _WORD.findall(question.text)}
     database = await app.databases.reading(database_of(conversation), app.config.agent)
-    look = partial(routes.rarity, lexemes=list(words.values()))
+    look = partial(weigh, lexemes=list(words.values()))
     rarity = await database.read(app.config.agent, look)
     if not words:
         return None

@@ -17,23 +17,19 @@ from mcp_memory.graph.forgetting.service import Forgetting
 from mcp_memory.graph.identity.service import Entities
 from mcp_memory.graph.service import Facts
 from mcp_memory.keys.service import Keys
-from mcp_memory.lexicon.service import Lexicon
 from mcp_memory.messaging.directory.presence import Presence
 from mcp_memory.messaging.directory.service import Directory
 from mcp_memory.messaging.service import Messages
 from mcp_memory.messaging.wake.service import Wake
 from mcp_memory.messaging.watching import MailWatch
-from mcp_memory.recall.cache import AnswerCache
-from mcp_memory.recall.context.service import ResultContext
-from mcp_memory.recall.epochs import Epochs
-from mcp_memory.recall.memories import MemoryRecall
-from mcp_memory.recall.models import SearchAnswer
-from mcp_memory.recall.service import Recall
-from mcp_memory.recall.transcripts import TranscriptSearch
-from mcp_memory.recall.usage.service import Usage
-from mcp_memory.renewal.service import Renewal
+from mcp_memory.search.cache import AnswerCache, Epochs
+from mcp_memory.search.kinds import SearchAnswer
+from mcp_memory.search.service import Search
+from mcp_memory.search.usage import Usage
 from mcp_memory.spaces.embedders import Embedders
+from mcp_memory.spaces.reindex import Reindexer
 from mcp_memory.spaces.service import Spaces
+from mcp_memory.spaces.word_counts import WordCounts
 from mcp_memory.text.tokens import TokenCounter
 from mcp_memory.transcripts.importing.service import Importer
 from mcp_memory.transcripts.retention.service import Retention
@@ -52,19 +48,16 @@ class App:
     config: Config
     databases: Databases
     spaces: Spaces
-    lexicon: Lexicon
-    renewal: Renewal
+    word_counts: WordCounts
+    reindexer: Reindexer
     documents: Documents
-    recall: Recall
-    memory_recall: MemoryRecall
+    search: Search
     graph: Facts
     forgetting: Forgetting
     identity: Entities
-    result_context: ResultContext
     usage: Usage
     transcripts: Transcripts
     summaries: Summaries
-    transcript_search: TranscriptSearch
     importer: Importer
     retention: Retention
     presence: Presence
@@ -112,7 +105,7 @@ class _Base:
     databases: Databases
     embedders: Embedders
     spaces: Spaces
-    lexicon: Lexicon
+    word_counts: WordCounts
     epochs: Epochs
 
     @classmethod
@@ -128,31 +121,28 @@ class _Base:
             databases=databases,
             embedders=embedders,
             spaces=Spaces(databases, embedders, batch_size=config.embeddings.batch_size),
-            lexicon=Lexicon(databases),
+            word_counts=WordCounts(databases),
             epochs=Epochs(databases),
         )
 
 
 def _built(base: _Base) -> App:
     config, limits, zone = base.config, base.config.limits, base.zone
-    databases, spaces, lexicon = base.databases, base.spaces, base.lexicon
+    databases, spaces, word_counts = base.databases, base.spaces, base.word_counts
     return App(
         config=config,
         databases=databases,
         spaces=spaces,
-        lexicon=lexicon,
-        renewal=Renewal(databases, zone),
-        documents=Documents(spaces, lexicon, limits, zone),
-        recall=_recall(base, usage := Usage(databases)),
+        word_counts=word_counts,
+        reindexer=Reindexer(databases, zone),
+        documents=Documents(spaces, word_counts, limits, zone),
+        search=_search(base, usage := Usage()),
         graph=Facts(spaces, limits, config.graph, zone),
-        forgetting=Forgetting(spaces, lexicon, limits, zone),
+        forgetting=Forgetting(spaces, word_counts, limits, zone),
         identity=Entities(),
-        result_context=ResultContext(databases),
         usage=usage,
-        memory_recall=MemoryRecall(databases, spaces, config.search, limits, base.tokens, zone),
         transcripts=Transcripts(spaces, limits, config.transcripts, zone),
         summaries=Summaries(limits),
-        transcript_search=TranscriptSearch(databases, spaces, config.search, limits, zone),
         importer=Importer(spaces, limits, config.transcripts, zone),
         retention=Retention(config.transcripts),
         presence=Presence(databases),
@@ -165,11 +155,10 @@ def _built(base: _Base) -> App:
     )
 
 
-def _recall(base: _Base, usage: Usage) -> Recall:
+def _search(base: _Base, usage: Usage) -> Search:
     config = base.config
     answers = AnswerCache[SearchAnswer](config.cache.entries if config.cache.enabled else 0)
-    return Recall(
-        base.databases,
+    return Search(
         base.spaces,
         config.search,
         config.limits,
@@ -185,13 +174,13 @@ def _workers(base: _Base, app: App) -> Sequence[Callable[[], Coroutine[object, o
     """What runs in the background as long as the app is open; each runs until it is cancelled."""
     return [
         app.spaces.run_worker,
-        app.lexicon.run_worker,
+        app.word_counts.run_worker,
         base.epochs.run_worker,
         app.usage.run_worker,
         app.presence.run_worker,
         app.messages.run_worker,
         app.mail_watch.run_worker,
-        app.renewal.run_worker,
+        app.reindexer.run_worker,
     ]
 
 

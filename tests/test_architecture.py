@@ -85,7 +85,7 @@ def test_there_are_in_the_package_no(rule: Rule) -> None:
         (unexplained_exemptions, "a.py", "# py" + "right: basic\n"),
         (stray_statements, "mcp_memory/documents/service.py", "conn.execute(READ)\n"),
         (stray_statements, "mcp_memory/app.py", "cursor.executemany(READ, rows)\n"),
-        (stray_statements, "mcp_memory/recall/store_room.py", "cursor.copy(READ)\n"),
+        (stray_statements, "mcp_memory/search/store_room.py", "cursor.copy(READ)\n"),
         (composed_sql, "mcp_memory/db/a.py", 'f"SELECT {column} FROM memories"\n'),
         (composed_sql, "mcp_memory/db/a.py", '"DELETE FROM %s" % table\n'),
         (composed_sql, "mcp_memory/db/a.py", '"INSERT INTO {} ".format(table)\n'),

@@ -13,8 +13,8 @@ from mcp_memory.app import App, open_app
 from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.documents.models import WriteDocument
-from mcp_memory.recall import routes
-from mcp_memory.recall.models import Hit, SearchFilter
+from mcp_memory.search import query, routes
+from mcp_memory.search.kinds import Filter, Hit
 from mcp_memory.text.spelling import spellings
 from tests.documents.looking import until_embedded
 from tests.recall.crowd import Crowd, config_of, crowded
@@ -22,7 +22,7 @@ from tests.recall.crowd import Crowd, config_of, crowded
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROWS = 30_000
-ALL = SearchFilter(sources=["documents"], path_prefix=None, tags=None, since=None, until=None)
+ALL = Filter(sources=["documents"], path_prefix=None, tags=None, since=None, until=None)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,6 @@ async def scans(conn: Connection) -> Scans:
 
 async def by_words(db: Database, agent: str, *lexemes: str) -> tuple[list[Hit], Scans]:
     """What the lexical route finds as that agent, and how."""
-
     async with db.reading(agent) as conn:
         return await routes.lexical(conn, lexemes, ALL, 200), await scans(conn)
 
@@ -90,7 +89,6 @@ async def by_words(db: Database, agent: str, *lexemes: str) -> tuple[list[Hit], 
 async def by_meaning(app: App, db: Database, agent: str, query: str) -> tuple[list[Hit], Scans]:
     """What the semantic route finds as that agent, and how."""
     vector = await app.spaces.query_vector(db, query)
-
     async with db.reading(agent) as conn:
         return await routes.semantic(conn, vector, ALL, 200), await scans(conn)
 
@@ -159,9 +157,10 @@ async def test_an_anchor_is_found_by_the_index_of_words(app: App, db: Database) 
     await app.documents.write(app.session("crowd"), WriteDocument("pr.md", "PR #4242 is open."))
 
     async with db.reading("crowd") as conn:
-        hits, done = await routes.anchored(conn, "what of PR 4242", {}, ALL, 200), await scans(conn)
+        look = await routes.anchored(conn, "what of PR 4242", {}, ALL, 200)
+        done = await scans(conn)
 
-    assert len(hits) == 1
+    assert (len(look.hits), look.anchors) == (1, ["pr:4242"])
     assert "chunks_lexemes" in done.indexes
     assert done.whole_tables == frozenset()
     assert done.chunks_read <= 10
@@ -169,7 +168,8 @@ async def test_an_anchor_is_found_by_the_index_of_words(app: App, db: Database) 
 
 async def test_a_slip_is_corrected_by_indexes_alone(db: Database) -> None:
     async with db.reading("crowd") as conn:
-        word, done = await routes.corrected(conn, "kestrl", spellings("kestrl")), await scans(conn)
+        word = await query.correct_lexeme(conn, "kestrl", spellings("kestrl"))
+        done = await scans(conn)
 
     assert word == "kestrel"
     assert done.whole_tables == frozenset()

@@ -15,6 +15,7 @@ from rich.text import Text
 from mcp_memory.app import App, open_app
 from mcp_memory.cli.check_database import check_diagnosis
 from mcp_memory.cli.check_embeddings import check_embeddings
+from mcp_memory.cli.check_index import check_index
 from mcp_memory.cli.check_machine import (
     check_disk,
     check_packages,
@@ -22,7 +23,6 @@ from mcp_memory.cli.check_machine import (
     check_timezone,
     check_vocabulary,
 )
-from mcp_memory.cli.check_renewal import check_renewal
 from mcp_memory.cli.check_wake import check_wake
 from mcp_memory.cli.config import origins
 from mcp_memory.cli.findings import Finding, State, ok, problem, warning
@@ -106,7 +106,7 @@ async def _database(app: App, name: str) -> AsyncIterator[Finding]:
         yield finding
     if app.databases.address_of(name).read_url:
         yield warning("replica", READ_URL_UNUSED, "leave read_url out")
-    async for finding in check_renewal(app, name, diagnosis):
+    async for finding in check_index(app, name, diagnosis):
         yield finding
     async for finding in check_wake(app, name, diagnosis):
         yield finding

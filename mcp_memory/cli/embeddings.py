@@ -92,7 +92,7 @@ async def _status(app: App, database: str | None) -> tuple[list[SpaceStatus], st
     spaces, session = app.spaces.administration, app.session(app.config.agent, database)
     statuses = await spaces.status(session)
     problem = await spaces.problem(session)
-    waiting = await app.renewal.waiting(app.config.agent, database=database)
+    waiting = await app.reindexer.waiting(session)
     return statuses, spaces.own_model, problem, waiting
 
 
@@ -177,9 +177,7 @@ async def _backfill(
     session = app.session(app.config.agent, database)
     with _bar("indexing anew") as update:
         progress = partial(update, "indexing anew")
-        reindexed = await app.renewal.finish(
-            session.agent, database=session.database, progress=progress
-        )
+        reindexed = await app.reindexer.finish(session, progress=progress)
     return reindexed, [
         (space.label, await _embed_due(app, session, space, retry_failed=retry_failed))
         for space in await _spaces_to_fill(app, session, name)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 
 from mcp_memory.cli.output import print_table, printable
-from mcp_memory.recall.models import ParsedQuery, SearchResult
+from mcp_memory.search.kinds import ParsedQuery, SearchResult
 
 
 def print_query(query: ParsedQuery) -> None:

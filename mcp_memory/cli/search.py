@@ -15,7 +15,7 @@ from mcp_memory.cli.output import print_json, printable
 from mcp_memory.cli.session import configured, run
 from mcp_memory.config import Config
 from mcp_memory.errors import InvalidInput
-from mcp_memory.recall.models import SOURCES, SearchAnswer, SearchRequest, SearchResult, Source
+from mcp_memory.search.kinds import SOURCES, SearchAnswer, SearchRequest, SearchResult, Source
 from mcp_memory.text.times.arguments import parse_instant
 
 
@@ -87,7 +87,7 @@ def search(
 
 
 async def _search(app: App, request: SearchRequest, database: str | None) -> SearchAnswer:
-    return await app.recall.search(app.config.agent, request, database=database)
+    return await app.search.passages(app.session(app.config.agent, database), request)
 
 
 def _instant(
@@ -107,8 +107,13 @@ def _as_json(answer: SearchAnswer) -> dict[str, object]:
     """The answer as memory_search gives it: what says nothing is left out."""
     document = _without_empty(asdict(answer), ("degraded", "next_cursor", "query"))
     del document["ends_at"]
-    explained = ("scores", "shares", "used")
-    document["results"] = [_without_empty(asdict(result), explained) for result in answer.results]
+    document["results"] = [_passage_as_json(result) for result in answer.results]
+    return document
+
+
+def _passage_as_json(result: SearchResult) -> dict[str, object]:
+    document = _without_empty(asdict(result), ("scores", "shares", "used"))
+    del document["ends_at"]
     return document
 
 

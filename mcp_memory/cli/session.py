@@ -36,7 +36,7 @@ def run(config: Config, work: Callable[[App], Awaitable[Result]]) -> Result:
     async def opened() -> Result:
         async with open_app(config) as app:
             result = await work(app)
-            await app.lexicon.finish()
+            await app.word_counts.finish()
             return result
 
     return anyio.run(opened)

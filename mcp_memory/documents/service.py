@@ -35,10 +35,10 @@ from mcp_memory.errors import (
     PermissionRefused,
     VersionConflict,
 )
-from mcp_memory.lexicon.service import Lexicon
 from mcp_memory.paging import Page, from_cursor
-from mcp_memory.renewal.renewing import renew_document
+from mcp_memory.spaces.reindex import reindex_document
 from mcp_memory.spaces.service import Spaces
+from mcp_memory.spaces.word_counts import WordCounts
 from mcp_memory.text.chunking import document_title
 from mcp_memory.text.findable import day_of
 from mcp_memory.text.storable import is_storable
@@ -55,12 +55,12 @@ class Documents:
     def __init__(
         self,
         spaces: Spaces,
-        lexicon: Lexicon,
+        word_counts: WordCounts,
         limits: LimitsConfig,
         zone: tzinfo,
     ) -> None:
         self._limits, self._zone = limits, zone
-        self._spaces, self._lexicon = spaces, lexicon
+        self._spaces, self._word_counts = spaces, word_counts
 
     async def write(self, session: Session, request: WriteDocument) -> WriteReceipt:
         """Write the agent's own document of that path; every earlier version is kept."""
@@ -141,7 +141,7 @@ class Documents:
             if not await store.purge(conn, session.agent, path):
                 raise await _refusal(conn, path)
             await audit.record(conn, Event(session.agent, "purge", "document", ""))
-        await self._lexicon.merge_if_possible(await session.open())
+        await self._word_counts.merge_if_possible(await session.open())
         return Removal(path, purged=True)
 
     async def purge_expired(
@@ -161,7 +161,7 @@ class Documents:
         async with session.maintaining() as conn, conn.transaction(force_rollback=dry_run):
             documents = await store.purge_expired(conn, recovery if age is None else age, owner)
             keys = await idempotency.purge_expired(conn, recovery, owner)
-        await self._lexicon.merge_if_possible(await session.open())
+        await self._word_counts.merge_if_possible(await session.open())
         return PurgeCounts(documents, keys)
 
     async def count(self, session: Session) -> dict[str, int]:
@@ -249,7 +249,7 @@ class Documents:
         await indexing.remove_chunks(conn, todo.removed)
         await indexing.move_chunks(conn, todo.kept)
         await indexing.describe_chunks(conn, document)
-        await renew_document(conn, self._zone, document.id)
+        await reindex_document(conn, self._zone, document.id)
         await self._add_chunks(conn, document, todo.added)
         return len(chunks)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from mcp_memory.config import Config
 from mcp_memory.db.transaction import AgentSession
 from mcp_memory.hooks import recalled, store
+from mcp_memory.search.prompt import search_by_words
 from mcp_memory.text.terms import query_lexemes
 from mcp_memory.transcripts import store as conversations
 from mcp_memory.transcripts.importing.lines import FileImport
@@ -26,7 +27,6 @@ SECONDS: Mapping[str, float] = {
 EVENTS = tuple(SECONDS)
 _SPARE_SECONDS = 0.3
 _MEMORY_DOCUMENT = "MEMORY.md"
-_CANDIDATES = 30
 _PASSAGES = 6
 _MAX_PROMPT_CHARS = 4096
 
@@ -76,10 +76,11 @@ async def _recall(config: Config, session: AgentSession, event: Event) -> str:
     lexemes = query_lexemes(event.text("prompt")[:_MAX_PROMPT_CHARS])
     if not lexemes:
         return ""
+    # Words say less than words and meaning do, of which search.min_score is the floor.
+    least = config.search.min_score / 2
     async with session.reading() as conn:
-        memories = await store.memories(conn, lexemes, _CANDIDATES)
-    about = recalled.relevant(memories, lexemes, config.search.min_score / 2)
-    return recalled.memories_text(about[:_PASSAGES], lexemes)
+        passages = await search_by_words(conn, lexemes, least, _PASSAGES)
+    return recalled.passages_text(passages, lexemes)
 
 
 async def _import(config: Config, session: AgentSession, event: Event) -> None:

@@ -3,9 +3,9 @@ them as something that was said."""
 
 from collections.abc import Sequence
 
-from mcp_memory.hooks.store import Memory
+from mcp_memory.search.kinds import SearchResult
+from mcp_memory.search.routes import line_citation
 from mcp_memory.text.snippets import fit
-from mcp_memory.text.terms import indexed_lexemes
 from mcp_memory.text.tokens import estimate_tokens
 from mcp_memory.transcripts.echoes import RECALLED_CLOSE, RECALLED_OPEN
 from mcp_memory.transcripts.summaries.models import ConversationThread, Part
@@ -14,38 +14,20 @@ BUDGET_TOKENS = 1500
 # Claude Code takes 10,000 characters.
 _MAX_CHARS = 9_000
 _PASSAGE_TOKENS = 300
-_LONG_PROMPT = 10
 
 
-def relevant(found: Sequence[Memory], lexemes: Sequence[str], floor: float) -> list[Memory]:
-    """Those that are about the prompt: enough of its words, and of its rare ones.
-
-    One word in common is chance, unless the prompt has but one; the longer a prompt, the smaller
-    the share of it that one memory can hold.
-    """
-    least = min(len(lexemes), 2 if len(lexemes) <= _LONG_PROMPT else 3)
-    share = max(floor, min(0.35, 2.2 / max(1, len(lexemes))))
-    wanted = set(lexemes)
-    return [
-        memory
-        for memory in found
-        if memory.coverage >= (share if len(lexemes) <= _LONG_PROMPT else share / 2)
-        and len(wanted.intersection(indexed_lexemes(memory.text))) >= least
-    ]
-
-
-def memories_text(found: Sequence[Memory], lexemes: Sequence[str]) -> str:
-    """The memories within the budget; empty when there are none."""
+def passages_text(passages: Sequence[SearchResult], lexemes: Sequence[str]) -> str:
+    """The passages within the budget; empty when there are none."""
     lines: list[str] = []
     left = BUDGET_TOKENS
-    for memory in found:
-        text, first, last = fit(memory.text, min(left, _PASSAGE_TOKENS), lexemes)
+    for passage in passages:
+        text, first, last = fit(passage.text, min(left, _PASSAGE_TOKENS), lexemes)
         left -= estimate_tokens(text)
         if left < 0 or not text:
             break
-        start = memory.start_line
-        place = f"{memory.path}#L{start + first}-L{start + last}"
-        lines.append(f"- [{place}, {memory.occurred_at:%Y-%m-%d}, by {memory.agent_id}] {text}")
+        start = passage.start_line
+        source = line_citation(passage.path, start + first, start + last)
+        lines.append(f"- [{source}, {passage.occurred_at:%Y-%m-%d}, by {passage.owner}] {text}")
     return _marked("Notes in long-term memory that mention this, possibly out of date:", lines)
 
 

@@ -1,46 +1,6 @@
-"""The SQL of hooks: what a prompt may be about."""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-
-from psycopg.rows import class_row
+"""The SQL of hooks: the document a session begins with."""
 
 from mcp_memory.db.connection import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """A passage that holds words of a prompt, with the share of the prompt's rarity in it."""
-
-    agent_id: str
-    path: str
-    start_line: int
-    end_line: int
-    text: str
-    occurred_at: datetime
-    coverage: float
-
-
-_MEMORIES = """
-SELECT c.agent_id, c.path, c.start_line, c.end_line, c.text, c.occurred_at, f.coverage
-FROM match_lexemes(
-    %(lexemes)s,
-    jsonb_populate_record(NULL::search_filter, '{"sources": ["documents", "graph"]}'),
-    %(limit)s
-) f
-JOIN chunks c ON c.id = f.chunk_id
-WHERE visible(c.agent_id, c.shared)
-ORDER BY f.score DESC, c.id DESC
-"""
-
-
-async def memories(conn: Connection, lexemes: Sequence[str], limit: int) -> list[Memory]:
-    """The passages that hold the rarest of these words, best first."""
-    parameters = {"lexemes": list(lexemes), "limit": limit}
-    async with conn.cursor(row_factory=class_row(Memory)) as cursor:
-        return await (await cursor.execute(_MEMORIES, parameters)).fetchall()
-
 
 _DOCUMENT = """
 SELECT v.content

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from mcp_memory.recall.features import NAMES
+from mcp_memory.search.features import NAMES
 from tests.cli.program import Program
 
 

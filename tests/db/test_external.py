@@ -13,7 +13,7 @@ from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
 from mcp_memory.db.names import options_in
 from mcp_memory.errors import DatabaseUnavailable
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.kinds import SearchRequest
 from tests.db.everything import NOTICE, SECRET, all_rows_of_every_table
 from tests.fixtures.servers import (
     ADMIN,
@@ -118,7 +118,9 @@ async def test_policies_hold_every_login(app: App) -> None:
     assert "marmalade notice" in seen
     assert "secret" not in seen
     assert "diary" not in seen
-    answer = await app.recall.search("bob", SearchRequest("marmalade", min_score=0.0))
+    answer = await app.search.passages(
+        app.session("bob"), SearchRequest("marmalade", min_score=0.0)
+    )
     assert [result.path for result in answer.results] == ["notice.md"]
 
 
@@ -213,7 +215,9 @@ async def test_pgvector_may_lie_in_a_schema_of_its_own(
     tcp_server.execute("CREATE EXTENSION vector SCHEMA extensions", database=database_name)
     async with open_app(config_on(tcp_server.url(ADMIN, database_name))) as app:
         await app.documents.write(app.session("alice"), NOTICE)
-        answer = await app.recall.search("bob", SearchRequest("marmalade", min_score=0.0))
+        answer = await app.search.passages(
+            app.session("bob"), SearchRequest("marmalade", min_score=0.0)
+        )
 
     assert [result.path for result in answer.results] == ["notice.md"]
 

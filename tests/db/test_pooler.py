@@ -10,7 +10,7 @@ from mcp_memory.config import Config
 from mcp_memory.db import provision
 from mcp_memory.db.connection import Connection
 from mcp_memory.db.names import options_in
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.kinds import SearchRequest
 from tests.db.everything import NOTICE, SECRET, all_rows_of_every_table
 from tests.fixtures.pooler import Pooler
 from tests.fixtures.servers import ADMIN, TcpServer
@@ -67,7 +67,9 @@ async def test_callers_share_a_server_connection_and_see_their_own_rows(app: App
     assert all("marmalade secret" in rows for rows in seen["alice"])
     assert all("marmalade notice" in rows for rows in seen["bob"])
     assert not any("secret" in rows for rows in seen["bob"])
-    answer = await app.recall.search("bob", SearchRequest("marmalade", min_score=0.0))
+    answer = await app.search.passages(
+        app.session("bob"), SearchRequest("marmalade", min_score=0.0)
+    )
     assert [result.path for result in answer.results] == ["notice.md"]
 
 

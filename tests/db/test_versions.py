@@ -13,7 +13,7 @@ from mcp_memory.db import migrate, provision
 from mcp_memory.db.migrate import newest, shipped
 from mcp_memory.db.names import database_in, with_database
 from mcp_memory.documents.models import WriteDocument
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.kinds import SearchRequest
 from tests.db.legacy import make_legacy_database
 from tests.db.schemas import schema_of, without_indexes_of_spaces
 from tests.fixtures.versions import PostgresServer
@@ -38,8 +38,9 @@ async def test_a_fresh_database_is_written_in_and_searched(
         {"database": {"url": url}, "embeddings": {"provider": "hashing"}}
     )
     async with open_app(config) as app:
-        await app.documents.write(app.session("alice"), WriteDocument("a.md", "the marmalade is on the shelf"))
-        answer = await app.recall.search("alice", SearchRequest("marmalade"))
+        session = app.session("alice")
+        await app.documents.write(session, WriteDocument("a.md", "the marmalade is on the shelf"))
+        answer = await app.search.passages(session, SearchRequest("marmalade"))
         database = await app.databases.reading(None, "alice")
 
     assert [passage.path for passage in answer.results] == ["a.md"]

@@ -7,7 +7,7 @@ import anyio
 
 from mcp_memory.app import App
 from mcp_memory.documents.models import WriteDocument, WriteReceipt
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.kinds import SearchRequest
 
 
 async def write(app: App, agent: str, path: str, content: str) -> WriteReceipt:
@@ -19,7 +19,7 @@ async def write(app: App, agent: str, path: str, content: str) -> WriteReceipt:
 
 async def found(app: App, agent: str, query: str) -> list[str]:
     """The paths that a search gives, best first."""
-    answer = await app.recall.search(agent, SearchRequest(query, max_results=100))
+    answer = await app.search.passages(app.session(agent), SearchRequest(query, max_results=100))
     return [result.path for result in answer.results]
 
 

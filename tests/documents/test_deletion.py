@@ -57,7 +57,7 @@ async def test_what_was_deleted_is_in_no_search_list_or_excerpt(app: App) -> Non
         with pytest.raises(DocumentNotFound):
             await app.documents.get(app.session("alice"), "notes/a.md", version=version)
     with pytest.raises(ChunkNotFound):
-        await app.result_context.read("alice", str(chunk.id))
+        await app.search.context(app.session("alice"), str(chunk.id))
 
 
 async def test_after_deleting_no_other_table_holds_a_word_of_the_text(app: App) -> None:

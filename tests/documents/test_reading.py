@@ -6,7 +6,7 @@ from mcp_memory.app import App
 from mcp_memory.documents.models import Excerpt, WriteDocument
 from mcp_memory.errors import AmbiguousPath, ChunkNotFound, DocumentNotFound, InvalidInput
 from mcp_memory.paging import to_cursor
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.kinds import SearchRequest
 from tests.documents.looking import chunks, rows, until_embedded, write
 
 TEN_LINES = "".join(f"line {number}\n" for number in range(1, 11))
@@ -102,7 +102,7 @@ async def test_a_chunk_comes_with_its_neighbours(app: App) -> None:
     await write(app, "alice", "a.md", "\n".join(sections))
     third = (await chunks(app))[2]
 
-    excerpt = await app.result_context.read("alice", str(third.id))
+    excerpt = await app.search.context(app.session("alice"), str(third.id))
 
     assert excerpt.text == "\n".join(sections[1:4]).removesuffix("\n")
     assert (excerpt.start_line, excerpt.end_line, excerpt.total_lines) == (5, 15, 19)
@@ -112,7 +112,7 @@ async def test_the_first_chunk_has_one_neighbour(app: App) -> None:
     await write(app, "alice", "a.md", "# One\n\n1\n\n# Two\n\n2\n\n# Three\n\n3\n")
     first = (await chunks(app))[0]
 
-    excerpt = await app.result_context.read("alice", str(first.id))
+    excerpt = await app.search.context(app.session("alice"), str(first.id))
 
     assert (excerpt.start_line, excerpt.end_line) == (1, 7)
 
@@ -124,7 +124,7 @@ async def test_an_id_that_no_chunk_has_is_not_found(app: App, chunk_id: str) -> 
     await write(app, "alice", "a.md", "text")
 
     with pytest.raises(ChunkNotFound):
-        await app.result_context.read("alice", chunk_id)
+        await app.search.context(app.session("alice"), chunk_id)
 
 
 async def test_anothers_private_chunk_answers_like_an_unknown_id(app: App) -> None:
@@ -132,9 +132,9 @@ async def test_anothers_private_chunk_answers_like_an_unknown_id(app: App) -> No
     (chunk,) = await chunks(app)
 
     with pytest.raises(ChunkNotFound):
-        await app.result_context.read("bob", str(chunk.id))
+        await app.search.context(app.session("bob"), str(chunk.id))
     await share(app, "alice", "a.md", "text")
-    assert (await app.result_context.read("bob", str(chunk.id))).text == "text"
+    assert (await app.search.context(app.session("bob"), str(chunk.id))).text == "text"
 
 
 async def test_anothers_private_document_does_not_exist(app: App) -> None:
@@ -198,7 +198,7 @@ async def test_what_is_private_again_is_gone_for_others_in_every_version(app: Ap
     for version in (None, 1):
         with pytest.raises(DocumentNotFound):
             await app.documents.get(app.session("bob"), "a.md", version=version)
-    answer = await app.recall.search("bob", SearchRequest("everyone", min_score=0.0))
+    answer = await app.search.passages(app.session("bob"), SearchRequest("everyone", min_score=0.0))
     assert answer.results == []
     assert await listed(app, "bob") == []
 
@@ -335,10 +335,10 @@ async def test_reading_writes_nothing(app: App) -> None:
     before = await rows(app, EVERY_ROW)
 
     for agent in ("alice", "bob"):
-        answer = await app.recall.search(agent, SearchRequest("line 7"))
+        answer = await app.search.passages(app.session(agent), SearchRequest("line 7"))
         assert [result.path for result in answer.results] == ["a.md"]
         await app.documents.get(app.session(agent), "a.md", version=1)
-        await app.result_context.read(agent, str(chunk.id))
+        await app.search.context(app.session(agent), str(chunk.id))
         await app.documents.list(app.session(agent))
         await app.documents.count(app.session(agent))
 

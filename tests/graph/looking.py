@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from mcp_memory.app import App
 from mcp_memory.db.connection import Connection
 from mcp_memory.graph.models import FactChange, NewFact, StoreResult
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.kinds import SearchRequest
 from tests.documents.looking import change
 
 _SO_AT = """
@@ -77,7 +77,9 @@ async def expire(app: App) -> None:
 async def found(app: App, query: str, agent: str = "alice") -> list[str]:
     """The texts that a search of memories gives."""
     request = SearchRequest(query, max_results=100, sources=("graph",), min_score=0.0)
-    return [result.text for result in (await app.recall.search(agent, request)).results]
+    return [
+        result.text for result in (await app.search.passages(app.session(agent), request)).results
+    ]
 
 
 def day(number: int, month: int = 1) -> datetime:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.kinds import SearchRequest
 from tests.documents.looking import rows
 from tests.fixtures.postgres import MakeConfig
 from tests.graph.looking import day, found, store, update
@@ -33,8 +33,8 @@ async def test_what_occurred_last_tuesday_is_found_by_it(app: App) -> None:
     await store(
         app, "The gardener cut the hedge.", memory_type="event", occurred_at=NOON - 30 * DAY
     )
-    answer = await app.recall.search(
-        "alice", SearchRequest("What happened last Tuesday?", sources=("graph",))
+    answer = await app.search.passages(
+        app.session("alice"), SearchRequest("What happened last Tuesday?", sources=("graph",))
     )
     assert answer.results[0].text == "The plumber fixed the tap."
     assert "time" in answer.results[0].routes

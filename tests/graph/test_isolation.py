@@ -31,6 +31,6 @@ async def test_without_our_where_clauses_nothing_private_shows(app: App) -> None
     assert "Pomona" not in seen
 
     await app.forgetting.forget(app.session("alice"), notice.id)
-    await app.lexicon.merge(database)  # counts follow what is forgotten, behind the writers
+    await app.word_counts.merge(database)  # counts follow what is forgotten, behind the writers
     assert "market" not in await database.read("bob", all_rows_of_every_table)
     assert await database.read("", all_rows_of_every_table) == ""

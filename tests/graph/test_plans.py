@@ -5,6 +5,7 @@ One agent has 20,000 memories, another a few; what one of them asks must not rea
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -22,8 +23,12 @@ from mcp_memory.graph.reading.store import PageRange
 from mcp_memory.graph.similarity import store as similarity
 from mcp_memory.graph.traversal import store as traversal
 from mcp_memory.graph.traversal.store import TraversalOptions
-from mcp_memory.recall import routes
-from mcp_memory.recall.models import SearchFilter
+from mcp_memory.search import routes
+from mcp_memory.search.facts import recall_facts
+from mcp_memory.search.kinds import Filter
+from mcp_memory.search.query import read_query
+from mcp_memory.search.question import read
+from mcp_memory.text.tokens import TokenCounter
 from tests.fixtures.postgres import copy_template
 from tests.graph.crowd import AGENT, HUB, MEMORIES, fill
 from tests.graph.reading.telling import tell
@@ -35,7 +40,7 @@ Statement = Callable[[Connection], Awaitable[object]]
 
 NOW = Instants()
 OPTIONS = TraversalOptions(NOW, with_others=False)
-GRAPH = SearchFilter(sources=["graph"])
+GRAPH = Filter(sources=["graph"])
 KNOWS = Relation(77, "knows", 4001, "Entity77 Miller0", "Somebody", None, None)
 
 
@@ -191,23 +196,16 @@ async def test_the_graph_is_read_by_its_indexes_alone(app: App, name: str) -> No
 @pytest.mark.parametrize("query", ["What of zzyzx?", "Is Entity77 Miller0 well?"])
 async def test_how_much_a_recall_reads_does_not_follow_the_memory(app: App, query: str) -> None:
     """Though few memories are relevant, or none: what is not is not gone through."""
-    database = await app.databases.reading(None, AGENT)
-    read: list[int] = []
-    original = database.read
+    session = app.session(AGENT)
+    vector = await app.spaces.query_vector(await session.open(), query)
+    question = read(query, now=datetime.now(UTC), zone=UTC)
+    async with session.reading() as conn:
+        asked = await read_query(conn, question, vector)
+        await recall_facts(conn, FactQuery(query=query), asked, 0.3, TokenCounter())
+        rows = await (await conn.execute(_COUNTED)).fetchall()
+    count = sum(int(row[3]) for row in rows if row[1] == "r" or "chunks" in row[0])
 
-    async def counted(agent: str, work: Callable[[Connection], Awaitable[object]]) -> object:
-        async def both(conn: Connection) -> object:
-            answer = await work(conn)
-            rows = await (await conn.execute(_COUNTED)).fetchall()
-            read.append(sum(int(row[3]) for row in rows if row[1] == "r" or "chunks" in row[0]))
-            return answer
-
-        return await original(agent, both)
-
-    database.read = counted  # pyright: ignore[reportAttributeAccessIssue]  # restored with the app
-    await app.memory_recall.recall(AGENT, FactQuery(query=query))
-
-    assert sum(read) < MEMORIES // 4
+    assert count < MEMORIES // 4
 
 
 async def test_a_small_owner_reads_hardly_more_than_his_own(app: App) -> None:

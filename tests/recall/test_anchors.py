@@ -5,8 +5,9 @@ import pytest
 from mcp_memory.app import App
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.errors import InvalidInput
-from mcp_memory.recall.anchors import checked, lifted
-from mcp_memory.recall.models import Candidate, Hit, SearchAnswer, SearchRequest
+from mcp_memory.search.kinds import Candidate, Hit, SearchAnswer, SearchRequest
+from mcp_memory.search.query import check_anchors
+from mcp_memory.search.rank import lift_anchors
 from mcp_memory.transcripts.models import AppendMessages, NewMessage
 
 WEATHER = "The weather was fine all week, and nothing else of note happened."
@@ -31,7 +32,7 @@ async def notes(app: App) -> App:
 
 async def search(app: App, query: str, /, agent: str = "alice", **given: str) -> SearchAnswer:
     anchors = tuple(sorted(given.items()))
-    return await app.recall.search(agent, SearchRequest(query, anchors=anchors))
+    return await app.search.passages(app.session(agent), SearchRequest(query, anchors=anchors))
 
 
 def paths(answer: SearchAnswer) -> list[str]:
@@ -120,14 +121,14 @@ async def test_messages_are_found_by_their_session_and_by_where_they_were_said(a
         request = SearchRequest(
             "what happened", sources=("transcripts",), anchors=tuple(given.items())
         )
-        answer = await app.recall.search("alice", request)
+        answer = await app.search.passages(app.session("alice"), request)
         assert [result.path for result in answer.results] == ["Monday-1"], given
 
 
 async def test_every_filter_holds_beside_an_anchor(notes: App) -> None:
     request = SearchRequest("state", anchors=(("pr", "42"),), path_prefix="other")
 
-    answer = await notes.recall.search("alice", request)
+    answer = await notes.search.passages(notes.session("alice"), request)
 
     assert paths(answer) in ([], ["other-pr.md"])
     assert answer.tier == "T2_hybrid"
@@ -135,7 +136,7 @@ async def test_every_filter_holds_beside_an_anchor(notes: App) -> None:
 
 def test_an_unknown_anchor_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(InvalidInput) as caught:
-        checked({"brunch": "main"})
+        check_anchors({"brunch": "main"})
 
     assert caught.value.parameter == "anchors"
 
@@ -146,10 +147,10 @@ def test_lifting_keeps_the_order_within_and_adds_nothing() -> None:
 
     ranked = [found(1, "lexical"), found(2, "anchor"), found(3, "semantic"), found(4, "anchor")]
 
-    named = lifted(ranked, [Hit(2, {"named": 1.0})])
-    given = lifted(ranked, [Hit(2, {"given": 1.0})])
+    named = lift_anchors(ranked, [Hit(2, {"named": 1.0})])
+    given = lift_anchors(ranked, [Hit(2, {"given": 1.0})])
 
     assert [each.chunk_id for each in named] == [2, 4, 1, 3]
     assert [each.chunk_id for each in given] == [2, 4]
     assert [round(each.score, 2) for each in named] == [0.6, 0.6, 0.2, 0.2]
-    assert lifted(ranked, []) == ranked
+    assert lift_anchors(ranked, []) == ranked

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mcp_memory.errors import InvalidInput
 from mcp_memory.paging import to_cursor
-from mcp_memory.recall.budget import Shown, worth_most
+from mcp_memory.search.pack import PageState, pack
 
 _PASSAGES = st.lists(st.tuples(st.floats(-20, 20), st.integers(1, 400)), min_size=1, max_size=40)
 
@@ -19,7 +19,7 @@ def test_what_is_chosen_fits_holds_the_first_and_keeps_its_order(
 ) -> None:
     ranks, sizes = [rank for rank, _ in passages], [size for _, size in passages]
 
-    places = worth_most(ranks, sizes, budget, most)
+    places = pack(sizes, budget, most, ranks)
 
     assert places[0] == 0
     assert places == sorted(set(places))
@@ -30,26 +30,26 @@ def test_what_is_chosen_fits_holds_the_first_and_keeps_its_order(
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=20))
 def test_with_room_for_all_the_first_are_chosen(sizes: list[int]) -> None:
     alike = [1.0] * len(sizes)
-    assert worth_most(alike, sizes, 10_000, len(sizes)) == list(range(len(sizes)))
+    assert pack(sizes, 10_000, len(sizes), alike) == list(range(len(sizes)))
 
 
 def test_a_long_passage_gives_way_to_two_short_ones_that_are_about_as_likely() -> None:
-    assert worth_most([3.0, 2.0, 1.9, 1.9], [40, 200, 60, 60], 200, 6) == [0, 2, 3]
+    assert pack([40, 200, 60, 60], 200, 6, [3.0, 2.0, 1.9, 1.9]) == [0, 2, 3]
 
 
 def test_a_much_likelier_passage_goes_before_a_short_one() -> None:
-    assert worth_most([9.0, 8.0, 2.0], [40, 150, 30], 200, 6) == [0, 1]
+    assert pack([40, 150, 30], 200, 6, [9.0, 8.0, 2.0]) == [0, 1]
 
 
 def test_what_an_anchor_has_put_behind_is_worth_no_more_than_what_is_before_it() -> None:
-    assert worth_most([1.0, 0.5, 9.0], [50, 50, 50], 100, 6) == [0, 1]
+    assert pack([50, 50, 50], 100, 6, [1.0, 0.5, 9.0]) == [0, 1]
 
 
 @given(st.lists(st.sets(st.integers(0, 30), min_size=1), max_size=6))
 def test_pages_show_everything_once(pages: list[set[int]]) -> None:
-    shown, seen = Shown(), set[int]()
+    shown, seen = PageState(), set[int]()
     for page in pages:
-        shown = Shown.by(shown.and_also(page).cursor)
+        shown = PageState.of(shown.with_page(page).cursor)
         seen |= page
         assert shown.left(31) == [place for place in range(31) if place not in seen]
 
@@ -59,7 +59,7 @@ def test_pages_show_everything_once(pages: list[set[int]]) -> None:
     [
         "x",
         "W10",
-        Shown(0, frozenset({3})).cursor[:-2],
+        PageState(0, frozenset({3})).cursor[:-2],
         to_cursor("search", True),
         to_cursor("search", 0, *range(2, 5000)),
         base64.urlsafe_b64encode(b"[" * 100_000).decode(),
@@ -67,4 +67,4 @@ def test_pages_show_everything_once(pages: list[set[int]]) -> None:
 )
 def test_a_cursor_of_something_else_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidInput):
-        Shown.by(cursor)
+        PageState.of(cursor)

@@ -6,8 +6,8 @@ from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.messaging.models import MailFilter
-from mcp_memory.recall.cache import AnswerCache
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.cache import AnswerCache
+from mcp_memory.search.kinds import SearchRequest
 from tests.fixtures.postgres import MakeConfig
 from tests.messaging.mail import arrive, send
 
@@ -15,7 +15,7 @@ QUERY = SearchRequest("marmalade")
 
 
 async def is_cached(app: App, agent: str) -> bool:
-    return (await app.recall.search(agent, QUERY)).tier == "T0"
+    return (await app.search.passages(app.session(agent), QUERY)).tier == "T0"
 
 
 async def until_cached(app: App, agent: str) -> None:
@@ -26,7 +26,7 @@ async def until_cached(app: App, agent: str) -> None:
 
 
 async def paths(app: App, agent: str) -> list[str]:
-    answer = await app.recall.search(agent, QUERY)
+    answer = await app.search.passages(app.session(agent), QUERY)
     return [result.path for result in answer.results]
 
 
@@ -36,7 +36,7 @@ async def test_a_repeated_search_is_answered_from_the_cache(app: App) -> None:
     )
     await until_cached(app, "alice")
 
-    again = await app.recall.search("alice", QUERY)
+    again = await app.search.passages(app.session("alice"), QUERY)
 
     assert again.tier == "T0"
     assert [result.path for result in again.results] == ["a.md"]
@@ -118,7 +118,7 @@ async def test_without_a_cache_nothing_is_kept(make_config: MakeConfig) -> None:
         await app.documents.write(
             app.session("alice"), WriteDocument("a.md", "marmalade for breakfast")
         )
-        tiers = {(await app.recall.search("alice", QUERY)).tier for _ in range(5)}
+        tiers = {(await app.search.passages(app.session("alice"), QUERY)).tier for _ in range(5)}
     assert tiers == {"T2_hybrid"}
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from mcp_memory.app import App, open_app
 from mcp_memory.documents.models import WriteDocument
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.kinds import SearchRequest
 from tests.documents.looking import until_embedded
 from tests.recall.crowd import Crowd, config_of, crowded
 
@@ -39,7 +39,7 @@ async def found(app: App, agent: str, query: str, route: str, **wanted: object) 
         min_score=0.0,
         **wanted,  # pyright: ignore[reportArgumentType]  # its fields are given by name
     )
-    answer = await app.recall.search(agent, request)
+    answer = await app.search.passages(app.session(agent), request)
     return [result.path for result in answer.results if route in result.routes]
 
 
@@ -74,7 +74,7 @@ async def test_a_page_of_a_filter_that_few_of_many_rows_pass_is_full(crowded_app
 
 async def test_a_page_is_full_for_an_owner_of_some_thousand_rows(crowded_app: App) -> None:
     request = SearchRequest("osprey", max_results=100, min_score=0.0)
-    answer = await crowded_app.recall.search("middling", request)
+    answer = await crowded_app.search.passages(crowded_app.session("middling"), request)
 
     assert len(answer.results) == 100
     assert {result.owner for result in answer.results} == {"middling"}
@@ -92,7 +92,7 @@ async def test_pages_of_a_large_owner_give_nothing_twice(crowded_app: App) -> No
     cursor = ""
     for _ in range(12):
         request = SearchRequest("kestrel", max_results=50, min_score=0.0, cursor=cursor)
-        answer = await crowded_app.recall.search("crowd", request)
+        answer = await crowded_app.search.passages(crowded_app.session("crowd"), request)
         seen += [result.id for result in answer.results]
         cursor = answer.next_cursor
 

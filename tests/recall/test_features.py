@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.recall.features import NAMES, PRIORS, Described, Evidence, describe
-from mcp_memory.recall.question import read
-from mcp_memory.recall.ranking import order
-from mcp_memory.recall.weights import weights_for
+from mcp_memory.search.features import NAMES, MessageFeatures, describe
+from mcp_memory.search.kinds import PRIORS
+from mcp_memory.search.question import read
+from mcp_memory.search.rank import order
+from mcp_memory.search.routes import Evidence
+from mcp_memory.search.weights import weights_for
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 QUESTION = read("When did Ada paint the harbour?", now=NOW, zone=UTC)
@@ -159,7 +161,7 @@ CHUNKS = st.lists(
 def test_features_do_not_depend_on_the_order_of_the_rows(evidence: list[Evidence]) -> None:
     shuffled = random.Random(1).sample(evidence, len(evidence))
 
-    def by_message(described: list[Described]) -> dict[object, dict[str, float]]:
+    def by_message(described: list[MessageFeatures]) -> dict[object, dict[str, float]]:
         return {
             each.message: {name: round(value, 9) for name, value in each.features.items()}
             for each in described

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mcp_memory.recall.question import Period, read
+from mcp_memory.search.question import Period, read
 
 # A Friday.
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)

@@ -5,9 +5,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.recall.models import Hit
-from mcp_memory.recall.ranking import fuse
-from mcp_memory.recall.stable_order import ordered
+from mcp_memory.search.kinds import Hit
+from mcp_memory.search.rank import fuse, stable_order
 
 IDS = st.integers(1, 30)
 SHARE = st.floats(0.0, 1.0, allow_nan=False)
@@ -110,8 +109,8 @@ def test_longer_lists_of_hits_only_continue_the_order(
     length = first * 2**doublings
     shorter = {route: hits[:length] for route, hits in found.items()}
 
-    start = ordered(shorter, floor=floor, first=first)
-    whole = ordered(found, floor=floor, first=first)
+    start = stable_order(shorter, floor=floor, first=first)
+    whole = stable_order(found, floor=floor, first=first)
 
     assert whole[: len(start)] == start
     assert len({candidate.chunk_id for candidate in whole}) == len(whole)
@@ -120,7 +119,7 @@ def test_longer_lists_of_hits_only_continue_the_order(
 
 @given(FOUND)
 def test_without_a_floor_the_order_leaves_nobody_out(found: dict[str, list[Hit]]) -> None:
-    whole = ordered(found, floor=0.0, first=1)
+    whole = stable_order(found, floor=0.0, first=1)
 
     assert {c.chunk_id for c in whole} == {c.chunk_id for c in fuse(found)}
 

@@ -7,7 +7,7 @@ import pytest
 
 from mcp_memory.app import App, open_app
 from mcp_memory.documents.models import WriteDocument
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.kinds import SearchRequest
 from tests.embeddings.conftest import minilm_dir, minilm_wheel, shared_models
 from tests.fixtures.postgres import MakeConfig
 
@@ -56,7 +56,7 @@ async def store(make_config: MakeConfig, minilm_dir: Path) -> AsyncIterator[App]
 
 
 async def first_found(app: App, query: str) -> str:
-    results = (await app.recall.search("alice", SearchRequest(query))).results
+    results = (await app.search.passages(app.session("alice"), SearchRequest(query))).results
     return results[0].path if results else ""
 
 

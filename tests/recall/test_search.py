@@ -10,8 +10,8 @@ from mcp_memory.app import App
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.errors import InvalidInput
 from mcp_memory.paging import to_cursor
-from mcp_memory.recall.models import SearchAnswer, SearchRequest, SearchResult
-from mcp_memory.recall.weights import weights_for
+from mcp_memory.search.kinds import SearchAnswer, SearchRequest, SearchResult
+from mcp_memory.search.weights import weights_for
 from mcp_memory.text.tokens import estimate_tokens
 from tests.documents.looking import until_embedded
 
@@ -24,7 +24,7 @@ async def write(app: App, path: str, content: str, agent: str = "alice") -> None
 
 async def search(app: App, query: str, agent: str = "alice", /, **wanted: object) -> SearchAnswer:
     request = SearchRequest(query, **wanted)  # pyright: ignore[reportArgumentType]  # its fields are given by name
-    return await app.recall.search(agent, request)
+    return await app.search.passages(app.session(agent), request)
 
 
 def paths(answer: SearchAnswer) -> list[str]:
@@ -266,7 +266,7 @@ async def read_all(app: App, request: SearchRequest) -> list[SearchResult]:
     results: list[SearchResult] = []
     cursor = ""
     while not results or cursor:
-        answer = await app.recall.search("alice", replace(request, cursor=cursor))
+        answer = await app.search.passages(app.session("alice"), replace(request, cursor=cursor))
         assert len(answer.results) == request.max_results or not answer.next_cursor
         results += answer.results
         cursor = answer.next_cursor
@@ -294,7 +294,7 @@ async def test_pages_go_beyond_the_candidates_of_the_first_one(app: App) -> None
     await write(app, "log.md", log)
     await until_embedded(app)
     # What the words weigh must not change between two pages.
-    await app.lexicon.merge(await app.databases.reading(None, "alice"))
+    await app.word_counts.merge(await app.databases.reading(None, "alice"))
     request = SearchRequest("kestrel sighting meadow", min_score=0.0, max_results=40)
 
     paged = [result.id for result in await read_all(app, request)]
@@ -404,7 +404,7 @@ async def test_what_had_no_room_is_on_the_next_page(app: App) -> None:
     seen: list[str] = []
     cursor = ""
     while not seen or cursor:
-        answer = await app.recall.search("alice", replace(request, cursor=cursor))
+        answer = await app.search.passages(app.session("alice"), replace(request, cursor=cursor))
         seen += paths(answer)
         cursor = answer.next_cursor
 

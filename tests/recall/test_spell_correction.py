@@ -4,7 +4,7 @@ import pytest
 
 from mcp_memory.app import App
 from mcp_memory.documents.models import WriteDocument
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.kinds import SearchRequest
 
 
 async def write(app: App, path: str, text: str, agent: str = "alice") -> None:
@@ -12,13 +12,13 @@ async def write(app: App, path: str, text: str, agent: str = "alice") -> None:
 
 
 async def merge(app: App) -> None:
-    await app.lexicon.merge(await app.databases.reading(None, "alice"))
+    await app.word_counts.merge(await app.databases.reading(None, "alice"))
 
 
 async def words(app: App, query: str, agent: str = "alice") -> tuple[list[str], list[str]]:
     """The paths that words find, and the words that are looked for."""
     request = SearchRequest(query, min_score=0.0, explain=True)
-    answer = await app.recall.search(agent, request)
+    answer = await app.search.passages(app.session(agent), request)
     found = [each.path for each in answer.results if "lexical" in each.routes]
     assert answer.query is not None
     return found, list(answer.query.words)

@@ -5,14 +5,16 @@ import pytest
 from mcp_memory.app import App
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.graph.models import FactChange, NewFact
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.kinds import SearchRequest
 from tests.documents.looking import rows
 
 EVERY_SOURCE = ("documents", "graph", "transcripts")
 
 
 async def found(app: App, query: str) -> list[str]:
-    answer = await app.recall.search("alice", SearchRequest(query, sources=EVERY_SOURCE))
+    answer = await app.search.passages(
+        app.session("alice"), SearchRequest(query, sources=EVERY_SOURCE)
+    )
     return [result.path for result in answer.results]
 
 
@@ -32,7 +34,7 @@ async def shelf(app: App) -> App:
 
 async def counted(app: App, lexeme: str) -> object:
     """How many of alice's chunks the merged counts give the word."""
-    await app.lexicon.merge(await app.databases.writing(None, "alice"))
+    await app.word_counts.merge(await app.databases.writing(None, "alice"))
     counts = await rows(app, "SELECT lexeme, sum(chunks)::int FROM word_counts GROUP BY lexeme")
     return next((chunks for counted, chunks in counts if counted == lexeme), 0)
 
@@ -81,8 +83,8 @@ async def test_a_document_is_found_by_its_path(shelf: App, query: str) -> None:
 
 async def test_a_question_that_names_a_file_finds_the_document_itself(shelf: App) -> None:
     await write(shelf, "other.md", "What hangs where is written in tools/shed.md.")
-    answer = await shelf.recall.search(
-        "alice", SearchRequest("where", anchors=(("file", "tools/shed.md"),))
+    answer = await shelf.search.passages(
+        shelf.session("alice"), SearchRequest("where", anchors=(("file", "tools/shed.md"),))
     )
     assert {result.path for result in answer.results} == {"tools/shed.md", "other.md"}
 

@@ -7,8 +7,8 @@ import pytest
 
 from mcp_memory.app import App, open_app
 from mcp_memory.documents.models import WriteDocument
-from mcp_memory.recall.models import SearchRequest
-from mcp_memory.recall.transcripts import TranscriptRequest
+from mcp_memory.search.kinds import SearchRequest
+from mcp_memory.search.messages import TranscriptRequest
 from mcp_memory.transcripts.models import AppendMessages, NewMessage
 from tests.fixtures.postgres import MakeConfig
 
@@ -28,7 +28,7 @@ async def write(app: App, path: str, text: str, occurred_at: datetime | None = N
 
 
 async def found(app: App, query: str) -> list[str]:
-    answer = await app.recall.search("alice", SearchRequest(query))
+    answer = await app.search.passages(app.session("alice"), SearchRequest(query))
     return [result.path for result in answer.results]
 
 
@@ -74,7 +74,7 @@ async def test_a_document_that_is_said_to_be_of_another_day_is_found_by_that_one
 
 @pytest.mark.parametrize("query", ["in May 2023", "on May 7, 2023", "2023-05-07", "am 7. Mai 2023"])
 async def test_a_date_in_the_text_is_when_it_happened(diary: App, query: str) -> None:
-    answer = await diary.recall.search("alice", SearchRequest(query))
+    answer = await diary.search.passages(diary.session("alice"), SearchRequest(query))
     assert answer.results[0].path == "trip.md"
     assert "time" in answer.results[0].routes
 
@@ -91,7 +91,7 @@ async def test_what_was_said_about_yesterday_is_found_by_its_date(app: App) -> N
     ]
     await app.transcripts.append(app.session("alice"), AppendMessages("s", messages))
     request = TranscriptRequest("What did they do on June 9, 2024?")
-    answer = await app.transcript_search.search_transcripts("alice", request)
+    answer = await app.search.messages(app.session("alice"), request)
     assert answer.results[0].message.content == "Yesterday we adopted a greyhound."
 
 
@@ -100,6 +100,6 @@ async def test_yesterday_is_counted_in_the_configured_zone(make_config: MakeConf
     async with open_app(make_config(timezone="Asia/Tokyo")) as app:
         told = datetime(2024, 6, 9, 23, 30, tzinfo=UTC)
         await write(app, "it.md", "Yesterday the kiln was repaired.", told)
-        answer = await app.recall.search("alice", SearchRequest("on June 9, 2024"))
+        answer = await app.search.passages(app.session("alice"), SearchRequest("on June 9, 2024"))
         assert [result.path for result in answer.results] == ["it.md"]
         assert "time" in answer.results[0].routes

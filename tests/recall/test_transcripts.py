@@ -8,8 +8,8 @@ import pytest
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
 from mcp_memory.errors import InvalidInput, SessionNotFound
-from mcp_memory.recall.models import SearchRequest
-from mcp_memory.recall.transcripts import Match, TranscriptRequest
+from mcp_memory.search.kinds import SearchRequest
+from mcp_memory.search.messages import Match, TranscriptRequest
 from mcp_memory.transcripts.models import MessageFilter
 from tests.embeddings.conftest import minilm_dir, minilm_wheel, shared_models
 from tests.fixtures.postgres import MakeConfig
@@ -98,7 +98,7 @@ async def test_a_message_of_many_chunks_does_not_crowd_out_the_others(app: App) 
 async def test_neighbours_stand_apart_from_the_hit(app: App) -> None:
     await tell(app, "s", *[said(n) for n in range(1, 4)], said(4, "a zebra"), said(5))
     request = TranscriptRequest("zebra", "exact", context=2)
-    (hit,) = (await app.transcript_search.search_transcripts("alice", request)).results
+    (hit,) = (await app.search.messages(app.session("alice"), request)).results
     assert (hit.message.id, hit.message.content) == ("m4", "a zebra")
     assert [each.id for each in hit.context] == ["m2", "m3", "m5"]
 
@@ -121,9 +121,9 @@ async def test_what_cannot_be_searched_is_refused(app: App) -> None:
 async def test_the_search_of_everything_finds_messages_when_asked(app: App) -> None:
     await tell(app, "s", said(1), said(2, "a zebra"), said(3, "zebra", role="tool"))
     request = SearchRequest("zebra", sources=("transcripts",), min_score=0.0)
-    found = (await app.recall.search("alice", request)).results
+    found = (await app.search.passages(app.session("alice"), request)).results
     assert [(each.path, each.citation) for each in found if "zebra" in each.text] == [("s", "s#2")]
-    plain = await app.recall.search("alice", SearchRequest("zebra", min_score=0.0))
+    plain = await app.search.passages(app.session("alice"), SearchRequest("zebra", min_score=0.0))
     assert plain.results == []
 
 
@@ -149,9 +149,9 @@ async def test_what_is_meant_is_the_message_itself_and_not_its_neighbour(
         await tell(app, "s", *[said(n, text) for n, text in enumerate(TALK, start=1)])
         await until_embedded(app)
         request = TranscriptRequest(query, "semantic")
-        hits = (await app.transcript_search.search_transcripts("alice", request)).results
+        hits = (await app.search.messages(app.session("alice"), request)).results
         unrelated = TranscriptRequest("Who painted the Sistine chapel?", "semantic")
-        nothing = (await app.transcript_search.search_transcripts("alice", unrelated)).results
+        nothing = (await app.search.messages(app.session("alice"), unrelated)).results
 
     assert {hit.message.id for hit in hits[: len(best)]} == {f"m{n}" for n in best}
     assert hits[0].score > 2 * hits[len(best)].score

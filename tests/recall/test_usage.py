@@ -8,7 +8,7 @@ import pytest
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
 from mcp_memory.documents.models import WriteDocument
-from mcp_memory.recall.models import SearchRequest
+from mcp_memory.search.kinds import SearchRequest
 from tests.documents.looking import rows, until_embedded
 
 COUNTS = "SELECT agent_id, returned, fetched FROM chunk_usage ORDER BY agent_id"
@@ -30,8 +30,13 @@ async def kestrel(app: App) -> App:
 
 async def search(app: App, agent: str, query: str = "kestrel") -> str:
     """The id of the one passage that answers."""
-    (result,) = (await app.recall.search(agent, SearchRequest(query))).results
+    (result,) = (await app.search.passages(app.session(agent), SearchRequest(query))).results
     return result.id
+
+
+async def tier(app: App) -> str:
+    """Where the answer to the same question comes from."""
+    return (await app.search.passages(app.session("alice"), SearchRequest("kestrel"))).tier
 
 
 async def as_owner(app: App, statement: LiteralString) -> None:
@@ -69,23 +74,23 @@ async def test_counts_of_several_processes_add_up(kestrel: App, config: Config) 
 
 async def test_answers_from_the_cache_are_counted_and_counting_keeps_them(kestrel: App) -> None:
     with anyio.fail_after(10):
-        while (await kestrel.recall.search("alice", SearchRequest("kestrel"))).tier != "T0":  # noqa: ASYNC110 - a listener tells nobody
+        while await tier(kestrel) != "T0":  # noqa: ASYNC110 - a listener tells nobody
             await anyio.sleep(0.01)
     await flush(kestrel)
 
-    again = await kestrel.recall.search("alice", SearchRequest("kestrel"))
+    again = await kestrel.search.passages(kestrel.session("alice"), SearchRequest("kestrel"))
 
     assert again.tier == "T0"
 
 
 async def test_reading_around_a_result_is_counted_apart_and_explain_tells(kestrel: App) -> None:
     found = await search(kestrel, "alice")
-    await kestrel.usage.fetched("alice", found)
+    await kestrel.usage.count_fetch(kestrel.session("alice"), found)
     await flush(kestrel)
 
     explained = SearchRequest("kestrel", explain=True)
-    (own,) = (await kestrel.recall.search("alice", explained)).results
-    (foreign,) = (await kestrel.recall.search("bob", explained)).results
+    (own,) = (await kestrel.search.passages(kestrel.session("alice"), explained)).results
+    (foreign,) = (await kestrel.search.passages(kestrel.session("bob"), explained)).results
 
     assert own.used == {"returned": 1, "fetched": 1}
     assert foreign.used == {"returned": 0, "fetched": 0}

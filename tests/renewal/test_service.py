@@ -14,8 +14,8 @@ from mcp_memory.db import provision
 from mcp_memory.db.connection import Connection
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.graph.models import NewFact
-from mcp_memory.recall.models import SearchRequest
-from mcp_memory.renewal.renewing import renew_some
+from mcp_memory.search.kinds import SearchRequest
+from mcp_memory.spaces.reindex import reindex_some
 from mcp_memory.text.terms import tsvector
 from mcp_memory.transcripts.models import AppendMessages, NewMessage
 from tests.documents.looking import rows, until_embedded
@@ -57,7 +57,7 @@ async def indexed(app: App) -> list[tuple[object, ...]]:
 
 
 async def counts(app: App) -> list[tuple[object, ...]]:
-    await app.lexicon.merge(await app.databases.writing(None, "alice"))
+    await app.word_counts.merge(await app.databases.writing(None, "alice"))
     return await rows(app, "SELECT lexeme, chunks FROM word_counts ORDER BY lexeme")
 
 
@@ -93,7 +93,7 @@ async def written(config: Config, database_url: str) -> tuple[object, object]:
 
 
 async def waiting(app: App) -> int:
-    return await app.renewal.waiting("alice")
+    return await app.reindexer.waiting(app.session("alice"))
 
 
 async def test_after_an_upgrade_old_rows_become_like_new_ones_by_themselves(
@@ -101,7 +101,7 @@ async def test_after_an_upgrade_old_rows_become_like_new_ones_by_themselves(
 ) -> None:
     async with open_app(config) as app:
         assert await waiting(app) == 64
-        await app.recall.search("alice", SearchRequest("buoy"))
+        await app.search.passages(app.session("alice"), SearchRequest("buoy"))
 
         async def is_done() -> bool:
             return await waiting(app) == 0 and (await indexed(app), await counts(app)) == written
@@ -116,7 +116,7 @@ async def test_a_search_finds_the_renewed_rows_though_it_was_asked_before(
     async with open_app(config) as app:
 
         async def is_found() -> bool:
-            answer = await app.recall.search("alice", request)
+            answer = await app.search.passages(app.session("alice"), request)
             return any("time" in result.routes for result in answer.results)
 
         await until(is_found)
@@ -127,11 +127,11 @@ async def test_it_goes_on_where_it_was_stopped(
 ) -> None:
     async with open_app(config) as app:
         database = await app.databases.writing(None, "alice")
-        done = await database.maintain(partial(renew_some, zone=UTC_ZONE, limit=5))
+        done = await database.maintain(partial(reindex_some, zone=UTC_ZONE, limit=5))
         assert done == 5
 
         async def fail(conn: Connection) -> None:
-            await renew_some(conn, UTC_ZONE, 5)
+            await reindex_some(conn, UTC_ZONE, 5)
             raise ConnectionError
 
         with pytest.raises(ConnectionError):
@@ -139,7 +139,7 @@ async def test_it_goes_on_where_it_was_stopped(
         left = await waiting(app)
         assert left in range(60)
     async with open_app(config) as app:
-        assert await app.renewal.finish("alice") <= left
+        assert await app.reindexer.finish(app.session("alice")) <= left
         assert await waiting(app) == 0
 
 
@@ -151,7 +151,7 @@ async def test_several_processes_share_it_and_each_row_is_renewed_once(
 
     async def finish() -> None:
         async with open_app(config) as app:
-            done.append(await app.renewal.finish("alice"))
+            done.append(await app.reindexer.finish(app.session("alice")))
 
     async with anyio.create_task_group() as group:
         for _ in range(3):
@@ -164,5 +164,7 @@ async def test_several_processes_share_it_and_each_row_is_renewed_once(
 async def test_progress_is_told(written: tuple[object, object], config: Config) -> None:
     told: list[tuple[int, int]] = []
     async with open_app(config) as app:
-        await app.renewal.finish("alice", progress=lambda done, total: told.append((done, total)))
+        await app.reindexer.finish(
+            app.session("alice"), progress=lambda done, total: told.append((done, total))
+        )
     assert told[-1] == (64, 64)

@@ -7,7 +7,7 @@ import anyio
 from mcp_memory.app import App
 from mcp_memory.db.database import Database
 from mcp_memory.documents.models import WriteDocument
-from mcp_memory.recall.models import SearchAnswer, SearchRequest
+from mcp_memory.search.kinds import SearchAnswer, SearchRequest
 from mcp_memory.spaces.models import SpaceStatus
 
 AGENT = "tester"
@@ -40,7 +40,7 @@ async def write(app: App, path: str, text: str, *, agent: str = AGENT) -> int:
 
 
 async def search(app: App, query: str, *, agent: str = AGENT) -> SearchAnswer:
-    return await app.recall.search(agent, SearchRequest(query, min_score=0.0))
+    return await app.search.passages(app.session(agent), SearchRequest(query, min_score=0.0))
 
 
 async def paths(app: App, query: str) -> set[str]:

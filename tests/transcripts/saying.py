@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 
 from mcp_memory.app import App
-from mcp_memory.recall.transcripts import Match, TranscriptRequest
+from mcp_memory.search.messages import Match, TranscriptRequest
 from mcp_memory.transcripts.models import (
     AppendMessages,
     AppendResult,
@@ -61,7 +61,7 @@ async def find(
 ) -> list[str]:
     """The ids of the messages that a search finds, best first."""
     request = TranscriptRequest(query, match, wanted or MessageFilter(), max_results, 0.0)
-    answer = await app.transcript_search.search_transcripts(agent, request)
+    answer = await app.search.messages(app.session(agent), request)
     assert answer.degraded == []
     return [hit.message.id for hit in answer.results]
 

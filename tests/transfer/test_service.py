@@ -58,7 +58,7 @@ async def full(app: App, file: Path) -> AsyncIterator[App]:
     await arrive(app, "alice", "bob")
     await send(app, "alice", "bob", "the tide turns")
     await until_embedded(app)
-    await app.lexicon.finish()
+    await app.word_counts.finish()
     yield app
 
 

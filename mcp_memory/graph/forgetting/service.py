@@ -15,8 +15,8 @@ from mcp_memory.graph.forgetting import store
 from mcp_memory.graph.models import FactHead, ForgetResult
 from mcp_memory.graph.names import fact_id
 from mcp_memory.graph.statements import store as statements_store
-from mcp_memory.lexicon.service import Lexicon
 from mcp_memory.spaces.service import Spaces
+from mcp_memory.spaces.word_counts import WordCounts
 
 
 class Forgetting:
@@ -25,11 +25,11 @@ class Forgetting:
     def __init__(
         self,
         spaces: Spaces,
-        lexicon: Lexicon,
+        word_counts: WordCounts,
         limits: LimitsConfig,
         zone: tzinfo,
     ) -> None:
-        self._spaces, self._lexicon = spaces, lexicon
+        self._spaces, self._word_counts = spaces, word_counts
         self._limits, self._zone = limits, zone
 
     async def forget(self, session: Session, id: str, *, reason: str = "") -> ForgetResult:
@@ -63,7 +63,7 @@ class Forgetting:
             await _purge(conn, head)
             # Without its id: no trace is to be left.
             await audit.record(conn, Event(session.agent, "purge", "memory", ""))
-        await self._lexicon.merge_if_possible(await session.open())
+        await self._word_counts.merge_if_possible(await session.open())
         return ForgetResult(fact_id(head.id), purged=True)
 
     async def revoke(self, session: Session, source: str, *, dry_run: bool = False) -> list[str]:
@@ -103,7 +103,7 @@ class Forgetting:
         for number, agent in outdated:
             async with database.writing(agent) as conn:
                 count += await _purge_outdated(conn, number, least_age)
-        await self._lexicon.merge_if_possible(database)
+        await self._word_counts.merge_if_possible(database)
         return count
 
 

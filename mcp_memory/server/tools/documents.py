@@ -121,9 +121,9 @@ class DocumentTools:
         elif (start_line, lines, version, owner) != (1, None, None, ""):
             raise InvalidInput("id", "takes no lines, version or owner; read by path for those")
         else:
-            context, usage = self._app.result_context, self._app.usage
-            excerpt = await context.read(caller.agent, id, database=database or None)
-            await usage.fetched(caller.agent, id, database=database or None)
+            session = self._app.session(caller.agent, database or None)
+            excerpt = await self._app.search.context(session, id)
+            await self._app.usage.count_fetch(session, id)
         answer = ExcerptAnswer.of(excerpt)
         return answer.model_copy(update={"caution": answer.caution or None})
 

@@ -258,7 +258,7 @@ class GraphReadingTools:
         return to_query_answer(answer, "summary", with_related=False)
 
     async def _recall(self, session: Session, query: FactQuery) -> FactAnswer:
-        return await self._app.memory_recall.recall(session.agent, query, database=session.database)
+        return await self._app.search.facts(session, query)
 
 
 def graph_reading_tools(app: App) -> Sequence[MemoryTool]:

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field, JsonValue, TypeAdapter
 
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
-from mcp_memory.recall.anchors import checked
-from mcp_memory.recall.models import SearchAnswer, SearchRequest, SearchResult, Source
+from mcp_memory.search.kinds import ParsedQuery, SearchAnswer, SearchRequest, SearchResult, Source
+from mcp_memory.search.query import check_anchors
 from mcp_memory.server.caller import Caller, caller_of
 from mcp_memory.server.instants import instant
 from mcp_memory.server.parameters import Count, Cursor, DatabaseName, Tags
@@ -31,54 +31,28 @@ MaxTokens = Annotated[Count | None, Field(description="Budget for the texts of a
 Explain = Annotated[bool, Field(description="Add how the query was read, what ranked each result")]
 
 
-class FoundPassage(Answer):
-    """A passage that answers; `score` is absolute, 0 to 1."""
-
-    id: str
-    source: str
-    path: str
-    start_line: int
-    end_line: int
-    title: str
-    text: str
-    score: float
-    occurred_at: AwareDatetime
-    owner: str
-    routes: list[str]
-    scores: dict[str, float] | None
-    shares: dict[str, float] | None
-    used: dict[str, int] | None
-    citation: str
-    trust: str | None
-    caution: str | None
+# What nobody outside needs, and what only an explained result tells.
+_HIDDEN = {"ends_at"}
+_EXPLAINED = {"scores", "shares", "used"}
+_RESULT = TypeAdapter(SearchResult)
 
 
-class ReadQuery(Answer):
-    """How a query was read."""
+class SearchResults(Answer):
+    """What answers, best first."""
 
-    words: dict[str, float]
-    anchors: list[str]
-    period: dict[str, str]
-    asks: list[str]
-    vectors: str
-
-
-class Found(Answer):
-    """What a search found, best first."""
-
-    results: list[FoundPassage]
+    results: list[dict[str, JsonValue]]
     tokens: int
     tier: str
     degraded: list[str] | None
     next_cursor: str | None
-    query: ReadQuery | None = None
+    query: ParsedQuery | None
 
 
 class SearchTools:
     """The function behind the tool; its docstring is what a model reads."""
 
     def __init__(self, app: App) -> None:
-        self._recall, self._config = app.recall, app.config
+        self._app, self._config = app, app.config
 
     async def memory_search(
         self,
@@ -97,17 +71,17 @@ class SearchTools:
         explain: Explain = False,
         cursor: Cursor = "",
         database: DatabaseName = "",
-    ) -> Found:
+    ) -> SearchResults:
         """Search everything remembered; call it before answering about earlier work, people,
         preferences or decisions.
 
         Returns passages with path, lines and a score from 0 to 1; nothing relevant gives an empty
         list. memory_get with a result's id reads around it.
         """
-        given = checked(anchors or {})
+        checked = check_anchors(anchors or {})
         request = SearchRequest(
-            query=_with_anchors(query, dict(given)),
-            anchors=given,
+            query=_with_anchors(query, dict(checked)),
+            anchors=checked,
             max_results=max_results or self._config.search.max_results,
             min_score=min_score,
             sources=_selected(sources),
@@ -120,8 +94,8 @@ class SearchTools:
             explain=explain,
             cursor=cursor,
         )
-        answer = await self._recall.search(caller.agent, request, database=database or None)
-        return _found(answer, explain=explain)
+        session = self._app.session(caller.agent, database or None)
+        return _as_answer(await self._app.search.passages(session, request), explain=explain)
 
 
 def _selected(sources: Sequence[Source]) -> tuple[Source, ...]:
@@ -135,24 +109,23 @@ def _with_anchors(query: str, anchors: Mapping[str, str]) -> str:
     return " ".join([query, *anchors.values()]) if query.strip() else ""
 
 
-def _found(answer: SearchAnswer, *, explain: bool) -> Found:
-    return Found(
-        results=[_passage(result, explain=explain) for result in answer.results],
+def _as_answer(answer: SearchAnswer, *, explain: bool) -> SearchResults:
+    return SearchResults(
+        results=[_as_json(result, explain=explain) for result in answer.results],
         tokens=answer.tokens,
         tier=answer.tier,
         degraded=answer.degraded or None,
         next_cursor=answer.next_cursor or None,
-        query=ReadQuery.of(answer.query) if answer.query else None,
+        query=answer.query,
     )
 
 
-def _passage(result: SearchResult, *, explain: bool) -> FoundPassage:
-    passage = FoundPassage.of(result).model_copy(update={"caution": result.caution or None})
-    return (
-        passage
-        if explain
-        else passage.model_copy(update={"scores": None, "shares": None, "used": None})
-    )
+def _as_json(result: SearchResult, *, explain: bool) -> dict[str, JsonValue]:
+    """The result without what says nothing."""
+    hidden = _HIDDEN if explain else _HIDDEN | _EXPLAINED
+    if not result.caution:
+        hidden = hidden | {"caution"}
+    return _RESULT.dump_python(result, mode="json", exclude=hidden, exclude_none=True)
 
 
 def search_tools(app: App) -> Sequence[MemoryTool]:

@@ -13,7 +13,7 @@ from mcp_memory.config import Config
 from mcp_memory.db.session import Session
 from mcp_memory.errors import InvalidInput
 from mcp_memory.paging import Page
-from mcp_memory.recall.transcripts import Match, TranscriptRequest
+from mcp_memory.search.messages import Match, TranscriptRequest
 from mcp_memory.server.actions import Action, ActionArguments, Actions, action_tool
 from mcp_memory.server.caller import caller_of
 from mcp_memory.server.instants import instant
@@ -225,9 +225,7 @@ class TranscriptTools:
             max_results=arguments.max_results or 5,
             context=arguments.context,
         )
-        answer = await self._app.transcript_search.search_transcripts(
-            session.agent, request, database=session.database
-        )
+        answer = await self._app.search.messages(session, request)
         return answers.FoundMessages.of_answer(answer)
 
     async def recent(self, session: Session, arguments: Recent) -> Answer:

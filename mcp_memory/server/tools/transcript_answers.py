@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import AwareDatetime, JsonValue
 
 from mcp_memory.paging import Page
-from mcp_memory.recall.transcripts import MessageHit, TranscriptAnswer
+from mcp_memory.search.messages import MessageHit, TranscriptAnswer
 from mcp_memory.server.toolset import Answer
 from mcp_memory.transcripts.models import ConversationInfo, Flush, Gap, Message
 from mcp_memory.transcripts.summaries.models import (

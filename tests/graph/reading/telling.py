@@ -7,7 +7,7 @@ from typing import cast
 from mcp_memory.app import App
 from mcp_memory.graph.models import EntityReference, FactChange, NewFact, RelationReference
 from mcp_memory.graph.reading.models import FactAnswer, FactFilter, FactQuery, Instants
-from mcp_memory.recall.models import SearchAnswer, SearchRequest
+from mcp_memory.search.kinds import SearchAnswer, SearchRequest
 
 
 def day(number: int, month: int = 1, year: int = 2026) -> datetime:
@@ -48,7 +48,7 @@ async def ask(app: App, agent: str = "alice", /, **fields: object) -> FactAnswer
         instants=Instants(**instants),  # pyright: ignore[reportArgumentType]  # its fields are given by name
         **fields,  # pyright: ignore[reportArgumentType]  # its fields are given by name
     )
-    return await app.memory_recall.recall(agent, asked)
+    return await app.search.facts(app.session(agent), asked)
 
 
 def contents(answer: FactAnswer) -> list[str]:
@@ -64,7 +64,7 @@ def steps(answer: FactAnswer) -> list[tuple[str, str, str]]:
 async def search(app: App, query: str, agent: str = "alice", /, **fields: object) -> SearchAnswer:
     """memory_search."""
     request = SearchRequest(query, **fields)  # pyright: ignore[reportArgumentType]  # its fields are given by name
-    return await app.recall.search(agent, request)
+    return await app.search.passages(app.session(agent), request)
 
 
 def texts(answer: SearchAnswer) -> list[str]:

@@ -115,7 +115,7 @@ async def test_of_what_is_relevant_every_page_is_shown_until_there_is_no_more(ap
     space = await app.spaces.active(app.session("alice"))
     assert space is not None
     await app.spaces.administration.embed_due(app.session("alice"), space)
-    await app.lexicon.merge(await app.databases.reading(None, "alice"))
+    await app.word_counts.merge(await app.databases.reading(None, "alice"))
     shown: list[str] = []
     cursor = ""
     while not shown or cursor:

@@ -8,7 +8,6 @@ from mcp_memory.app import App
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.errors import InvalidInput
 from mcp_memory.graph.models import Association, EntityReference
-from mcp_memory.recall import graph_proximity
 from mcp_memory.server.tools.graph_answers import to_recall_answer
 from mcp_memory.text.tokens import estimate_tokens
 from mcp_memory.transcripts.models import AppendMessages, NewMessage
@@ -94,21 +93,19 @@ async def test_importance_orders_equals_and_no_more(app: App) -> None:
     assert len({each.score for each in found.matches}) == 1
 
 
-async def test_identity_never_decays_and_nothing_is_rewritten_by_reading(app: App) -> None:
+async def test_of_equals_the_newer_goes_first_and_nothing_is_rewritten_by_reading(app: App) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=3650)
-    await tell(app, "I am a kestrel.", memory_type="identity", occurred_at=long_ago)
-    await tell(app, "A kestrel flew by.", memory_type="observation", occurred_at=long_ago)
+    await tell(app, "A kestrel flew by.", memory_type="event", importance=0.5)
+    await tell(app, "A kestrel flew by.", memory_type="fact", importance=0.5, occurred_at=long_ago)
 
-    found = await ask(app, query="kestrel")
-    fresh = {
-        each.version.memory_type: graph_proximity.freshness(each.version, datetime.now(UTC))
-        for each in found.matches
-    }
+    answer = await ask(app, query="kestrel")
+    passages = await search(app, "kestrel")
     again = await ask(app, query="kestrel")
 
-    assert fresh["identity"] == 1.0
-    assert fresh["observation"] < 0.001
-    assert again == found
+    assert [match.version.occurred_at for match in answer.matches] == [None, long_ago]
+    same = [f"graph/m{match.version.memory_id}@1" for match in answer.matches]
+    assert [passage.citation for passage in passages.results] == same
+    assert again == answer
 
 
 async def test_linked_memories_come_along_within_the_budget(app: App) -> None:

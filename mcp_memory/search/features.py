@@ -3,19 +3,33 @@
 The unit that is ranked is a message; in a document each chunk counts as one, and the document as
 its thread. Which features there are, and what each is worth, was found on the conversations of
 LoCoMo and BEAM; `benchmarks/learn_ranking.py` learns the weights.
+
+Shapes: *rows* are chunks (the evidence, in its order), *columns* the query's lexemes and then its
+marks, *messages* those that have a candidate.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 import numpy as np
 
-from mcp_memory.recall.columns import Flags, Floats, Groups, Numbers, any_of, column, numbered
-from mcp_memory.recall.question import Period, Question
-from mcp_memory.recall.wording import USUAL_TOKENS, Wording, wording
+from mcp_memory.search.columns import (
+    USUAL_TOKENS,
+    Flags,
+    Floats,
+    Groups,
+    Numbers,
+    Wording,
+    any_of,
+    column,
+    number_keys,
+    wording,
+)
+from mcp_memory.search.kinds import HALF_LIFE_DAYS, USUAL_IMPORTANCE
+from mcp_memory.search.question import Period, Question
+from mcp_memory.search.routes import Evidence, MessageKey
 
 NAMES = (
     "lexical",
@@ -45,48 +59,14 @@ NAMES = (
 _SUBSTANTIAL_TOKENS = 15.0
 # What a question beside a message means fades with the message's length.
 _SHORT_TOKENS = 30.0
+# So many days beside the named one are worth a factor of e.
 _DAYS_NEAR = 4.0
-
-# What a text may gain by being the newest that was found, or a memory of importance 1. Not learned,
-# and small: it decides between what is as good as equal (a cosine better by .03 outweighs it).
-PRIORS = {"recency": 0.03, "importance": 0.1}
-_RECENT_DAYS = 30.0
-_USUAL_IMPORTANCE = 0.5
-
-MessageKey = tuple[str, int]
-
-
-class Evidence(NamedTuple):
-    """A chunk as `gather_evidence` gives it; `hits` follows the order of the wanted lexemes.
-
-    `cosine` is that of what the chunk is found by, for a short message the window around it;
-    `alone` that of its own text.
-    """
-
-    chunk_id: int
-    candidate: bool
-    thread: str
-    place: int
-    role: str | None
-    speaker: str | None
-    tokens: int
-    message_tokens: int
-    asks: bool
-    dated: bool
-    occurred_at: datetime
-    importance: float | None
-    cosine: float | None
-    alone: float | None
-    hits: list[float]
-
-    @property
-    def message(self) -> MessageKey:
-        """Which message of which thread the chunk belongs to."""
-        return self.thread, self.place
+# A lexeme that stands once counts 1, each repeat less: ts_rank adds 1/n², which ends at π²/6.
+_MAX_REPEATED = 1.645
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class MessageFeatures:
     """A message with its features, by the names in `NAMES` and `PRIORS`, and the chunk that shows
     it best."""
 
@@ -97,16 +77,18 @@ class Described:
 
 def describe(
     question: Question, weights: Mapping[str, float], evidence: Sequence[Evidence]
-) -> list[Described]:
+) -> list[MessageFeatures]:
     """The candidates' messages with their features; weights are the lexemes' rarities."""
-    if not any(each.candidate for each in evidence):
+    if not any(chunk.candidate for chunk in evidence):
         return []
-    rows = _Rows.of(wording(question, weights, (each.speaker for each in evidence)), evidence)
+    rows = _Rows.of(wording(question, weights, (chunk.speaker for chunk in evidence)), evidence)
     features = _by_words(rows) | _by_person(question, rows)
     features |= _by_time(question, rows) | _by_neighbours(rows) | _priors(rows)
     table = np.column_stack(list(features.values())).tolist()
     return [
-        Described(first.message, evidence[shown].chunk_id, dict(zip(features, row, strict=True)))
+        MessageFeatures(
+            first.message, evidence[shown].chunk_id, dict(zip(features, row, strict=True))
+        )
         for first, shown, row in zip(rows.firsts, _shown(rows), table, strict=True)
     ]
 
@@ -116,34 +98,34 @@ class _Rows:
     """The evidence as columns, and the messages that its rows are of.
 
     `stated` are the words that a row holds as they stand, `held` those and what it says otherwise.
-    What is said of messages is said of those that have a candidate, in the order of `wanted`,
-    their numbers, and of `firsts`, the first candidate of each.
+    Every message of the evidence has a number; `message_ids` are those of the messages that have a
+    candidate, and `firsts` the first candidate of each, in the same order.
     """
 
-    evidence: Sequence[Evidence]
+    evidence: Sequence[Evidence]  # (rows)
     wording: Wording
-    stated: Flags
-    held: Flags
-    tokens: Floats
-    lexical: Floats
-    cosine: Floats
-    alone: Floats
+    stated: Flags  # (rows, columns)
+    held: Flags  # (rows, columns)
+    tokens: Floats  # (rows)
+    lexical: Floats  # (rows)
+    cosine: Floats  # (rows)
+    alone: Floats  # (rows)
     numbers: Mapping[MessageKey, int]
-    messages: Groups
-    candidates: Numbers
-    wanted: Numbers
-    of_wanted: Groups
-    firsts: list[Evidence]
+    messages: Groups  # which of all messages chunk row is of
+    candidates: Numbers  # (candidates): the rows that are candidates
+    message_ids: Numbers  # (messages)
+    message_of: Groups  # which of `message_ids` chunk candidate is of
+    firsts: list[Evidence]  # (messages)
 
     @classmethod
     def of(cls, words: Wording, evidence: Sequence[Evidence]) -> "_Rows":
-        hits = np.array([each.hits for each in evidence], np.float64)
-        tokens = column([each.tokens for each in evidence])
-        is_candidate = np.array([each.candidate for each in evidence])
-        numbers, of_row = numbered(each.message for each in evidence)
+        hits = np.array([chunk.hits for chunk in evidence], np.float64)
+        tokens = column([chunk.tokens for chunk in evidence])
+        is_candidate = np.array([chunk.candidate for chunk in evidence])
+        numbers, of_row = number_keys(chunk.message for chunk in evidence)
         candidates = np.flatnonzero(is_candidate)
-        wanted, of_candidate = np.unique(of_row[candidates], return_inverse=True)
-        of_wanted = Groups(of_candidate, len(wanted))
+        message_ids, of_candidate = np.unique(of_row[candidates], return_inverse=True)
+        message_of = Groups(of_candidate, len(message_ids))
         return cls(
             evidence=evidence,
             wording=words,
@@ -151,27 +133,27 @@ class _Rows:
             held=words.held(hits),
             tokens=tokens,
             lexical=words.lexical(hits, tokens),
-            cosine=_with_usual(column([each.cosine for each in evidence]), is_candidate),
-            alone=_with_usual(column([each.alone for each in evidence]), is_candidate),
+            cosine=_with_usual(column([chunk.cosine for chunk in evidence]), is_candidate),
+            alone=_with_usual(column([chunk.alone for chunk in evidence]), is_candidate),
             numbers=numbers,
             messages=Groups(of_row, len(numbers)),
             candidates=candidates,
-            wanted=wanted,
-            of_wanted=of_wanted,
-            firsts=[evidence[row] for row in candidates[of_wanted.firsts()].tolist()],
+            message_ids=message_ids,
+            message_of=message_of,
+            firsts=[evidence[row] for row in candidates[message_of.firsts()].tolist()],
         )
 
     def most(self, values: Floats) -> Floats:
-        """The largest value among each message's candidates."""
-        return self.of_wanted.most(values[self.candidates])
+        """The largest value among chunk message's candidates."""
+        return self.message_of.most(values[self.candidates])
 
     def any(self, flags: Flags) -> Flags:
-        """Whether one of each message's candidates is flagged."""
-        return self.of_wanted.any(flags[self.candidates])
+        """Whether one of chunk message's candidates is flagged."""
+        return self.message_of.any(flags[self.candidates])
 
     def beside(self, step: int) -> Numbers:
         """The numbers of the messages so many places on; -1 where there is none."""
-        keys = (each.message for each in self.firsts)
+        keys = (chunk.message for chunk in self.firsts)
         return np.array([self.numbers.get((thread, place + step), -1) for thread, place in keys])
 
 
@@ -184,10 +166,10 @@ def _with_usual(similarities: Floats, is_candidate: Flags) -> Floats:
 
 
 def _shown(rows: _Rows) -> list[int]:
-    """Of each message the row that shows it best, the first of equals."""
+    """Of chunk message the row that shows it best, the first of equals."""
     worth = (rows.lexical / rows.wording.total + rows.cosine)[rows.candidates]
     best_first = np.argsort(-worth, kind="stable")
-    ordered = Groups(rows.of_wanted.of_row[best_first], rows.of_wanted.count)
+    ordered = Groups(rows.message_of.of_row[best_first], rows.message_of.count)
     return rows.candidates[best_first][ordered.firsts()].tolist()
 
 
@@ -204,13 +186,13 @@ def _by_words(rows: _Rows) -> dict[str, Floats]:
 
 
 def _of_threads(rows: _Rows) -> tuple[float, dict[str, Floats]]:
-    """The best BM25 of all, and what the thread of each message says of the question."""
-    its = np.flatnonzero(np.isin(rows.messages.of_row, rows.wanted))
-    numbers, of_row = numbered(rows.evidence[row].thread for row in its.tolist())
+    """The best BM25 of all, and what the thread of chunk message says of the question."""
+    its = np.flatnonzero(np.isin(rows.messages.of_row, rows.message_ids))
+    numbers, of_row = number_keys(rows.evidence[row].thread for row in its.tolist())
     threads = Groups(of_row, len(numbers))
     lexical = threads.most(rows.lexical[its])
     best = float(lexical.max()) or 1.0
-    mine = np.array([numbers[each.thread] for each in rows.firsts])
+    mine = np.array([numbers[chunk.thread] for chunk in rows.firsts])
     return best, {
         "thread_lexical": lexical[mine] / best,
         "thread_coverage": rows.wording.coverage(threads.any(rows.held[its]))[mine],
@@ -220,14 +202,14 @@ def _of_threads(rows: _Rows) -> tuple[float, dict[str, Floats]]:
 
 def _by_person(question: Question, rows: _Rows) -> dict[str, Floats]:
     named = rows.wording.named if len(rows.wording.named) == 1 else set[str]()
-    wanted = set(rows.wanted.tolist())
+    message_ids = set(rows.message_ids.tolist())
     of_row = rows.messages.of_row.tolist()
-    lopsided = _lopsided([rows.evidence[row] for row, of in enumerate(of_row) if of in wanted])
-    by_user = column([lopsided * (each.role == "user") for each in rows.firsts])
-    by_assistant = column([lopsided * (each.role == "assistant") for each in rows.firsts])
-    size = column([each.message_tokens for each in rows.firsts])
+    lopsided = _lopsided([rows.evidence[row] for row, of in enumerate(of_row) if of in message_ids])
+    by_user = column([lopsided * (chunk.role == "user") for chunk in rows.firsts])
+    by_assistant = column([lopsided * (chunk.role == "assistant") for chunk in rows.firsts])
+    size = column([chunk.message_tokens for chunk in rows.firsts])
     return {
-        "speaker": column([each.speaker in named for each in rows.firsts]),
+        "speaker": column([chunk.speaker in named for chunk in rows.firsts]),
         "mentioned": _as_floats(any_of(rows.any(rows.stated)[:, rows.wording.names])),
         "user": by_user,
         "assistant": by_assistant * question.asks_you,
@@ -236,24 +218,26 @@ def _by_person(question: Question, rows: _Rows) -> dict[str, Floats]:
 
 
 def _by_time(question: Question, rows: _Rows) -> dict[str, Floats]:
-    dated = _as_floats(rows.any(np.array([each.dated for each in rows.evidence])))
+    dated = _as_floats(rows.any(np.array([chunk.dated for chunk in rows.evidence])))
     held = rows.any(rows.held)
     is_of_time = any_of(held[:, rows.wording.marks])
     is_of_day = any_of(held[:, rows.wording.days])
-    period, instants = question.period, [each.occurred_at for each in rows.firsts]
-    is_in = np.array([_is_in(period, each) for each in instants])
+    period, instants = question.period, [chunk.occurred_at for chunk in rows.firsts]
+    is_in = np.array([_is_in(period, instant) for instant in instants])
     return {
         "when": dated * question.asks_when,
         "dated": dated,
         "period": _as_floats(is_in | is_of_time),
-        "day": np.where(is_of_day, 1.0, column([_nearness(period, each) for each in instants])),
+        "day": np.where(
+            is_of_day, 1.0, column([_nearness(period, instant) for instant in instants])
+        ),
     }
 
 
 def _by_neighbours(rows: _Rows) -> dict[str, Floats]:
     """A short message answers the question before it, and is explained by what follows."""
     before, after = rows.beside(-1), rows.beside(1)
-    asks = np.array([each.asks for each in rows.evidence])
+    asks = np.array([chunk.asks for chunk in rows.evidence])
     # What is not there stands last, where -1 points.
     asked = np.append(rows.messages.any(asks), False)[before]
     asked_of = np.append(rows.messages.most(rows.lexical), 0.0)[before]
@@ -267,18 +251,15 @@ def _by_neighbours(rows: _Rows) -> dict[str, Floats]:
     }
 
 
-_MAX_REPEATED = 1.645
-
-
 def _priors(rows: _Rows) -> dict[str, Floats]:
     """What speaks for a message whatever is asked: how new it is beside the newest that was found,
     halving in a month, and how important it is said to be."""
-    instants = column([each.occurred_at.timestamp() for each in rows.firsts])
+    instants = column([chunk.occurred_at.timestamp() for chunk in rows.firsts])
     days = (instants.max() - instants) / 86_400
-    importance = column([each.importance for each in rows.firsts])
+    importance = column([chunk.importance for chunk in rows.firsts])
     return {
-        "recency": 0.5 ** (days / _RECENT_DAYS),
-        "importance": np.where(np.isnan(importance), _USUAL_IMPORTANCE, importance),
+        "recency": 0.5 ** (days / HALF_LIFE_DAYS),
+        "importance": np.where(np.isnan(importance), USUAL_IMPORTANCE, importance),
     }
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TypedDict, cast
 
-from mcp_memory.recall.features import PRIORS
+from mcp_memory.search.kinds import PRIORS
 
 
 class _Table(TypedDict):
@@ -42,7 +42,7 @@ _HASHING_ONLY = (10.0, -3.5)
 @cache
 def weights_for(provider: str) -> Weights:
     """The weights learned with this provider's vectors, or with the most similar ones known."""
-    text = files("mcp_memory.recall").joinpath("weights.json").read_text("utf-8")
+    text = files("mcp_memory.search").joinpath("weights.json").read_text("utf-8")
     tables = cast("dict[str, _Table]", json.loads(text))
     table = tables.get(provider or _WITHOUT_VECTORS, tables[_DEFAULT])
     calibration = table["calibration"]

@@ -1,1 +1,0 @@
-"""Bringing what an earlier version indexed up to date, behind everybody's back."""

@@ -1,0 +1,209 @@
+"""A query, read once: its words and what each weighs, times, anchors, and whom it names."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from mcp_memory.db.connection import Connection
+from mcp_memory.errors import InvalidInput, nearest
+from mcp_memory.graph.names import normalize
+from mcp_memory.graph.traversal import store
+from mcp_memory.graph.traversal.store import NameMatch
+from mcp_memory.search.question import Question
+from mcp_memory.spaces.models import QueryVector
+from mcp_memory.text.spelling import spellings
+from mcp_memory.text.stopwords import STOP_WORDS
+from mcp_memory.text.storable import is_storable
+from mcp_memory.text.terms import lexemes
+
+ANCHORS = ("pr", "file", "branch", "session", "cwd")
+# No anchor is without one of these; `anchors_in` in the database reads which there are.
+_MAY_NAME_ANCHOR = re.compile(r"[\d/]|\.\w|branch", re.IGNORECASE)
+# `The Lord of the Rings` has five words; in a query of more than sixty what comes first counts.
+_MAX_NAME_WORDS = 5
+_MAX_QUERY_WORDS = 60
+# Each costs a traversal or a lookup of words.
+_MAX_NAMED = 4
+_MAX_OTHER_NAMES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class NamedEntity:
+    """An entity that a query names: by which lexemes, and how else it is called.
+
+    `entity_ids` are several when agents share what they know of it; `mentions` counts to 1,000.
+    """
+
+    normal: str
+    lexemes: frozenset[str]
+    entity_ids: tuple[int, ...]
+    other_names: tuple[str, ...]
+    mentions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query as the database knows it: typos corrected, its lexemes weighed, entities named.
+
+    `anchors` are those that were given with it. `weights` are the lexemes' rarities among what the
+    caller can see.
+    """
+
+    question: Question
+    vector: QueryVector = field(default_factory=QueryVector)
+    anchors: tuple[tuple[str, str], ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict[str, float])
+    entities: tuple[NamedEntity, ...] = ()
+
+    @property
+    def may_have_anchors(self) -> bool:
+        """Whether it is worth asking the database which anchors there are."""
+        return bool(self.anchors or _MAY_NAME_ANCHOR.search(self.question.text))
+
+    @property
+    def lexemes(self) -> list[str]:
+        """Its words, then the marks of its times: the columns of each candidate's hits."""
+        return [*self.question.lexemes, *self.question.marks]
+
+
+async def read_query(
+    conn: Connection,
+    question: Question,
+    vector: QueryVector,
+    anchors: tuple[tuple[str, str], ...] = (),
+) -> Query:
+    """The query that asks this question; every search of it uses what is read here."""
+    entities = await named_entities(conn, question.text)
+    question, weights = await correct_spelling(conn, question)
+    return Query(question, vector, anchors, weights, tuple(entities))
+
+
+def check_query(query: str, max_chars: int, *, may_be_empty: bool = False) -> None:
+    """`InvalidInput` for what nothing can answer: too long, or no text at all."""
+    if not (may_be_empty or query.strip()):
+        raise InvalidInput("query", "is empty; say what to look for")
+    if len(query) > max_chars:
+        raise InvalidInput("query", f"is longer than {max_chars} characters")
+    check_storable("query", query)
+
+
+def check_storable(parameter: str, *texts: str) -> None:
+    """`InvalidInput` for what no text of the database can be."""
+    if not all(map(is_storable, texts)):
+        raise InvalidInput(parameter, "holds NUL or is not UTF-8; nothing stored is like that")
+
+
+def check_anchors(anchors: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The anchors a caller gave, in one order; `InvalidInput` where a name is unknown."""
+    for name in anchors:
+        if name not in ANCHORS:
+            hint = nearest(name, ANCHORS) or f" Known: {', '.join(ANCHORS)}."
+            raise InvalidInput("anchors", f"{name[:60]!r} is not an anchor.{hint}")
+    return tuple(sorted(anchors.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Rarity:
+    """How much a lexeme weighs: its inverse document frequency among what is visible.
+
+    Nothing is counted to hold an `is_unknown` one; counts may lag behind.
+    """
+
+    weight: float
+    is_unknown: bool
+
+
+_RARITY = """
+SELECT lexeme, weight, chunks = 0
+FROM weigh_lexemes(%(lexemes)s)
+"""
+
+
+async def weigh(conn: Connection, lexemes: Sequence[str]) -> dict[str, Rarity]:
+    """How rare each lexeme is."""
+    cursor = await conn.execute(_RARITY, {"lexemes": list(lexemes)})
+    return {str(row[0]): Rarity(float(row[1]), bool(row[2])) for row in await cursor.fetchall()}
+
+
+_CORRECT = """
+SELECT fix_typo(%(word)s, %(near)s)
+"""
+
+
+async def correct_lexeme(conn: Connection, lexeme: str, near: Sequence[str]) -> str | None:
+    """The most common of the near spellings, if nothing visible holds the lexeme itself."""
+    cursor = await conn.execute(_CORRECT, {"word": lexeme, "near": list(near)})
+    row = await cursor.fetchone()
+    return None if row is None or row[0] is None else str(row[0])
+
+
+async def correct_spelling(
+    conn: Connection, question: Question
+) -> tuple[Question, dict[str, float]]:
+    """The question with a known word in the place of each unknown one that is a typo away.
+
+    Its lexemes' weights come with it.
+    """
+    rarity = await weigh(conn, question.lexemes)
+    corrections: dict[str, str] = {}
+    unknown = [lexeme for lexeme in question.lexemes if rarity[lexeme].is_unknown]
+    for lexeme in (lexeme for lexeme in unknown if lexeme not in question.time_words):
+        near = spellings(lexeme)
+        if near and (word := await correct_lexeme(conn, lexeme, near)):
+            corrections[lexeme] = word
+    if corrections:
+        corrected = dict.fromkeys(corrections.get(word, word) for word in question.lexemes)
+        question = replace(question, lexemes=list(corrected))
+        rarity = await weigh(conn, question.lexemes)
+    return question, {lexeme: its.weight for lexeme, its in rarity.items()}
+
+
+async def named_entities(conn: Connection, text: str) -> list[NamedEntity]:
+    """The entities known to the caller that a text names, the longest names first."""
+    names = _possible_names(text)
+    by_name: dict[str, list[NameMatch]] = {}
+    for row in await store.find_names(conn, names) if names else []:
+        by_name.setdefault(row.normal, []).append(row)
+    entities = [_entity(name, by_name[name]) for name in by_name]
+    entities.sort(key=lambda entity: (-len(entity.lexemes), entity.mentions, entity.normal))
+    return _without_parts(entities)[:_MAX_NAMED]
+
+
+def _possible_names(text: str) -> list[str]:
+    """Every run of a few words, folded; a stop word alone is no name."""
+    words = text.split()[:_MAX_QUERY_WORDS]
+    runs = {
+        normalize(_without_ending(" ".join(words[start : start + length])))
+        for length in range(1, _MAX_NAME_WORDS + 1)
+        for start in range(len(words) - length + 1)
+    }
+    return sorted(runs - STOP_WORDS - {""})
+
+
+def _without_ending(run: str) -> str:
+    """`Ben's` names Ben."""
+    bare = run.rstrip("?!.,;:\"')")
+    return bare[:-2] if bare.endswith(("'s", "\u2019s")) else run
+
+
+def _entity(name: str, rows: Sequence[NameMatch]) -> NamedEntity:
+    others = dict.fromkeys(other for row in rows for other in row.names)
+    return NamedEntity(
+        normal=name,
+        lexemes=frozenset(lexemes(name)),
+        entity_ids=tuple(row.entity_id for row in rows),
+        other_names=tuple(
+            islice((other for other in others if normalize(other) != name), _MAX_OTHER_NAMES)
+        ),
+        mentions=max(row.mentions for row in rows),
+    )
+
+
+def _without_parts(entities: Iterable[NamedEntity]) -> list[NamedEntity]:
+    """Of `New York` and `York` only the longer name is meant."""
+    kept: list[NamedEntity] = []
+    for entity in entities:
+        if not any(entity.lexemes < longer.lexemes for longer in kept):
+            kept.append(entity)
+    return kept
