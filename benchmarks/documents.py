@@ -14,7 +14,6 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import anyio
@@ -28,7 +27,7 @@ from mcp_memory.config import Config
 from mcp_memory.db.database import Database
 from mcp_memory.db.embedded import EmbeddedCluster
 from mcp_memory.db.names import with_database
-from mcp_memory.documents.indexing import chunks_of, findable
+from mcp_memory.documents.indexing import add_lexemes, split
 from mcp_memory.documents.models import NewChunk, WriteDocument
 from mcp_memory.search import routes
 from mcp_memory.search.kinds import Filter, SearchRequest
@@ -106,7 +105,7 @@ async def write_all(app: App, url: str, corpus: Corpus) -> tuple[Measured, list[
             copied.append(copy(conn, chunks))
             request = WriteDocument(f"{number}.md", document, mode="create")
             started = time.perf_counter()
-            await app.documents.write(AGENT, request)
+            await app.documents.write(app.session(AGENT), request)
             whole.append(time.perf_counter() - started)
     assert len(stored) == len(whole), "a write is one transaction"
     return _of_chunks("bare COPY with a GIN index", copied), [
@@ -122,7 +121,9 @@ async def fill(app: App, conn: psycopg.Connection, documents: Sequence[str]) -> 
 
     async def write() -> None:
         for number, document in waiting:
-            await app.documents.write(AGENT, WriteDocument(f"{number}.md", document, mode="create"))
+            await app.documents.write(
+                app.session(AGENT), WriteDocument(f"{number}.md", document, mode="create")
+            )
 
     async with anyio.create_task_group() as writers:
         for _ in range(WRITERS):
@@ -133,8 +134,8 @@ async def fill(app: App, conn: psycopg.Connection, documents: Sequence[str]) -> 
 
 async def analysed_chunks(number: int, document: str) -> list[NewChunk]:
     """What a write works out of a document before it is stored."""
-    chunks = await chunks_of(document)
-    return await findable(chunks, path=f"{number}.md", tags=(), told=datetime.now(UTC).date())
+    chunks = await split(document)
+    return await add_lexemes(chunks, path=f"{number}.md", tags=(), day=datetime.now(UTC).date())
 
 
 def copy(conn: psycopg.Connection, chunks: Sequence[NewChunk]) -> float:
@@ -171,7 +172,7 @@ def timed(database: Database, method: str, seconds: list[float]) -> Generator[No
 
 async def until_settled(app: App) -> None:
     """Return when no vector and no word count is outstanding."""
-    while await app.spaces.pending(AGENT):  # noqa: ASYNC110 - rows tell no event
+    while await app.spaces.pending(app.session(AGENT)):  # noqa: ASYNC110 - rows tell no event
         await anyio.sleep(0.1)
     await app.word_counts.merge(await app.databases.reading(None, AGENT))
 
@@ -188,9 +189,9 @@ async def search_all(app: App, url: str, corpus: Corpus) -> tuple[Measured, list
             started = time.perf_counter()
             conn.execute(_BARE_SEARCH, {"query": tsquery(lexemes)}).fetchall()
             bare.append(time.perf_counter() - started)
-            look = partial(routes.lexical, lexemes=lexemes, filter=EVERYTHING, limit=200)
             started = time.perf_counter()
-            await database.read(AGENT, look)
+            async with database.reading(AGENT) as reader:
+                await routes.lexical(reader, lexemes=lexemes, filter=EVERYTHING, limit=200)
             route.append(time.perf_counter() - started)
             started = time.perf_counter()
             await app.search.passages(app.session(AGENT), SearchRequest(query))

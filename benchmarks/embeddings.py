@@ -34,6 +34,7 @@ from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
 from mcp_memory.db.embedded import EmbeddedCluster
+from mcp_memory.db.session import Session
 from mcp_memory.embeddings.base import EmbeddingSettings, Provider
 from mcp_memory.embeddings.extras import import_extra
 from mcp_memory.embeddings.factory import open_embedder
@@ -41,9 +42,9 @@ from mcp_memory.embeddings.minilm_files import MAX_TOKENS, model_folder
 from mcp_memory.search.kinds import SearchRequest
 from mcp_memory.spaces.administration import Administration
 from mcp_memory.spaces.embedders import Embedders
-from mcp_memory.spaces.filling import fill, queue_all_missing
-from mcp_memory.spaces.known import KnownSpaces
-from mcp_memory.spaces.queue.work import Filler
+from mcp_memory.spaces.filling import embed_due, queue_all_missing
+from mcp_memory.spaces.known import SpaceCache
+from mcp_memory.spaces.queue.work import EmbeddingTarget
 from mcp_memory.text.findable import INDEXING
 
 AGENT = "bench"
@@ -55,12 +56,12 @@ class Turn(TypedDict):
     text: str
 
 
-class Session(TypedDict):
+class Talk(TypedDict):
     turns: list[Turn]
 
 
 class Conversation(TypedDict):
-    sessions: list[Session]
+    sessions: list[Talk]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,39 +173,38 @@ FROM unnest(%(texts)s::text[]) text
 async def add_chunks(database: Database, texts: Sequence[str]) -> None:
     """Chunks without vectors, as a write leaves them."""
 
-    async def work(conn: Connection) -> None:
+    async with database.writing(AGENT) as conn:
         await conn.execute(_CHUNK, {"texts": list(texts), "indexing": INDEXING})
-
-    await database.write(AGENT, work)
 
 
 _EMPTY = """
-DELETE FROM chunk_embeddings
+DELETE FROM vectors
 """
 
 
 @asynccontextmanager
 async def filler_of(
     options: Options, url: str, provider: Provider, texts: Sequence[str]
-) -> AsyncGenerator[tuple[Databases, Filler]]:
+) -> AsyncGenerator[tuple[Databases, EmbeddingTarget]]:
     """A space over these texts that nobody else fills: an app's own worker would take its part."""
     databases = Databases(config_of(url, provider, options.model_dir))
     embedders = Embedders(EmbeddingSettings(provider=provider, model_dir=options.model_dir))
-    admin = Administration(databases, embedders, KnownSpaces())
+    admin = Administration(embedders, SpaceCache())
     try:
-        database = await databases.writing(None, AGENT)
+        session = Session(AGENT, databases.configured_default, databases)
+        database = await session.open(create=True)
         await add_chunks(database, texts)
-        space = await admin.add(AGENT, provider)
-        yield databases, Filler(database, space, await embedders.of_space(space))
+        space = await admin.add(session, provider)
+        yield databases, EmbeddingTarget(database, space, await embedders.of_space(space))
     finally:
         await databases.close()
         await embedders.aclose()
 
 
-async def filled(filler: Filler, texts: Sequence[str]) -> float:
+async def filled(filler: EmbeddingTarget, texts: Sequence[str]) -> float:
     """How long filling takes, in seconds."""
     began = time.perf_counter()
-    done = await fill(filler, batch=64)
+    done = await embed_due(filler, batch=64)
     assert done == len(texts), "somebody else took a part of it"
     return time.perf_counter() - began
 
@@ -219,7 +219,8 @@ async def queue(options: Options, url: str, texts: Sequence[str]) -> None:
         for turn in range(options.rounds):
             library.append(timed(bare, texts))
             if turn:
-                await filler.database.maintain(_emptied)
+                async with filler.database.maintaining() as conn:
+                    await _emptied(conn)
                 await queue_all_missing(filler.database, filler.space)
             filling.append(await filled(filler, texts))
     best, through = len(texts) / min(library), len(texts) / min(filling)
@@ -257,7 +258,7 @@ async def copying(options: Options, url: str, texts: Sequence[str]) -> None:
 
 
 COPY = """
-COPY mcp_memory.chunk_embeddings (chunk_id, model_id, agent_id, embedding)
+COPY mcp_memory.vectors (chunk_id, space_id, agent_id, embedding)
 FROM STDIN (FORMAT binary)
 """
 
@@ -265,22 +266,19 @@ FROM STDIN (FORMAT binary)
 async def copy_rate(databases: Databases, database: Database) -> float:
     """Rows a second of a binary COPY into an equal space that is as empty as the first was."""
     embedder = open_embedder(EmbeddingSettings(provider="hashing"))
-    rows = await database.maintain(_read_texts)
+    async with database.maintaining() as conn:
+        rows = await _read_texts(conn)
     vectors = await embedder.embed_documents([text for _, text in rows])
 
-    async def second_space(conn: Connection) -> int:
+    async with database.maintaining() as conn:
         row = await (
-            await conn.execute("SELECT add_embedding_model('hashing', 'copied', 384)")
+            await conn.execute("SELECT add_vector_space('hashing', 'copied', 384)")
         ).fetchone()
         assert row is not None
-        return int(row[0])
+        copied_id = int(row[0])
 
-    copied_id = await database.maintain(second_space)
-
-    async def index(conn: Connection) -> None:
-        await conn.execute("SELECT index_embedding_model(%(id)s)", {"id": copied_id})
-
-    await database.maintain(index)
+    async with database.maintaining() as conn:
+        await conn.execute("SELECT index_vector_space(%(id)s)", {"id": copied_id})
     packed = b"".join(_packed(rows, vectors, copied_id))
 
     # COPY refuses tables with row-level security: the cluster's own login stands above it.

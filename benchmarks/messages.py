@@ -139,7 +139,7 @@ async def measure_sending(app: App, url: str, recipients: int, sends: int) -> No
     """Print how long a message takes to so many recipients, and the bare loop."""
     agents = [f"reader-{number}" for number in range(recipients)]
     for agent in agents:
-        await app.presence.note(agent)
+        await app.presence.note(app.mail_session(agent))
     request = SendMessage(CONTENT, agents)
     turn = min(TURN, sends)
     ours: list[float] = []
@@ -150,7 +150,7 @@ async def measure_sending(app: App, url: str, recipients: int, sends: int) -> No
         for _ in range(sends // turn):
             begun = time.perf_counter()
             for _ in range(turn):
-                await app.messages.send("alice", request)
+                await app.messages.send(app.mail_session("alice"), request)
             ours.append(time.perf_counter() - begun)
             begun = time.perf_counter()
             for _ in range(turn):
@@ -177,7 +177,7 @@ async def measure_waiting(app: App, url: str, waits: int) -> None:
     """Print how many connections so many waits need, and how soon all are answered."""
     agents = [f"waiter-{number}" for number in range(waits)]
     for agent in agents:
-        await app.presence.note(agent)
+        await app.presence.note(app.mail_session(agent))
     waiting, all_wait, answered = set[str](), anyio.Event(), 0
     used, begun, sent = 0, 0.0, 0.0
 
@@ -189,7 +189,9 @@ async def measure_waiting(app: App, url: str, waits: int) -> None:
             if len(waiting) == waits:
                 all_wait.set()
 
-        mails = await app.messages.wait(agent, MailFilter(), timeout_seconds=300, idle=idle)
+        mails = await app.messages.wait(
+            app.mail_session(agent), MailFilter(), timeout_seconds=300, idle=idle
+        )
         answered += len(mails)
 
     async with anyio.create_task_group() as tasks:
@@ -198,7 +200,7 @@ async def measure_waiting(app: App, url: str, waits: int) -> None:
         await all_wait.wait()
         used = await connections(url)
         begun = time.perf_counter()
-        await app.messages.send("alice", SendMessage(CONTENT, ["*"]))
+        await app.messages.send(app.mail_session("alice"), SendMessage(CONTENT, ["*"]))
         sent = time.perf_counter() - begun
     took = time.perf_counter() - begun
     print(
@@ -224,7 +226,7 @@ async def main(rounds: int, sends: int, waits: int) -> None:
         url = server.url("bench")
         document = {"database": {"url": url}, "embeddings": {"provider": "hashing"}}
         async with open_app(Config.model_validate(document)) as app:
-            await app.presence.note("alice")
+            await app.presence.note(app.mail_session("alice"))
             await measure_waking(url, rounds)
             for recipients in (1, 8, 64):
                 await measure_sending(app, url, recipients, sends)

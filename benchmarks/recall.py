@@ -147,9 +147,9 @@ async def fill(app: App, conversation: Conversation) -> None:
 
 async def settle(app: App, database: str) -> None:
     """Wait until everything has its vectors and every word is counted."""
-    space = await app.spaces.active(_AGENT, database=database)
+    space = await app.spaces.active(app.session(_AGENT, database))
     assert space is not None
-    await app.spaces.administration.fill(_AGENT, space, database=database)
+    await app.spaces.administration.embed_due(app.session(_AGENT, database), space)
     await app.word_counts.merge(await app.databases.reading(database, _AGENT))
 
 

@@ -77,10 +77,13 @@ async def measure_ringing(url: str, rounds: int) -> None:
 
 
 async def _until_announced(app: App) -> None:
-    await app.presence.note("sleeper")
+    await app.presence.note(app.mail_session("sleeper"))
     with anyio.fail_after(SECONDS):
         while True:
-            if any(each.outbox is not None for each in await app.wake.list()):
+            if any(
+                each.outbox is not None
+                for each in await app.wake.list(app.mail_session(app.config.agent))
+            ):
                 return
             await anyio.sleep(0.05)
 
@@ -98,7 +101,9 @@ async def _in_turns(
             await client.post(hook, json={"event": "mail"})
             bare.append(endpoint.heard[heard] - begun)
             begun, heard = time.perf_counter(), len(endpoint.heard)
-            sent = await app.messages.send("alice", SendMessage("hello", ["sleeper"]))
+            sent = await app.messages.send(
+                app.mail_session("alice"), SendMessage("hello", ["sleeper"])
+            )
             await _until_rung(app, sent.message_id)
             rung.append(endpoint.heard[heard] - begun)
     return bare[warm:], rung[warm:]
@@ -107,6 +112,9 @@ async def _in_turns(
 async def _until_rung(app: App, message_id: str) -> None:
     with anyio.fail_after(SECONDS):
         while True:
-            if any(bell.state == "rung" for bell in await app.wake.bells("alice", message_id)):
+            if any(
+                bell.state == "rung"
+                for bell in await app.wake.states(app.mail_session("alice"), message_id)
+            ):
                 return
             await anyio.sleep(0.01)

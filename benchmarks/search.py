@@ -53,8 +53,8 @@ EVERYTHING = Filter(sources=["documents", "graph"])
 
 _BARE_VECTORS = """
 SELECT chunk_id
-FROM mcp_memory.chunk_embeddings
-WHERE model_id = %(space)s
+FROM mcp_memory.vectors
+WHERE space_id = %(space)s
 ORDER BY (embedding::halfvec(384)) <=> %(vector)s::vector::halfvec(384)
 LIMIT 20
 """
@@ -67,8 +67,8 @@ LIMIT 20
 """
 _EXACT = """
 SELECT e.chunk_id
-FROM mcp_memory.chunk_embeddings e
-WHERE e.agent_id = %(agent)s AND e.model_id = %(space)s
+FROM mcp_memory.vectors e
+WHERE e.agent_id = %(agent)s AND e.space_id = %(space)s
 ORDER BY e.embedding <=> %(vector)s::vector
 LIMIT 10
 """
@@ -189,8 +189,10 @@ async def _from_cache(client: Client, asked: dict[str, object]) -> object:
 async def prepare(url: str) -> None:
     """Migrate, and make the vector space that is to be filled."""
     async with open_app(config_of(url)) as app:
-        await app.documents.write("nobody", WriteDocument("first.md", "So that there is a space."))
-        while await app.spaces.pending("nobody"):  # noqa: ASYNC110 - rows tell no event
+        await app.documents.write(
+            app.session("nobody"), WriteDocument("first.md", "So that there is a space.")
+        )
+        while await app.spaces.pending(app.session("nobody")):  # noqa: ASYNC110 - rows tell no event
             await anyio.sleep(0.1)
 
 

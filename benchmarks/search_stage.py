@@ -116,7 +116,7 @@ COPY chunks (id, agent_id, source, document_id, position, path, title, start_lin
 FROM STDIN
 """
 _COPY_VECTORS = """
-COPY chunk_embeddings (chunk_id, model_id, agent_id, embedding) FROM STDIN WITH (FORMAT binary)
+COPY vectors (chunk_id, space_id, agent_id, embedding) FROM STDIN WITH (FORMAT binary)
 """
 _SETTLE = """
 SELECT setval(pg_get_serial_sequence('chunks', 'id'), (SELECT max(id) FROM chunks))
@@ -217,7 +217,7 @@ def _copy_counts(
     conn: psycopg.Connection, language: Language, counts: dict[str, Numbers], chunks: int
 ) -> None:
     with conn.cursor().copy(
-        "COPY lexeme_counts (lexeme, agent_id, shared, chunks) FROM STDIN"
+        "COPY word_counts (lexeme, agent_id, shared, chunks) FROM STDIN"
     ) as target:
         for agent, total in ((AGENT, chunks - SMALL_ROWS), (SMALL_AGENT, SMALL_ROWS)):
             target.write_row(("", agent, False, total))
@@ -228,7 +228,7 @@ def _copy_counts(
 
 def _copy_vectors(conn: psycopg.Connection, language: Language, chunks: int, seed: int) -> None:
     """In COPY's binary form, made block by block: a row is four fields, each with its length."""
-    found = conn.execute("SELECT id FROM embedding_models WHERE state = 'active'").fetchone()
+    found = conn.execute("SELECT id FROM vector_spaces WHERE state = 'active'").fetchone()
     assert found is not None, "the space is made by the first search or write"
     row = 0
     with conn.cursor().copy(_COPY_VECTORS) as target:

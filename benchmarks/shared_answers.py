@@ -41,7 +41,8 @@ CREATE TABLE bench_epochs (
 );
 CREATE INDEX bench_epochs_agent ON bench_epochs (agent_id, id);
 CREATE INDEX bench_epochs_shared ON bench_epochs (id) WHERE shared;
-SELECT protect('bench_answers'), protect('bench_epochs'), secure();
+INSERT INTO protected_tables (name) VALUES ('bench_answers'), ('bench_epochs');
+SELECT secure();
 """
 _DROP = """
 DROP TABLE IF EXISTS mcp_memory.bench_answers, mcp_memory.bench_epochs;

@@ -44,7 +44,7 @@ async def trigrams_alone(conn: Connection, asked: Query) -> list[int]:
 
 _SIMILAR_LEXEME = """
 SELECT lexeme
-FROM lexeme_counts
+FROM word_counts
 WHERE visible(agent_id, shared) AND lexeme NOT LIKE '~%%' AND lexeme %% %(word)s
 GROUP BY lexeme
 ORDER BY similarity(lexeme, %(word)s) DESC, sum(chunks) DESC, lexeme

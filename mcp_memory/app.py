@@ -17,7 +17,6 @@ from mcp_memory.graph.forgetting.service import Forgetting
 from mcp_memory.graph.identity.service import Entities
 from mcp_memory.graph.service import Facts
 from mcp_memory.keys.service import Keys
-from mcp_memory.messaging.bells import NotifiedBells
 from mcp_memory.messaging.directory.presence import Presence
 from mcp_memory.messaging.directory.service import Directory
 from mcp_memory.messaging.service import Messages
@@ -36,7 +35,7 @@ from mcp_memory.transcripts.importing.service import Importer
 from mcp_memory.transcripts.retention.service import Retention
 from mcp_memory.transcripts.service import Transcripts
 from mcp_memory.transcripts.summaries.service import Summaries
-from mcp_memory.transfer.service import Transfer
+from mcp_memory.transfer.service import Transfer, archive_within
 
 # A command that only asks or writes something is over by then, and never needed the vocabulary.
 _VOCABULARY_PAUSE_SECONDS = 2.0
@@ -113,7 +112,7 @@ class _Base:
     def of(cls, config: Config) -> Self:
         tokens = TokenCounter()
         tokens.start_loading(pause_seconds=_VOCABULARY_PAUSE_SECONDS)
-        databases = Databases(config)
+        databases = Databases(config, archive_within)
         embedders = Embedders(_embedding_settings(config.embeddings))
         return cls(
             config=config,
@@ -130,14 +129,13 @@ class _Base:
 def _built(base: _Base) -> App:
     config, limits, zone = base.config, base.config.limits, base.zone
     databases, spaces, word_counts = base.databases, base.spaces, base.word_counts
-    presence = Presence(databases)
     return App(
         config=config,
         databases=databases,
         spaces=spaces,
         word_counts=word_counts,
         reindexer=Reindexer(databases, zone),
-        documents=Documents(databases, spaces, word_counts, limits, zone),
+        documents=Documents(spaces, word_counts, limits, zone),
         search=_search(base, usage := Usage()),
         graph=Facts(spaces, limits, config.graph, zone),
         forgetting=Forgetting(spaces, word_counts, limits, zone),
@@ -147,9 +145,9 @@ def _built(base: _Base) -> App:
         summaries=Summaries(limits),
         importer=Importer(spaces, limits, config.transcripts, zone),
         retention=Retention(config.transcripts),
-        presence=presence,
-        directory=Directory(databases, presence),
-        messages=Messages(databases, presence, NotifiedBells(), limits, config.messages),
+        presence=Presence(databases),
+        directory=Directory(),
+        messages=Messages(databases, limits, config.messages),
         wake=Wake(databases, config),
         mail_watch=MailWatch(databases),
         keys=Keys(databases),

@@ -36,6 +36,9 @@ McpMemoryError
 │   ├── DatabaseBusy
 │   ├── OutcomeUnknown
 │   ├── DatabaseTooNew
+│   ├── DatabaseTooOld
+│   ├── TakeOverNeeded
+│   ├── DatabaseInUse
 │   ├── MigrationFailed
 │   ├── MigrationChanged
 │   └── EmbeddedPostgresFailed
@@ -419,6 +422,41 @@ class DatabaseTooNew(DatabaseError):
         super().__init__(
             f"Database {name!r} is at migration {found}; this mcp-memory knows {known}."
             " Upgrade mcp-memory, or migrate down with the newer one."
+        )
+
+
+class DatabaseTooOld(DatabaseError):
+    """The database is of an unreleased build that this version knows no way from."""
+
+    def __init__(self, name: str, found: int) -> None:
+        self.name, self.found = name, found
+        super().__init__(
+            f"Database {name!r} is at migration {found} of an unreleased build, of which only the"
+            " last, 19, is taken over. Bring it there with that build (commit 747b382:"
+            " mcp-memory migrate up), then come back."
+        )
+
+
+class TakeOverNeeded(DatabaseError):
+    """The database is of the last unreleased build, and nobody said what becomes of a dump."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"Database {name!r} is at migration 19 of an unreleased build. End whatever uses it,"
+            " then run mcp-memory migrate up with --dump FILE once (or --no-dump, if you have a"
+            " dump): it is taken over without losing a row."
+        )
+
+
+class DatabaseInUse(DatabaseError):
+    """Other sessions use a database that must be alone to be taken over."""
+
+    def __init__(self, name: str, sessions: Sequence[str]) -> None:
+        self.name, self.sessions = name, sessions
+        super().__init__(
+            f"Database {name!r} must be taken over from an unreleased build, and others use it:"
+            f" {'; '.join(sessions)}. Nothing was changed; end them and try again."
         )
 
 

@@ -10,9 +10,10 @@ pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.servers",
     "tests.fixtures.pooler",
+    "tests.fixtures.versions",
 ]
 
-_SERVERS = {"server_url", "tcp_server", "tls_server", "own_tcp_server"}
+_SERVERS = {"server_url", "tcp_server", "tls_server", "own_tcp_server", "postgres_server"}
 
 # A shared machine may be slow: how long one example takes proves nothing.
 settings.register_profile("house", deadline=None)

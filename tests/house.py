@@ -15,8 +15,8 @@ MAX_MODULE_LINES = 700
 _FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 _SQL_CALLS = {"execute", "executemany", "copy"}
 _SQL_ROOMS = re.compile(
-    r"mcp_memory/(db/|transfer/|audit\.py|search/(routes|query|usage|context)\.py"
-    r"|spaces/(word_counts|reindex)\.py|(.*/)?store\.py)"
+    r"mcp_memory/(db/|transfer/|audit\.py|documents/indexing\.py|transcripts/history\.py"
+    r"|search/(routes|query|usage|context)\.py|spaces/(word_counts|reindex)\.py|(.*/)?store\.py)"
 )
 _DDL_ROOMS = re.compile(r"mcp_memory/db/")
 # At the start of a text: a sentence may say `run ALTER EXTENSION …` further on.

@@ -28,7 +28,8 @@ def _below(wheel: Mapping[str, bytes], prefix: str) -> dict[str, bytes]:
 
 
 def test_the_migrations_are_in_the_wheel_byte_for_byte(wheel: Mapping[str, bytes]) -> None:
-    ours = {file.name: file.read_bytes() for file in (ROOT / "migrations").glob("*.sql")}
+    folder = ROOT / "migrations"
+    ours = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*.*")}
     assert ours
     assert _below(wheel, "mcp_memory/migrations/") == ours
 

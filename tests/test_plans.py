@@ -33,7 +33,7 @@ async def crowded_url(server_url: str, template: str) -> AsyncIterator[str]:
         async with open_app(config_of(url)) as app:
             for number in range(10):
                 request = WriteDocument(f"{number}.md", f"A kestrel, sighting {number}.")
-                await app.documents.write("alice", request)
+                await app.documents.write(app.session("alice"), request)
             await until_embedded(app)
         yield url
 
@@ -75,7 +75,7 @@ async def scans(conn: Connection) -> Scans:
     names = {kind: [row[0] for row in counted if row[1] == kind and row[2]] for kind in "ri"}
     return Scans(
         indexes=frozenset(names["i"]),
-        whole_tables=frozenset(names["r"]) & {"chunks", "chunk_embeddings", "documents"},
+        whole_tables=frozenset(names["r"]) & {"chunks", "vectors", "documents"},
         chunks_read=sum(int(row[3]) for row in counted if row[0] == "chunks"),
     )
 
@@ -130,8 +130,8 @@ async def test_meaning_is_found_by_the_index_of_the_space_among_many_rows(
     hits, done = await by_meaning(app, db, "crowd", "kestrel")
 
     assert len(hits) == 200
-    assert "chunk_embeddings_model_1" in done.indexes
-    assert "chunk_embeddings" not in done.whole_tables
+    assert "vectors_space_1" in done.indexes
+    assert "vectors" not in done.whole_tables
 
 
 async def test_that_an_owner_has_many_rows_is_seen_without_reading_them(
@@ -147,14 +147,14 @@ async def test_a_small_owners_vectors_are_compared_one_by_one(app: App, db: Data
     hits, done = await by_meaning(app, db, "alice", "kestrel")
 
     assert len(hits) == 10
-    assert "chunk_embeddings_model_1" not in done.indexes
-    assert {"chunk_embeddings_pkey", "chunks_agent"} <= done.indexes
+    assert "vectors_space_1" not in done.indexes
+    assert {"vectors_pkey", "chunks_agent"} <= done.indexes
     assert done.whole_tables == frozenset()
     assert done.chunks_read <= 100
 
 
 async def test_an_anchor_is_found_by_the_index_of_words(app: App, db: Database) -> None:
-    await app.documents.write("crowd", WriteDocument("pr.md", "PR #4242 is open."))
+    await app.documents.write(app.session("crowd"), WriteDocument("pr.md", "PR #4242 is open."))
 
     async with db.reading("crowd") as conn:
         look = await routes.by_anchors(conn, "what of PR 4242", {}, ALL, 200)
@@ -190,11 +190,13 @@ async def naive_plan(conn: Connection) -> str:
 
 async def test_the_plain_statement_is_refused_its_index_by_the_policies(db: Database) -> None:
     """Why there are functions of the owner: `@@` is not leakproof, so a policy goes before it."""
-    plan = await db.read("crowd", naive_plan)
+    async with db.reading("crowd") as conn:
+        plan = await naive_plan(conn)
 
     assert "chunks_lexemes" not in plan
     assert "Seq Scan on chunks" in plan
 
 
 async def test_without_policies_the_same_statement_has_its_index(db: Database) -> None:
-    assert "chunks_lexemes" in await db.maintain(naive_plan)
+    async with db.maintaining() as conn:
+        assert "chunks_lexemes" in await naive_plan(conn)

@@ -9,7 +9,7 @@ from mcp_memory.db import migrate
 from mcp_memory.db.diagnosis import Diagnosis, Inside, Server
 from mcp_memory.db.migrate import shipped
 from mcp_memory.db.provision import OLDEST_PGVECTOR, OLDEST_SERVER
-from mcp_memory.errors import DatabaseTooNew, MigrationChanged
+from mcp_memory.errors import DatabaseTooNew, DatabaseTooOld, MigrationChanged, TakeOverNeeded
 
 _SAFE_PGVECTOR = (0, 8, 2)
 _CLOCK_TOLERANCE = timedelta(minutes=1)
@@ -106,6 +106,10 @@ def _migrations(name: str, diagnosis: Diagnosis) -> Finding:
         migrate.check(name, diagnosis.applied, shipped())
     except DatabaseTooNew as exc:
         return problem("migrations", str(exc), "upgrade mcp-memory")
+    except DatabaseTooOld as exc:
+        return problem("migrations", str(exc), "run that build's mcp-memory migrate up first")
+    except TakeOverNeeded as exc:
+        return warning("migrations", str(exc), "an embedded database does it with its next use")
     except MigrationChanged as exc:
         return problem("migrations", str(exc), "install the released mcp-memory-postgres again")
     if have < known:

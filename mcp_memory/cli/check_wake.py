@@ -7,7 +7,7 @@ from mcp_memory.app import App
 from mcp_memory.cli.findings import Finding, ok, problem, warning
 from mcp_memory.cli.output import counted
 from mcp_memory.db.diagnosis import Diagnosis
-from mcp_memory.db.migrate import shipped
+from mcp_memory.db.migrate import is_current
 from mcp_memory.messaging.wake.models import ListedRoute
 
 _LONG = timedelta(hours=1)
@@ -21,8 +21,9 @@ async def check_wake(app: App, database: str, diagnosis: Diagnosis) -> AsyncIter
 
     Nothing is migrated for it: what lies in the database is looked at where that is ready.
     """
-    is_ready = diagnosis.inside is not None and len(diagnosis.applied) == len(shipped())
-    routes = await app.wake.list(database=database) if is_ready else app.wake.configured()
+    is_ready = diagnosis.inside is not None and is_current(diagnosis.applied)
+    session = app.mail_session(app.config.agent, database)
+    routes = await app.wake.list(session) if is_ready else app.wake.configured()
     for listed in routes:
         if listed.route is not None or listed.unusable:
             yield await _door(app, listed)
@@ -31,11 +32,11 @@ async def check_wake(app: App, database: str, diagnosis: Diagnosis) -> AsyncIter
 
 
 async def _door(app: App, listed: ListedRoute) -> Finding:
-    attempt = await app.wake.try_dry(listed)
+    outcome = await app.wake.try_dry(listed)
     check = f"wake {listed.agent}"
-    if attempt.is_rung:
+    if outcome.is_delivered:
         return ok(check, f"{listed.document.get('kind')}, from {listed.origin}: the door opens")
-    return problem(check, attempt.problem, _CORRECT.format(listed.agent))
+    return problem(check, outcome.problem, _CORRECT.format(listed.agent))
 
 
 def _stuck(listed: ListedRoute) -> Finding | None:

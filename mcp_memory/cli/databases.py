@@ -14,7 +14,7 @@ from mcp_memory.cli.output import is_interactive, print_json, print_table, reada
 from mcp_memory.cli.psql import run_psql
 from mcp_memory.cli.session import configured, run
 from mcp_memory.config import mask_url
-from mcp_memory.db.databases import Databases, Listed
+from mcp_memory.db.databases import DatabaseEntry, Databases
 from mcp_memory.errors import UnknownDatabase
 
 
@@ -43,25 +43,25 @@ def list_databases(invocation: Invocation, as_json: bool) -> None:
       mcp-memory databases list --json
     """
     config = configured(invocation)
-    listed = run(config, _listed)
+    entries = run(config, _entries)
     default = config.default_database
     if as_json:
-        print_json([asdict(each) | {"is_default": each.name == default} for each in listed])
+        print_json([asdict(entry) | {"is_default": entry.name == default} for entry in entries])
     else:
-        rows = [_row(each, is_default=each.name == default) for each in listed]
+        rows = [_row(entry, is_default=entry.name == default) for entry in entries]
         print_table(("NAME", "DEFAULT", "STATUS", "SIZE", "URL"), rows)
-    if silent := [each.name for each in listed if each.status == "unavailable"]:
+    if silent := [entry.name for entry in entries if entry.status == "unavailable"]:
         raise Failure(f"unavailable: {', '.join(silent)}. `mcp-memory doctor` says more.")
 
 
-async def _listed(app: App) -> Sequence[Listed]:
+async def _entries(app: App) -> Sequence[DatabaseEntry]:
     return await app.databases.list()
 
 
-def _row(listed: Listed, *, is_default: bool) -> tuple[str, ...]:
-    status = f"{listed.status}: {listed.problem}" if listed.problem else listed.status
-    size = readable_size(listed.size_bytes) if listed.size_bytes else "-"
-    return (listed.name, "*" if is_default else "", status, size, listed.url)
+def _row(entry: DatabaseEntry, *, is_default: bool) -> tuple[str, ...]:
+    status = f"{entry.status}: {entry.problem}" if entry.problem else entry.status
+    size = readable_size(entry.size_bytes) if entry.size_bytes else "-"
+    return (entry.name, "*" if is_default else "", status, size, entry.url)
 
 
 @databases.command()
@@ -140,15 +140,15 @@ def url(invocation: Invocation, name: str | None, show_password: bool) -> None:
 
 
 async def _url(app: App, name: str) -> str:
-    return await _known_url(app.databases, name)
+    return await _existing_url(app.databases, name)
 
 
-async def _known_url(databases: Databases, name: str) -> str:
+async def _existing_url(databases: Databases, name: str) -> str:
     """The URL of a database that there is; only registered and derived ones need the server."""
     if name != databases.configured_default:
-        known = await databases.known_names()
-        if name not in known:
-            raise UnknownDatabase(name, known, advice="`mcp-memory databases create` makes one.")
+        names = await databases.names()
+        if name not in names:
+            raise UnknownDatabase(name, names, advice="`mcp-memory databases create` makes one.")
     return databases.url_of(name)
 
 
@@ -173,7 +173,7 @@ def shell(ctx: click.Context, invocation: Invocation, words: Sequence[str]) -> N
 
 
 async def _shell(app: App, name: str, arguments: Sequence[str]) -> int:
-    url = await _known_url(app.databases, name)
+    url = await _existing_url(app.databases, name)
     async with app.databases.direct_connection(name, create=False):
         # Only to see that it answers; an embedded cluster is in use until the app closes.
         pass

@@ -82,7 +82,7 @@ async def _databases(config: Config, database: str | None) -> Sequence[Finding]:
         name = database or config.default_database
         if name != config.default_database and name not in config.databases:
             # Only the default database knows which names were registered.
-            await app.databases.known_names()
+            await app.databases.names()
         findings = [finding async for finding in _database(app, name)]
         return [await check_embeddings(app.spaces.embedders), *findings]
 

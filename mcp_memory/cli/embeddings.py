@@ -16,6 +16,7 @@ from mcp_memory.cli.invocation import Invocation, pass_invocation
 from mcp_memory.cli.options import database_option, json_option
 from mcp_memory.cli.output import is_interactive, print_json, print_table
 from mcp_memory.cli.session import configured, run
+from mcp_memory.db.session import Session
 from mcp_memory.embeddings.minilm_install import install as install_model
 from mcp_memory.spaces.models import Comparison, Space, SpaceStatus
 
@@ -59,11 +60,11 @@ def status(invocation: Invocation, database: str | None, as_json: bool) -> None:
       mcp-memory embeddings status --json
     """
     config = configured(invocation)
-    spaces, own, problem, waiting = run(config, partial(_status, database=database))
+    statuses, own, problem, waiting = run(config, partial(_status, database=database))
     if as_json:
         print_json(
             {
-                "spaces": [_as_json(each) for each in spaces],
+                "spaces": [_as_json(status) for status in statuses],
                 "this_process": {
                     "configured": config.embeddings.provider,
                     "model": own,
@@ -75,7 +76,7 @@ def status(invocation: Invocation, database: str | None, as_json: bool) -> None:
         )
         return
     columns = ("ID", "MODEL", "DIMENSIONS", "STATE", "VECTORS", "PENDING", "FAILED", "PROBLEM")
-    print_table(columns, [_row(each) for each in spaces])
+    print_table(columns, [_row(status) for status in statuses])
     click.echo(f"This process: embeddings.provider is {config.embeddings.provider}, so {own}.")
     click.echo(f"Its searches use words alone: {problem}" if problem else "Its searches use both.")
     if config.embeddings.provider == "auto" and own.startswith("hashing"):
@@ -88,12 +89,11 @@ def status(invocation: Invocation, database: str | None, as_json: bool) -> None:
 
 
 async def _status(app: App, database: str | None) -> tuple[list[SpaceStatus], str, str, int]:
-    spaces = app.spaces.administration
-    agent = app.config.agent
-    found = await spaces.status(agent, database=database)
-    problem = await spaces.unusable(agent, database=database)
-    waiting = await app.reindexer.waiting(app.session(agent, database))
-    return found, spaces.own_model, problem, waiting
+    spaces, session = app.spaces.administration, app.session(app.config.agent, database)
+    statuses = await spaces.status(session)
+    problem = await spaces.problem(session)
+    waiting = await app.reindexer.waiting(session)
+    return statuses, spaces.own_model, problem, waiting
 
 
 def _as_json(status: SpaceStatus) -> dict[str, object]:
@@ -132,17 +132,17 @@ def add(invocation: Invocation, model: str, no_fill: bool, database: str | None)
       mcp-memory embeddings add minilm
     """
     config = configured(invocation)
-    added = run(config, partial(_add, model=model, no_fill=no_fill, database=database))
-    click.echo(f"{added.space.label} is space {added.space.id}, {added.state}.")
+    status = run(config, partial(_add, model=model, no_fill=no_fill, database=database))
+    click.echo(f"{status.space.label} is space {status.space.id}, {status.state}.")
 
 
 async def _add(app: App, model: str, no_fill: bool, database: str | None) -> SpaceStatus:
-    spaces = app.spaces.administration
-    added = await spaces.add(app.config.agent, model, database=database)
+    spaces, session = app.spaces.administration, app.session(app.config.agent, database)
+    space = await spaces.add(session, model)
     if not no_fill:
-        await _fill(app, added, database)
-    found = await spaces.status(app.config.agent, database=database)
-    return next(each for each in found if each.space.id == added.id)
+        await _embed_due(app, session, space)
+    statuses = await spaces.status(session)
+    return next(status for status in statuses if status.space.id == space.id)
 
 
 @embeddings.command()
@@ -164,38 +164,41 @@ def backfill(
     """
     config = configured(invocation)
     work = partial(_backfill, name=space, retry_failed=retry_failed, database=database)
-    renewed, filled = run(config, work)
-    if renewed:
-        click.echo(f"{renewed} passages indexed anew.")
-    for label, done in filled:
-        click.echo(f"{label}: {done} embedded.")
+    reindexed, embedded = run(config, work)
+    if reindexed:
+        click.echo(f"{reindexed} passages indexed anew.")
+    for label, count in embedded:
+        click.echo(f"{label}: {count} embedded.")
 
 
 async def _backfill(
     app: App, name: str | None, retry_failed: bool, database: str | None
 ) -> tuple[int, list[tuple[str, int]]]:
-    spaces = app.spaces.administration
-    agent = app.config.agent
+    session = app.session(app.config.agent, database)
     with _bar("indexing anew") as update:
         progress = partial(update, "indexing anew")
-        renewed = await app.reindexer.finish(app.session(agent, database), progress=progress)
-    if name is None:
-        found = [each.space for each in await spaces.status(agent, database=database)]
-        chosen = [space for space in found if space.state != "dropping"]
-    else:
-        chosen = [await spaces.find(agent, name, database=database)]
-    return renewed, [
-        (space.label, await _fill(app, space, database, retry_failed=retry_failed))
-        for space in chosen
+        reindexed = await app.reindexer.finish(session, progress=progress)
+    return reindexed, [
+        (space.label, await _embed_due(app, session, space, retry_failed=retry_failed))
+        for space in await _spaces_to_fill(app, session, name)
     ]
 
 
-async def _fill(app: App, space: Space, database: str | None, *, retry_failed: bool = False) -> int:
+async def _spaces_to_fill(app: App, session: Session, name: str | None) -> list[Space]:
+    spaces = app.spaces.administration
+    if name is not None:
+        return [await spaces.find(session, name)]
+    statuses = await spaces.status(session)
+    return [status.space for status in statuses if status.space.state != "dropping"]
+
+
+async def _embed_due(
+    app: App, session: Session, space: Space, *, retry_failed: bool = False
+) -> int:
     with _bar(f"embedding with {space.name}") as update:
-        return await app.spaces.administration.fill(
-            app.config.agent,
+        return await app.spaces.administration.embed_due(
+            session,
             space,
-            database=database,
             retry_failed=retry_failed,
             progress=partial(update, f"embedding with {space.name}"),
         )
@@ -241,13 +244,13 @@ def activate(
     config = configured(invocation)
     lines = _lines(query_file)
     work = partial(_activate, name=space, lines=lines, count=queries, database=database)
-    chosen, compared = run(config, partial(work, dry_run=dry_run, force=force))
+    active, comparisons = run(config, partial(work, dry_run=dry_run, force=force))
     if as_json:
-        shown = [asdict(each) for each in compared]
-        print_json({"space": chosen.id, "activated": not dry_run, "compared": shown})
+        rows = [asdict(comparison) for comparison in comparisons]
+        print_json({"space": active.id, "activated": not dry_run, "compared": rows})
         return
-    _print_comparison(compared)
-    click.echo(f"{chosen.label} is {'not activated' if dry_run else 'active'}.")
+    _print_comparisons(comparisons)
+    click.echo(f"{active.label} is {'not activated' if dry_run else 'active'}.")
 
 
 def _lines(file: Path | None) -> list[str]:
@@ -266,28 +269,27 @@ async def _activate(
     dry_run: bool,
     force: bool,
 ) -> tuple[Space, list[Comparison]]:
-    spaces = app.spaces.administration
-    agent = app.config.agent
-    space = await spaces.find(agent, name, database=database)
+    spaces, session = app.spaces.administration, app.session(app.config.agent, database)
+    space = await spaces.find(session, name)
     queries = list(lines)
     if count is not None:
-        queries += await spaces.past_queries(agent, count, database=database)
-    compared = list[Comparison]()
+        queries += await spaces.past_queries(session, count)
+    comparisons = list[Comparison]()
     if queries:
-        compared = await spaces.compare(agent, space, queries, database=database)
+        comparisons = await spaces.compare(session, space, queries)
     if not dry_run:
-        await spaces.activate(agent, space, database=database, force=force)
-    return space, compared
+        await spaces.activate(session, space, force=force)
+    return space, comparisons
 
 
-def _print_comparison(compared: Sequence[Comparison]) -> None:
-    if not compared:
+def _print_comparisons(comparisons: Sequence[Comparison]) -> None:
+    if not comparisons:
         return
-    rows = [(each.query, f"{each.common} of {each.found}") for each in compared]
+    rows = [(row.query, f"{row.common} of {row.found}") for row in comparisons]
     print_table(("QUERY", "IN COMMON"), rows)
-    common, found = sum(each.common for each in compared), sum(each.found for each in compared)
-    share = f"{common / found:.2f}" if found else "-"
-    click.echo(f"overlap@10 over {len(compared)} queries: {share}")
+    common, total = sum(row.common for row in comparisons), sum(row.found for row in comparisons)
+    share = f"{common / total:.2f}" if total else "-"
+    click.echo(f"overlap@10 over {len(comparisons)} queries: {share}")
 
 
 @embeddings.command()
@@ -316,9 +318,9 @@ def _ask_to_drop(space: str) -> None:
 
 
 async def _drop(app: App, name: str, database: str | None) -> str:
-    spaces = app.spaces.administration
-    space = await spaces.find(app.config.agent, name, database=database)
-    await spaces.drop(app.config.agent, space, database=database)
+    spaces, session = app.spaces.administration, app.session(app.config.agent, database)
+    space = await spaces.find(session, name)
+    await spaces.drop(session, space)
     return space.label
 
 

@@ -10,7 +10,7 @@ PATTERNS = ("*.md", "*.markdown", "*.mdx", "*.txt", "*.text", "*.rst", "*.org", 
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SourceFile:
     """A file that becomes the document `path`."""
 
     file: Path
@@ -18,7 +18,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
+class SkippedFile:
     """A file or folder that becomes none, and why."""
 
     file: Path
@@ -27,36 +27,36 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is taken of the given roots: names by pattern, links only when asked for."""
+    """Which files of some roots become documents: names by pattern, links only when asked for."""
 
     roots: Sequence[Path]
     patterns: Sequence[str] = PATTERNS
     prefix: str = ""
     follow_links: bool = False
 
-    def find(self) -> Iterator[Found | Skipped]:
+    def find(self) -> Iterator[SourceFile | SkippedFile]:
         """Every file below the roots that fits, in order; a path that comes twice is skipped."""
-        taken: dict[str, Path] = {}
+        owners: dict[str, Path] = {}
         for root in self.roots:
-            for found in self.below(root, root):
-                if isinstance(found, Skipped):
-                    yield found
-                elif found.path in taken:
-                    reason = f"{taken[found.path]} has the path {found.path!r} too; use --prefix"
-                    yield Skipped(found.file, reason)
+            for source in self.below(root, root):
+                if isinstance(source, SkippedFile):
+                    yield source
+                elif source.path in owners:
+                    reason = f"{owners[source.path]} has the path {source.path!r} too; use --prefix"
+                    yield SkippedFile(source.file, reason)
                 else:
-                    taken[found.path] = found.file
-                    yield found
+                    owners[source.path] = source.file
+                    yield source
 
-    def below(self, root: Path, start: Path) -> Iterator[Found | Skipped]:
+    def below(self, root: Path, start: Path) -> Iterator[SourceFile | SkippedFile]:
         """The files at or below `start`, which is `root` or lies in it."""
         reason = "" if start == root else self._refusal(start)
         if reason:
-            yield Skipped(start, reason)
+            yield SkippedFile(start, reason)
         elif start.is_dir():
             yield from self._walk(root, start, frozenset())
         else:
-            yield from self._file(root, start, is_given=start == root)
+            yield from self._file(root, start, is_root=start == root)
 
     def root_of(self, file: Path) -> Path | None:
         """The root that the file lies below, unless it is hidden there; the nearest one wins."""
@@ -71,67 +71,67 @@ class Selection:
         return any(fnmatch(name.lower(), pattern.lower()) for pattern in self.patterns)
 
     def path_of(self, root: Path, file: Path) -> str:
-        """What the document is called: its place below the root, after the prefix."""
-        place = file.name if file == root else file.relative_to(root).as_posix()
-        return str(PurePosixPath(self.prefix) / place)
+        """What the document is called: its path below the root, after the prefix."""
+        relative = file.name if file == root else file.relative_to(root).as_posix()
+        return str(PurePosixPath(self.prefix) / relative)
 
     def _walk(
         self, root: Path, folder: Path, above: frozenset[tuple[int, int]]
-    ) -> Iterator[Found | Skipped]:
+    ) -> Iterator[SourceFile | SkippedFile]:
         """The folder's files, then its folders; one that contains itself by a link is left out."""
         try:
             status = folder.stat()
             children = sorted(folder.iterdir())
         except OSError as exc:
-            yield Skipped(folder, exc.strerror or type(exc).__name__)
+            yield SkippedFile(folder, exc.strerror or type(exc).__name__)
             return
         identity = (status.st_dev, status.st_ino)
         if identity in above:
-            yield Skipped(folder, "a link that leads back to a folder above it")
+            yield SkippedFile(folder, "a link that leads back to a folder above it")
             return
         for child in sorted(children, key=Path.is_dir):
             if reason := self._refusal(child):
-                yield Skipped(child, reason)
+                yield SkippedFile(child, reason)
             elif child.is_dir():
                 yield from self._walk(root, child, above | {identity})
             else:
-                yield from self._file(root, child, is_given=False)
+                yield from self._file(root, child, is_root=False)
 
     def _refusal(self, child: Path) -> str:
         """Why a child of a folder is not even looked at; empty when it is."""
-        is_wanted = child.is_dir() or self.fits(child.name)
-        if _is_hidden(child.name) and is_wanted:
+        is_candidate = child.is_dir() or self.fits(child.name)
+        if _is_hidden(child.name) and is_candidate:
             return "hidden"
-        if child.is_symlink() and is_wanted and not self.follow_links:
+        if child.is_symlink() and is_candidate and not self.follow_links:
             return "a link; --follow-links takes it"
         return ""
 
-    def _file(self, root: Path, file: Path, *, is_given: bool) -> Iterator[Found | Skipped]:
-        """The file, if it fits; one that was given by name need not."""
-        if not is_given and not self.fits(file.name):
+    def _file(self, root: Path, file: Path, *, is_root: bool) -> Iterator[SourceFile | SkippedFile]:
+        """The file, if it fits; one that the person named need not."""
+        if not is_root and not self.fits(file.name):
             return
         path = self.path_of(root, file)
         if not file.is_file():
-            yield Skipped(file, "not a regular file" if file.exists() else "not there")
+            yield SkippedFile(file, "not a regular file" if file.exists() else "not there")
         elif not _is_text(os.fsencode(path)):
-            yield Skipped(file, "its name is not UTF-8")
+            yield SkippedFile(file, "its name is not UTF-8")
         else:
-            yield Found(file, path)
+            yield SourceFile(file, path)
 
 
-def read(found: Found, limit_bytes: int) -> str | Skipped:
+def read(source: SourceFile, limit_bytes: int) -> str | SkippedFile:
     """The text of the file, with plain newlines."""
     try:
-        with found.file.open("rb") as opened:
-            content = opened.read(limit_bytes + 1)
+        with source.file.open("rb") as stream:
+            content = stream.read(limit_bytes + 1)
     except OSError as exc:
-        return Skipped(found.file, exc.strerror or type(exc).__name__)
+        return SkippedFile(source.file, exc.strerror or type(exc).__name__)
     if len(content) > limit_bytes:
-        return Skipped(found.file, f"over the limit of {limit_bytes} bytes")
+        return SkippedFile(source.file, f"over the limit of {limit_bytes} bytes")
     if b"\0" in content:
-        return Skipped(found.file, "binary")
+        return SkippedFile(source.file, "binary")
     if not _is_text(content):
-        return Skipped(found.file, "not UTF-8 text")
+        return SkippedFile(source.file, "not UTF-8 text")
     return content.decode("utf-8-sig").replace("\r\n", "\n")
 
 

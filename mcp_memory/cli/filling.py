@@ -10,20 +10,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mcp_memory.app import App
 from mcp_memory.cli.output import printable
+from mcp_memory.db.session import Session
 from mcp_memory.errors import EmbeddingError
 
 
-async def embed_the_rest(app: App, agent: str, database: str | None) -> None:
+async def embed_due(app: App, session: Session) -> None:
     """Fill the vectors that are still to come; without them meaning finds nothing."""
     try:
-        space = await app.spaces.active(agent, database=database)
+        space = await app.spaces.active(session)
         if space is None:
             return
-        with bar("vectors") as tell:
-            await app.spaces.administration.fill(agent, space, database=database, progress=tell)
+        with bar("vectors") as advance:
+            await app.spaces.administration.embed_due(session, space, progress=advance)
     except EmbeddingError as exc:
-        told = f"found by words alone until `mcp-memory embeddings backfill`: {exc}"
-        click.echo(printable(told), err=True)
+        consequence = f"found by words alone until `mcp-memory embeddings backfill`: {exc}"
+        click.echo(printable(consequence), err=True)
 
 
 @contextmanager

@@ -11,14 +11,16 @@ from watchfiles import (
 from mcp_memory.errors import McpMemoryError
 from mcp_memory.transcripts.importing.lines import ImportResult
 
+# A line is written in several steps; what comes within this time is read at once.
 _PAUSE_MS = 200
+# What could not be taken is tried again this often.
 _AGAIN_MS = 500
 
 
 async def follow(
     files: Sequence[Path],
     take: Callable[[Path], Awaitable[ImportResult]],
-    show: Callable[[ImportResult], None],
+    report: Callable[[ImportResult], None],
 ) -> None:
     """Until cancelled, take from each file whatever it gets more.
 
@@ -37,17 +39,17 @@ async def follow(
     # Its first answer comes, after at most a pause, once the watches are set: nothing is missed.
     async for batch in changes:
         waiting |= {Path(name) for _, name in batch} & set(files)
-        waiting = {file for file in sorted(waiting) if not await _is_taken(file, take, show)}
+        waiting = {file for file in sorted(waiting) if not await _is_taken(file, take, report)}
 
 
 async def _is_taken(
     file: Path,
     take: Callable[[Path], Awaitable[ImportResult]],
-    show: Callable[[ImportResult], None],
+    report: Callable[[ImportResult], None],
 ) -> bool:
     """Whether all that the file holds is stored; else it is tried again."""
     try:
-        show(await take(file))
+        report(await take(file))
     except FileNotFoundError:
         return True
     except (McpMemoryError, OSError) as exc:

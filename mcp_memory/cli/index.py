@@ -11,9 +11,9 @@ import anyio
 import click
 
 from mcp_memory.app import App
-from mcp_memory.cli.files import PATTERNS, Found, Selection
-from mcp_memory.cli.filling import bar, embed_the_rest
-from mcp_memory.cli.indexing import Account, Target, write_files
+from mcp_memory.cli.files import PATTERNS, Selection, SourceFile
+from mcp_memory.cli.filling import bar, embed_due
+from mcp_memory.cli.indexing import Account, Attributes, Target, write_files
 from mcp_memory.cli.invocation import Invocation, pass_invocation
 from mcp_memory.cli.options import agent_option, database_option, json_option
 from mcp_memory.cli.output import print_json, printable
@@ -22,8 +22,8 @@ from mcp_memory.cli.watching import Watch
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What comes after the first pass, and how it is told."""
+class Options:
+    """What comes after the first pass, and how it is printed."""
 
     watch: bool
     delete: bool
@@ -82,38 +82,44 @@ def index(
     if delete and not watch:
         raise click.UsageError("--delete needs --watch: only then is it seen that a file goes.")
     config = configured(invocation, agent=agent)
-    target = Target(
-        agent=config.agent,
-        database=database,
+    attributes = Attributes(
         shared=True if shared else None,
         tags=None if tags is None else [tag.strip() for tag in tags.split(",")],
-        limit_bytes=config.limits.content_bytes,
     )
     selection = Selection(list(dict.fromkeys(paths)), patterns or PATTERNS, prefix, follow_links)
-    wishes = Wishes(watch, delete, as_json)
-    run(config, partial(_index, selection=selection, target=target, wishes=wishes))
+    options = Options(watch, delete, as_json)
+    run(
+        config,
+        partial(
+            _index, selection=selection, database=database, attributes=attributes, options=options
+        ),
+    )
 
 
-async def _index(app: App, selection: Selection, target: Target, wishes: Wishes) -> None:
-    if not wishes.watch:
-        await _first_pass(app, selection, target, wishes)
+async def _index(
+    app: App, selection: Selection, database: str | None, attributes: Attributes, options: Options
+) -> None:
+    session = app.session(app.config.agent, database)
+    target = Target(app.documents, session, attributes, app.config.limits.content_bytes)
+    if not options.watch:
+        await _first_pass(app, selection, target, options)
         return
     async with anyio.create_task_group() as tasks:
         # Watched first, so that nothing is missed that changes during the first pass.
-        watch = Watch(selection, app.documents, target, wishes.delete, _say)
+        watch = Watch(selection, target, options.delete, _say)
         await tasks.start(watch.follow)
-        await _first_pass(app, selection, target, wishes)
+        await _first_pass(app, selection, target, options)
         _say("watching; Ctrl-C ends it")
 
 
-async def _first_pass(app: App, selection: Selection, target: Target, wishes: Wishes) -> None:
+async def _first_pass(app: App, selection: Selection, target: Target, options: Options) -> None:
     files = await anyio.to_thread.run_sync(lambda: list(selection.find()))
-    with _progress(sum(isinstance(each, Found) for each in files)) as advance:
-        account = await write_files(app.documents, target, files, advance)
-    await embed_the_rest(app, target.agent, target.database)
+    with _progress(sum(isinstance(file, SourceFile) for file in files)) as advance:
+        account = await write_files(target, files, advance)
+    await embed_due(app, target.session)
     # Several are read at a time: without this the order would be another one in each run.
     account.skipped.sort(key=lambda skipped: skipped.file)
-    if wishes.as_json:
+    if options.as_json:
         _print_json(account)
         return
     for skipped in account.skipped:
@@ -122,10 +128,10 @@ async def _first_pass(app: App, selection: Selection, target: Target, wishes: Wi
 
 
 def _print_json(account: Account) -> None:
-    skipped = [{"file": str(each.file), "reason": each.reason} for each in account.skipped]
+    skipped = [{"file": str(file.file), "reason": file.reason} for file in account.skipped]
     print_json(
         {
-            "written": sorted(found.path for found in account.written),
+            "written": sorted(source.path for source in account.written),
             "unchanged": len(account.unchanged),
             "skipped": skipped,
         }
@@ -140,6 +146,6 @@ def _say(line: str, *, err: bool = False) -> None:
 def _progress(total: int) -> Generator[Callable[[], None]]:
     """A bar on a terminal's stderr, nothing elsewhere; called once for each file that is done."""
     done = count(1)
-    with bar("indexing") as tell:
-        tell(0, total)
-        yield lambda: tell(next(done), total)
+    with bar("indexing") as advance:
+        advance(0, total)
+        yield lambda: advance(next(done), total)

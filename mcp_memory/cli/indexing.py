@@ -7,22 +7,31 @@ import anyio
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from mcp_memory.cli.files import Found, Skipped, read
+from mcp_memory.cli.files import SkippedFile, SourceFile, read
+from mcp_memory.db.session import Session
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.documents.service import Documents
 from mcp_memory.errors import InvalidInput
 
+# Reading one file while others are embedded; more would only wait for the same model.
 _AT_A_TIME = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Whose documents the files become, in which database, and what is said of all of them."""
+class Attributes:
+    """What is said of every document; None leaves it as it is."""
 
-    agent: str
-    database: str | None
     shared: bool | None
     tags: list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whose documents the files become, in which database, and with which attributes."""
+
+    documents: Documents
+    session: Session
+    attributes: Attributes
     limit_bytes: int
 
 
@@ -30,9 +39,9 @@ class Target:
 class Account:
     """What became of the files so far."""
 
-    written: list[Found] = field(default_factory=list[Found])
-    unchanged: list[Found] = field(default_factory=list[Found])
-    skipped: list[Skipped] = field(default_factory=list[Skipped])
+    written: list[SourceFile] = field(default_factory=list[SourceFile])
+    unchanged: list[SourceFile] = field(default_factory=list[SourceFile])
+    skipped: list[SkippedFile] = field(default_factory=list[SkippedFile])
 
     @property
     def summary(self) -> str:
@@ -41,54 +50,54 @@ class Account:
         return "{} written, {} unchanged, {} skipped".format(*counts)
 
 
-async def write_file(documents: Documents, target: Target, found: Found) -> bool | Skipped:
+async def write_file(target: Target, source: SourceFile) -> bool | SkippedFile:
     """Whether the document changed; a file that cannot become one is skipped, never an error."""
-    text = await anyio.to_thread.run_sync(read, found, target.limit_bytes)
-    if isinstance(text, Skipped):
+    text = await anyio.to_thread.run_sync(read, source, target.limit_bytes)
+    if isinstance(text, SkippedFile):
         return text
+    attributes = target.attributes
     request = WriteDocument(
-        found.path, text, mode="replace", tags=target.tags, shared=target.shared
+        source.path, text, mode="replace", tags=attributes.tags, shared=attributes.shared
     )
     try:
-        written = await documents.write(target.agent, request, database=target.database)
+        receipt = await target.documents.write(target.session, request)
     except InvalidInput as exc:
-        return Skipped(found.file, str(exc))
-    return written.changed
+        return SkippedFile(source.file, str(exc))
+    return receipt.changed
 
 
 async def write_files(
-    documents: Documents,
     target: Target,
-    files: Iterable[Found | Skipped],
+    files: Iterable[SourceFile | SkippedFile],
     on_done: Callable[[], None],
 ) -> Account:
     """Write every file; `on_done` is called after each."""
     account = Account()
-    send, receive = anyio.create_memory_object_stream[Found](_AT_A_TIME)
+    send, receive = anyio.create_memory_object_stream[SourceFile](_AT_A_TIME)
 
-    async def work(waiting: MemoryObjectReceiveStream[Found]) -> None:
+    async def work(waiting: MemoryObjectReceiveStream[SourceFile]) -> None:
         async with waiting:
-            async for found in waiting:
-                _enter(account, found, await write_file(documents, target, found))
+            async for source in waiting:
+                _enter(account, source, await write_file(target, source))
                 on_done()
 
     async with anyio.create_task_group() as tasks, send:
         for _ in range(_AT_A_TIME):
             tasks.start_soon(work, receive.clone())
         receive.close()
-        for each in files:
-            if isinstance(each, Found):
-                await send.send(each)
+        for file in files:
+            if isinstance(file, SourceFile):
+                await send.send(file)
             else:
-                account.skipped.append(each)
+                account.skipped.append(file)
     return account
 
 
-def _enter(account: Account, found: Found, outcome: bool | Skipped) -> None:
+def _enter(account: Account, source: SourceFile, outcome: bool | SkippedFile) -> None:
     match outcome:
-        case Skipped():
+        case SkippedFile():
             account.skipped.append(outcome)
         case True:
-            account.written.append(found)
+            account.written.append(source)
         case False:
-            account.unchanged.append(found)
+            account.unchanged.append(source)

@@ -195,7 +195,7 @@ def _carry_out(changes: Sequence[Change], *, ask: bool) -> None:
         click.echo("Nothing to change.")
         return
     for change in needed:
-        click.echo(change.shown())
+        click.echo(change.diff())
     if ask:
         _agree()
     for change in needed:

@@ -91,11 +91,11 @@ def create(
     order = NewKey(agent, tuple(dict.fromkeys(scopes)), tuple(databases) or None, expires)
     issued = run(configured(invocation), partial(_create, order=order))
     if as_json:
-        print_json(_issued(issued))
+        print_json(_document(issued))
         return
     click.echo(issued.text)
     click.echo(
-        f"The key {issued.key.id} of agent {agent}: {_described(issued.key)}."
+        f"The key {issued.key.id} of agent {agent}: {_describe(issued.key)}."
         " It is not shown again.",
         err=True,
     )
@@ -105,7 +105,7 @@ async def _create(app: App, order: NewKey) -> IssuedKey:
     return await app.keys.create(order)
 
 
-def _issued(issued: IssuedKey) -> dict[str, object]:
+def _document(issued: IssuedKey) -> dict[str, object]:
     key = issued.key
     return {
         "id": key.id,
@@ -117,7 +117,7 @@ def _issued(issued: IssuedKey) -> dict[str, object]:
     }
 
 
-def _described(key: Key) -> str:
+def _describe(key: Key) -> str:
     where = f"databases {', '.join(key.databases)}" if key.databases else "all databases"
     until = f"until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else "until revoked"
     return f"{', '.join(key.scopes)}; {where}; {until}"
@@ -133,12 +133,12 @@ def list_keys(invocation: Invocation, as_json: bool) -> None:
     Example:
       mcp-memory keys list --json
     """
-    found = run(configured(invocation), _list)
+    rows = run(configured(invocation), _list)
     if as_json:
-        print_json([asdict(key) | {"status": _status(key)} for key in found])
+        print_json([asdict(key) | {"status": _status(key)} for key in rows])
         return
     print_table(
-        ("ID", "AGENT", "SCOPES", "DATABASES", "EXPIRES", "STATUS"), [_row(key) for key in found]
+        ("ID", "AGENT", "SCOPES", "DATABASES", "EXPIRES", "STATUS"), [_row(key) for key in rows]
     )
 
 

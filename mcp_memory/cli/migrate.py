@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 import click
 
@@ -13,7 +14,7 @@ from mcp_memory.cli.options import database_option, json_option
 from mcp_memory.cli.output import is_interactive, print_json, print_table
 from mcp_memory.cli.session import configured, run
 from mcp_memory.db import provision
-from mcp_memory.db.migrate import Applied, Migration, applied, shipped
+from mcp_memory.db.migrate import Applied, Migration, applied, newest, shipped
 from mcp_memory.db.migrate import migrate as bring
 
 
@@ -27,8 +28,8 @@ class Step:
     applied_at: datetime | None
 
 
-# Where to, given how many migrations the database has and how many are shipped.
-Goal = Callable[[int, int], int]
+# Where to, given the number that the database has.
+Goal = Callable[[int], int]
 
 
 @click.group()
@@ -90,16 +91,35 @@ def _when(step: Step) -> str:
 
 
 @migrate.command()
+@click.option(
+    "--dump",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to dump a database of an unreleased build (migration 19) before it is taken over.",
+)
+@click.option("--no-dump", is_flag=True, help="Take such a database over without a dump.")
 @database_option
 @pass_invocation
-def up(invocation: Invocation, database: str | None) -> None:
+def up(invocation: Invocation, file: Path | None, no_dump: bool, database: str | None) -> None:
     """Apply every migration that is missing; a database that does not exist is created.
+
+    A database of an unreleased build is taken over, once nobody else uses it. An embedded one is
+    dumped beside its cluster by itself.
 
     \b
     Example:
       mcp-memory migrate up --database work
     """
-    _move(invocation, database, lambda have, known: known)
+    if file is not None and no_dump:
+        raise click.UsageError("--dump and --no-dump exclude each other.")
+    if file is not None or no_dump:
+        place = file.absolute() if file is not None else None
+        run(configured(invocation), partial(_take_over, database=database, file=place))
+    _move(invocation, database, lambda have: newest(shipped()))
+
+
+async def _take_over(app: App, database: str | None, file: Path | None) -> None:
+    await app.transfer.take_over(app.mail_session("", database), file=file)
 
 
 @migrate.command()
@@ -115,7 +135,13 @@ def down(invocation: Invocation, count: int, yes: bool, database: str | None) ->
       mcp-memory migrate down 2 --database scratch
     """
     _confirm(yes)
-    _move(invocation, database, lambda have, known: max(0, have - count))
+    _move(invocation, database, lambda have: _below(have, count))
+
+
+def _below(have: int, count: int) -> int:
+    """The number that a database has after its last `count` migrations are taken back."""
+    kept = [step.number for step in shipped() if step.number <= have - count]
+    return kept[-1] if kept else 0
 
 
 @migrate.command()
@@ -128,10 +154,10 @@ def to(invocation: Invocation, number: int, yes: bool, database: str | None) -> 
 
     \b
     Example:
-      mcp-memory migrate to 2
+      mcp-memory migrate to 21
     """
     _confirm(yes)
-    _move(invocation, database, lambda have, known: number)
+    _move(invocation, database, lambda have: number)
 
 
 def _confirm(yes: bool) -> None:
@@ -159,7 +185,9 @@ async def _migrate(app: App, name: str, goal: Goal) -> tuple[int, int]:
     """The numbers before and after."""
     async with app.databases.direct_connection(name, create=True) as conn:
         layout = await provision.layout_for_migrating(conn, name)
-        target = goal(layout.migration, len(shipped()))
+        if (dump := app.databases.dump_before_take_over(name)) is not None:
+            await provision.take_over(conn, layout, name, dump)
+        target = goal(layout.migration)
         after = await bring(
             conn, layout.roles, layout.search_path, name=name, known=shipped(), target=target
         )

@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import click
@@ -61,3 +61,8 @@ def counted(number: int, noun: str) -> str:
 def is_interactive() -> bool:
     """Whether a person can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def rows_in_tables(rows: Mapping[str, int]) -> str:
+    """Such as `1,204 rows in 36 tables`."""
+    return f"{sum(rows.values()):,} rows in {len(rows)} tables"

@@ -25,7 +25,7 @@ class Change:
         """What the edit would make of the file; `NotPlainJson`, `UnexpectedShape` if it cannot."""
         # A link into somebody's collection of settings stays a link.
         target = file.resolve()
-        before = _text_of(target)
+        before = _read(target)
         text = before or ""
         document = parsed(text)
         changed = edit(document)
@@ -36,13 +36,13 @@ class Change:
         """Whether anything would be another."""
         return self.after != (self.before or "")
 
-    def shown(self) -> str:
+    def diff(self) -> str:
         """The change as a diff."""
         return difference(str(self.file), self.before or "", self.after)
 
     def apply(self) -> Path | None:
         """Write the file whole, or not at all; where its former text is kept now."""
-        if _text_of(self.file) != self.before:
+        if _read(self.file) != self.before:
             raise Failure(f"{self.file} was changed meanwhile. Run the command again.")
         backup = None if self.before is None else self._keep(self.before)
         self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ class Change:
         return backup
 
 
-def _text_of(file: Path) -> str | None:
+def _read(file: Path) -> str | None:
     try:
         return file.read_bytes().decode()
     except FileNotFoundError:

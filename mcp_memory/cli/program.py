@@ -55,10 +55,10 @@ COMMANDS = {
         "Install the local model, and manage a database's models.",
     ),
     "backup": Lazy(
-        "mcp_memory.cli.archive:backup", "Write a whole database into FILE, and check it."
+        "mcp_memory.cli.backup:backup", "Write a whole database into FILE, and check it."
     ),
     "restore": Lazy(
-        "mcp_memory.cli.archive:restore", "Bring back what FILE holds, all of it or nothing."
+        "mcp_memory.cli.restore:restore", "Bring back what FILE holds, all of it or nothing."
     ),
     "purge": Lazy("mcp_memory.cli.purge:purge", "Remove for good what was deleted long ago."),
 }

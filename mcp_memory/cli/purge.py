@@ -10,7 +10,7 @@ from mcp_memory.cli.invocation import Invocation, pass_invocation
 from mcp_memory.cli.options import database_option, json_option
 from mcp_memory.cli.output import print_json
 from mcp_memory.cli.session import configured, run
-from mcp_memory.documents.models import Expired
+from mcp_memory.documents.models import PurgeCounts
 from mcp_memory.errors import InvalidInput
 from mcp_memory.messaging.models import PurgedMail
 from mcp_memory.text.times.arguments import parse_instant
@@ -49,39 +49,37 @@ def purge(
     config = configured(invocation)
     age = None if older_than is None else _age(older_than)
     work = partial(_purge, owner=owner, age=age, dry_run=dry_run, database=database)
-    expired, memories, mail = run(config, work)
+    documents, memories, mail = run(config, work)
     if as_json:
         counts = {
-            "documents": expired.documents,
+            "documents": documents.documents,
             "memories": memories,
             "messages": mail.messages,
-            "rings": mail.rings,
-            "idempotency_keys": expired.idempotency_keys,
+            "rings": mail.wake_attempts,
+            "idempotency_keys": documents.idempotency_keys,
         }
         print_json(counts | {"dry_run": dry_run})
         return
     done = "Would remove" if dry_run else "Removed"
     click.echo(
-        f"{done} {expired.documents} deleted documents, {memories} memories,"
-        f" {mail.messages} messages, {mail.rings} rings"
-        f" and {expired.idempotency_keys} idempotency keys."
+        f"{done} {documents.documents} deleted documents, {memories} memories,"
+        f" {mail.messages} messages, {mail.wake_attempts} rings"
+        f" and {documents.idempotency_keys} idempotency keys."
     )
 
 
 async def _purge(
     app: App, owner: str | None, age: timedelta | None, dry_run: bool, database: str | None
-) -> tuple[Expired, int, PurgedMail]:
+) -> tuple[PurgeCounts, int, PurgedMail]:
     """What went of the documents, how many memories, and what went of the mail."""
     memories = await app.forgetting.purge_outdated(
         app.session(app.config.agent, database), owner=owner, age=age, dry_run=dry_run
     )
-    expired = await app.documents.purge_expired(
-        app.config.agent, owner=owner, age=age, dry_run=dry_run, database=database
-    )
-    mail = await app.messages.purge(
-        app.config.agent, owner=owner, dry_run=dry_run, database=database
-    )
-    return expired, memories, mail
+    session = app.session(app.config.agent, database)
+    documents = await app.documents.purge_expired(session, owner=owner, age=age, dry_run=dry_run)
+    session = app.mail_session(app.config.agent, database)
+    mail = await app.messages.purge(session, owner=owner, dry_run=dry_run)
+    return documents, memories, mail
 
 
 def _age(text: str) -> timedelta:

@@ -9,7 +9,7 @@ import click
 
 from mcp_memory.app import App
 from mcp_memory.cli.failure import Failure
-from mcp_memory.cli.filling import embed_the_rest
+from mcp_memory.cli.filling import embed_due
 from mcp_memory.cli.following import follow
 from mcp_memory.cli.invocation import Invocation, pass_invocation
 from mcp_memory.cli.options import agent_option, database_option, json_option
@@ -99,7 +99,7 @@ async def _import(
         await follow(files, take, partial(_print_news, as_json=as_json))
         return
     results = [await take(path) for path in files]
-    await embed_the_rest(app, agent, database)
+    await embed_due(app, app.session(agent, database))
     if as_json:
         print_json([asdict(result) for result in results])
     else:

@@ -13,7 +13,8 @@ from mcp_memory.cli.options import checked_agent, database_option, json_option
 from mcp_memory.cli.output import counted, print_json, print_table
 from mcp_memory.cli.session import configured, run
 from mcp_memory.config import mask_url
-from mcp_memory.messaging.wake.models import Attempt, ListedRoute, OutboxStatus
+from mcp_memory.db.session import Session
+from mcp_memory.messaging.wake.models import ListedRoute, OutboxStatus, Outcome
 
 _KINDS = ["openclaw-wake", "openclaw-agent", "webhook", "command"]
 
@@ -74,7 +75,7 @@ def add(
           --token-file ~/.config/mcp-memory/openclaw-token
       mcp-memory wake add bob --kind command -- /usr/local/bin/wake-bob --quietly
     """
-    document = {name: given for name, given in options.items() if given not in (None, ())}
+    document = {name: value for name, value in options.items() if value not in (None, ())}
     if command:
         document["command"] = list(command)
     if (token := _token(token_env, token_file)) is not None:
@@ -95,8 +96,12 @@ def _token(variable: str | None, file: str | None) -> Mapping[str, str] | None:
     return None if file is None else {"file": file}
 
 
+def _session(app: App, database: str | None) -> Session:
+    return app.mail_session(app.config.agent, database)
+
+
 async def _add(app: App, agent: str, document: Mapping[str, object], database: str | None) -> None:
-    await app.wake.add(agent, document, database=database)
+    await app.wake.add(_session(app, database), agent, document)
 
 
 @wake.command("list")
@@ -110,18 +115,18 @@ def list_routes(invocation: Invocation, database: str | None, as_json: bool) -> 
     Example:
       mcp-memory wake list --json
     """
-    found = run(configured(invocation), partial(_list, database=database))
+    routes = run(configured(invocation), partial(_list, database=database))
     if as_json:
-        print_json([_document(each) for each in found])
+        print_json([_document(route) for route in routes])
         return
     print_table(
         ("AGENT", "KIND", "TARGET", "FROM", "WAITING", "GIVEN UP", "STATE"),
-        [_row(each) for each in found],
+        [_row(route) for route in routes],
     )
 
 
 async def _list(app: App, database: str | None) -> Sequence[ListedRoute]:
-    return await app.wake.list(database=database)
+    return await app.wake.list(_session(app, database))
 
 
 @wake.command()
@@ -135,14 +140,14 @@ def test(invocation: Invocation, agent: str, database: str | None) -> None:
     Example:
       mcp-memory wake test alice
     """
-    attempt = run(configured(invocation), partial(_test, agent=agent, database=database))
-    if not attempt.is_rung:
-        raise Failure(f"{agent} was not woken: {attempt.problem}")
+    outcome = run(configured(invocation), partial(_test, agent=agent, database=database))
+    if not outcome.is_delivered:
+        raise Failure(f"{agent} was not woken: {outcome.problem}")
     click.echo(f"{agent} was rung.")
 
 
-async def _test(app: App, agent: str, database: str | None) -> Attempt:
-    return await app.wake.test(agent, database=database)
+async def _test(app: App, agent: str, database: str | None) -> Outcome:
+    return await app.wake.test(_session(app, database), agent)
 
 
 @wake.command()
@@ -161,7 +166,7 @@ def remove(invocation: Invocation, agent: str, database: str | None) -> None:
 
 
 async def _remove(app: App, agent: str, database: str | None) -> None:
-    await app.wake.remove(agent, database=database)
+    await app.wake.remove(_session(app, database), agent)
 
 
 def _target(listed: ListedRoute) -> str:

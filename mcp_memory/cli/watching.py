@@ -12,11 +12,12 @@ from watchfiles import (
     awatch,  # pyright: ignore[reportUnknownVariableType] it names trio's event, not installed here
 )
 
-from mcp_memory.cli.files import Found, Selection, Skipped
+from mcp_memory.cli.files import Selection, SkippedFile, SourceFile
 from mcp_memory.cli.indexing import Target, write_file
-from mcp_memory.documents.service import Documents
 
+# Editors write a file in several steps; what comes within this time is one change.
 _PAUSE_MS = 200
+_PAGE_DOCUMENTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,6 @@ class Watch:
     """What is watched, where it goes, and whether documents of removed files are deleted."""
 
     selection: Selection
-    documents: Documents
     target: Target
     delete: bool
     say: Callable[[str], None]
@@ -69,18 +69,18 @@ class Watch:
         root = self.selection.root_of(changed)
         if root is None:
             return
-        found = await anyio.to_thread.run_sync(self._what_is_there, root, changed, change)
-        if found is None:
-            await self._gone(self.selection.path_of(root, changed))
-        for each in found or ():
-            await self._write(each)
+        files = await anyio.to_thread.run_sync(self._files_at, root, changed, change)
+        if files is None:
+            await self._follow_removal(self.selection.path_of(root, changed))
+        for file in files or ():
+            await self._write(file)
 
-    def _what_is_there(
+    def _files_at(
         self, root: Path, changed: Path, change: Change
-    ) -> list[Found | Skipped] | None:
+    ) -> list[SourceFile | SkippedFile] | None:
         """The files at or below it; None when it is gone.
 
-        A folder counts as modified whenever a file in it is, which is told apart.
+        A folder counts as modified whenever a file in it is, and that file has its own change.
         """
         if not changed.exists():
             return None
@@ -88,21 +88,20 @@ class Watch:
             return []
         return list(self.selection.below(root, changed))
 
-    async def _write(self, found: Found | Skipped) -> None:
-        outcome = found
-        if isinstance(found, Found):
-            outcome = await write_file(self.documents, self.target, found)
+    async def _write(self, file: SourceFile | SkippedFile) -> None:
+        outcome = file
+        if isinstance(file, SourceFile):
+            outcome = await write_file(self.target, file)
             if outcome is True:
-                self.say(f"written {found.path}")
-        if isinstance(outcome, Skipped):
+                self.say(f"written {file.path}")
+        if isinstance(outcome, SkippedFile):
             self.say(f"skipped {outcome.file}: {outcome.reason}")
 
-    async def _gone(self, path: str) -> None:
+    async def _follow_removal(self, path: str) -> None:
         """The file, or the folder with all its files, was removed or moved away."""
         async for own in self._own_documents(path):
             if self.delete:
-                agent, database = self.target.agent, self.target.database
-                await self.documents.delete(agent, own, database=database)
+                await self.target.documents.delete(self.target.session, own)
                 self.say(f"deleted {own}")
             else:
                 self.say(f"kept {own}, whose file is gone; --delete deletes it")
@@ -111,16 +110,12 @@ class Watch:
         """One's own documents of that path, or below it."""
         cursor = ""
         while True:
-            page = await self.documents.list(
-                self.target.agent,
-                prefix=path,
-                limit=100,
-                cursor=cursor or None,
-                database=self.target.database,
+            page = await self.target.documents.list(
+                self.target.session, prefix=path, limit=_PAGE_DOCUMENTS, cursor=cursor or None
             )
-            for listed in page.documents:
-                is_below = listed.path == path or listed.path.startswith(f"{path}/")
-                if is_below and listed.owner == self.target.agent:
-                    yield listed.path
+            for entry in page:
+                is_below = entry.path == path or entry.path.startswith(f"{path}/")
+                if is_below and entry.owner == self.target.session.agent:
+                    yield entry.path
             if not (cursor := page.next_cursor):
                 return

@@ -1,10 +1,13 @@
-"""Named databases: found, created on demand, opened once, closed together."""
+"""Named databases: looked up, created on demand, opened once, closed together."""
 
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Literal, Protocol
 from weakref import WeakValueDictionary
 
 import anyio
@@ -18,6 +21,7 @@ from mcp_memory.db.database import Database, Patience
 from mcp_memory.db.embedded import EmbeddedCluster
 from mcp_memory.db.listener import ListenerThread
 from mcp_memory.db.names import checked_name, complete_url, database_in
+from mcp_memory.db.takeover import Dump
 from mcp_memory.db.translate import translated
 from mcp_memory.errors import Conflict, DatabaseError, UnknownDatabase
 
@@ -30,8 +34,14 @@ logger = logging.getLogger(__name__)
 Status = Literal["ready", "not created", "unavailable"]
 
 
+class Archiver(Protocol):
+    """Archives what the open transaction sees of the database of that name, in a new file."""
+
+    async def __call__(self, conn: Connection, *, name: str, url: str, file: Path) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
-class Listed:
+class DatabaseEntry:
     """A database as a list shows it, its password masked; `problem` says why it is unavailable."""
 
     name: str
@@ -45,8 +55,9 @@ class Listed:
 class Databases:
     """All named databases of one configuration, and which one each agent uses by default."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, archiver: Archiver | None = None) -> None:
         self._config = config
+        self._archiver = archiver
         own = config.database.url
         self._cluster = EmbeddedCluster(config.embedded.data_dir) if own is None else None
         base_url = self._cluster.url(EMBEDDED_DATABASE) if self._cluster else ""
@@ -81,12 +92,12 @@ class Databases:
     async def reading(self, name: str | None, agent: str) -> Database:
         """The database to read. Only the configured default is created when it is missing; any
         other raises `UnknownDatabase`."""
-        chosen = name or self.default_of(agent)
-        return await self._opened(chosen, create=chosen == self.configured_default)
+        database = name or self.default_of(agent)
+        return await self._open_once(database, create=database == self.configured_default)
 
     async def writing(self, name: str | None, agent: str) -> Database:
         """The database to write; it is created when it does not exist."""
-        return await self._opened(name or self.default_of(agent), create=True)
+        return await self._open_once(name or self.default_of(agent), create=True)
 
     async def opened_for(self, name: str | None, agent: str, *, create: bool) -> Database:
         """The database to write, which is created only where the write can be its first."""
@@ -98,14 +109,14 @@ class Databases:
         """Open the database under this name, creating what is missing; kept when asked."""
         await self._load_registrations(checked_name(name))
         if url is None:
-            return await self._opened(name, create=True)
-        entry = registry.Registered(name, complete_url(url))
+            return await self._open_once(name, create=True)
+        entry = registry.Registration(name, complete_url(url))
         async with self._lock(name):
             await self._check_is_free(entry)
-            return await self._registered(entry, agent, persist=persist)
+            return await self._register(entry, agent, persist=persist)
 
-    async def _registered(
-        self, entry: registry.Registered, agent: str, *, persist: bool
+    async def _register(
+        self, entry: registry.Registration, agent: str, *, persist: bool
     ) -> Database:
         """Open the database at the entry's address; nothing of it is left when that fails."""
         name = entry.name
@@ -114,10 +125,11 @@ class Databases:
             self._addresses.register({name: entry.url})
         try:
             if name not in self._open:
-                self._open[name] = await self._prepared(name, create=True)
+                self._open[name] = await self._prepare(name, create=True)
             if persist and name != self.configured_default:
                 default = await self._default()
-                await default.maintain(lambda conn: registry.keep(conn, entry, agent))
+                async with default.maintaining() as conn:
+                    await registry.keep(conn, entry, agent)
         except BaseException:
             if is_new:
                 self._addresses.unregister(name)
@@ -125,24 +137,24 @@ class Databases:
             raise
         return self._open[name]
 
-    async def list(self) -> Sequence[Listed]:
+    async def list(self) -> Sequence[DatabaseEntry]:
         """Every configured, registered or derived database, the default first, then by name.
 
         They are looked at side by side; one that does not answer in time is unavailable.
         """
-        found: dict[str, Listed] = {}
+        entries: dict[str, DatabaseEntry] = {}
 
         async def look(name: str) -> None:
-            found[name] = await self._listed(name)
+            entries[name] = await self._entry(name)
 
-        names = await self.known_names()
+        names = await self.names()
         with anyio.move_on_after(_LIST_SECONDS):
             async with anyio.create_task_group() as tasks:
                 for name in names:
                     tasks.start_soon(look, name)
-        return [found.get(name) or self._silent(name) for name in names]
+        return [entries.get(name) or self._silent(name) for name in names]
 
-    async def known_names(self) -> Sequence[str]:
+    async def names(self) -> Sequence[str]:
         """The names there are, the default first; those we know when no server answers."""
         try:
             await self._load_registrations()
@@ -175,23 +187,41 @@ class Databases:
         """Whether the database is in the embedded cluster."""
         return self._is_embedded(self.url_of(name))
 
+    def dump_before_take_over(self, name: str) -> Dump | None:
+        """How an embedded database of an unreleased build is dumped, beside its cluster.
+
+        None for other servers: there a person says where to, or that there is a dump.
+        """
+        if self._cluster is None or self._archiver is None or not self.is_embedded(name):
+            return None
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        file = self._cluster.data_dir / f"{name}-migration-19-{stamp}.dump"
+        return self.dump_into(name, file)
+
+    def dump_into(self, name: str, file: Path) -> Dump:
+        """How that database is dumped into a new file."""
+        assert self._archiver is not None
+        url = self._addresses.address(name).direct_url
+        return partial(self._archiver, name=name, url=url, file=file)
+
     async def drop(self, name: str) -> None:
         """Drop the database with everything in it; for a person at the command line."""
         await self._load_registrations(checked_name(name))
         async with self._lock(name):
             await self._close(name)
-            await self._dropped(self._addresses.address(name))
+            await self._drop(self._addresses.address(name))
         if self._addresses.unregister(name):
             default = await self._default()
-            await default.maintain(lambda conn: registry.forget(conn, name))
+            async with default.maintaining() as conn:
+                await registry.forget(conn, name)
 
-    async def _dropped(self, address: Address) -> None:
+    async def _drop(self, address: Address) -> None:
         name, database = address.name, database_in(address.direct_url)
         async with self._server(name, catalog.beside(address.direct_url)) as conn:
-            found, mark = await catalog.find(conn, database)
-            if not found:
-                known = await self._names_beside(name)
-                raise UnknownDatabase(name, known, advice="Nothing was dropped.")
+            exists, mark = await catalog.find(conn, database)
+            if not exists:
+                names = await self._names_beside(name)
+                raise UnknownDatabase(name, names, advice="Nothing was dropped.")
             self._check_mark(name, mark)
             await catalog.drop(conn, database)
 
@@ -219,27 +249,27 @@ class Databases:
                 await database.close()
 
     async def _default(self) -> Database:
-        return await self._opened(self.configured_default, create=True)
+        return await self._open_once(self.configured_default, create=True)
 
     def _lock(self, name: str) -> anyio.Lock:
         return self._locks.setdefault(name, anyio.Lock())
 
-    async def _opened(self, name: str, *, create: bool) -> Database:
+    async def _open_once(self, name: str, *, create: bool) -> Database:
         if (database := self._open.get(name)) is not None:
             return database
         await self._load_registrations(checked_name(name))
         async with self._lock(name):
             if name not in self._open:
-                self._open[name] = await self._prepared(name, create=create)
+                self._open[name] = await self._prepare(name, create=create)
             return self._open[name]
 
-    async def _prepared(self, name: str, *, create: bool) -> Database:
+    async def _prepare(self, name: str, *, create: bool) -> Database:
         """A ready database with its pool open."""
         address = self._addresses.address(name)
         await self._ensure_exists(address, create=create)
         with translated(name):
             async with await provision.connect(address.direct_url) as conn:
-                layout = await provision.prepare(conn, name)
+                layout = await provision.prepare(conn, name, dump=self.dump_before_take_over(name))
         limits = self._config.limits
         patience = Patience(limits.statement_timeout_seconds, limits.pool_timeout_seconds)
         database = Database(
@@ -259,15 +289,15 @@ class Databases:
     async def _ensure_exists(self, address: Address, *, create: bool) -> None:
         name, database = address.name, database_in(address.direct_url)
         async with self._server(name, address.direct_url) as conn:
-            found, mark = await catalog.find(conn, database)
-            if found:
+            exists, mark = await catalog.find(conn, database)
+            if exists:
                 self._check_mark(name, mark)
                 if mark is None and self._addresses.is_derived(name):
                     await catalog.adopt(conn, database, self._mark(name))
             elif create and self._config.auto_create:
                 await catalog.create(conn, database, self._mark(name))
                 logger.info("created database %s", name)
-        if not found and not (create and self._config.auto_create):
+        if not exists and not (create and self._config.auto_create):
             names = await self._names_beside(name)
             if not self._config.auto_create:
                 raise UnknownDatabase(name, names, advice=_NOT_CREATED)
@@ -277,7 +307,7 @@ class Databases:
         """The other names there are; registrations lie in the default database."""
         if name == self.configured_default:
             return sorted((self._addresses.names | await self._derived_names()) - {name})
-        return [each for each in await self.known_names() if each != name]
+        return [other for other in await self.names() if other != name]
 
     def _mark(self, name: str) -> catalog.Mark:
         """What a database made for this name is marked with."""
@@ -293,17 +323,17 @@ class Databases:
                 " server. Choose another name, or give it a url of its own."
             )
 
-    async def _check_is_free(self, entry: registry.Registered) -> None:
+    async def _check_is_free(self, entry: registry.Registration) -> None:
         """A name leads to one place: the address it has may be repeated, not changed."""
         name = entry.name
-        known = self._addresses.own_url(name)
-        if known is None and (
+        url = self._addresses.own_url(name)
+        if url is None and (
             name in {self.configured_default, *self._open} or name in await self._derived_names()
         ):
-            known = self.url_of(name)
-        if known is not None and known != entry.url:
+            url = self.url_of(name)
+        if url is not None and url != entry.url:
             raise Conflict(
-                f"Database {name!r} is at {mask_url(known)} already."
+                f"Database {name!r} is at {mask_url(url)} already."
                 " Choose another name, or leave url out."
             )
 
@@ -312,8 +342,9 @@ class Databases:
         if name is not None and name in {BASE, self.configured_default, *self._open}:
             return
         default = await self._default()
-        kept = await default.maintain(registry.all_registered)
-        self._addresses.register({entry.name: entry.url for entry in kept})
+        async with default.maintaining() as conn:
+            entries = await registry.registrations(conn)
+        self._addresses.register({entry.name: entry.url for entry in entries})
 
     async def _derived_names(self) -> set[str]:
         async with self._server(BASE, self._addresses.address(BASE).direct_url) as conn:
@@ -346,19 +377,21 @@ class Databases:
             async with await provision.connect(address.url):
                 return
 
-    async def _listed(self, name: str) -> Listed:
+    async def _entry(self, name: str) -> DatabaseEntry:
         address = self._addresses.address(name)
         database = database_in(address.direct_url)
         try:
             async with self._server(name, address.direct_url) as conn:
-                found, _ = await catalog.find(conn, database)
-                size = await catalog.size_bytes(conn, database) if found else 0
+                exists, _ = await catalog.find(conn, database)
+                size = await catalog.size_bytes(conn, database) if exists else 0
         except DatabaseError as exc:
             return self._silent(name, str(exc))
-        status: Status = "ready" if found else "not created"
-        return Listed(name, mask_url(address.url), status, self.is_embedded(name), size)
+        status: Status = "ready" if exists else "not created"
+        return DatabaseEntry(name, mask_url(address.url), status, self.is_embedded(name), size)
 
-    def _silent(self, name: str, problem: str = "the server did not answer in time") -> Listed:
+    def _silent(
+        self, name: str, problem: str = "the server did not answer in time"
+    ) -> DatabaseEntry:
         """How a database is listed that cannot be looked at."""
         url = mask_url(self.url_of(name))
-        return Listed(name, url, "unavailable", self.is_embedded(name), 0, problem)
+        return DatabaseEntry(name, url, "unavailable", self.is_embedded(name), 0, problem)

@@ -15,7 +15,7 @@ Response = dict[str, object]
 _MAX_KEY_CHARS = 200
 
 
-def checked_key(key: str) -> str:
+def check_key(key: str) -> str:
     """The key itself; `InvalidInput` when it cannot be one."""
     if len(key) > _MAX_KEY_CHARS or not key.isprintable():
         raise InvalidInput("idempotency_key", f"at most {_MAX_KEY_CHARS} printable characters")
@@ -43,47 +43,49 @@ async def once(
     """
     if not key:
         return await do()
-    await _hold(conn, agent, key)
-    earlier = await _earlier(conn, agent, key)
-    if earlier is None:
+    await _lock_key(conn, agent, key)
+    stored = await _load(conn, agent, key)
+    if stored is None:
         response = await do()
-        await _keep(conn, agent, key, request, response)
+        await _store(conn, agent, key, request, response)
         return response
-    if earlier[0] != request:
+    if stored[0] != request:
         raise IdempotencyConflict(key)
-    return earlier[1]
+    return stored[1]
 
 
-_HOLD = """
+_LOCK_KEY = """
 SELECT pg_advisory_xact_lock(hashtextextended('idempotency/' || %(agent)s || '/' || %(key)s, 0))
 """
 
 
-async def _hold(conn: Connection, agent: str, key: str) -> None:
-    await conn.execute(_HOLD, {"agent": agent, "key": key})
+async def _lock_key(conn: Connection, agent: str, key: str) -> None:
+    await conn.execute(_LOCK_KEY, {"agent": agent, "key": key})
 
 
-_EARLIER = """
+_LOAD = """
 SELECT request_hash, response
 FROM idempotency_keys
 WHERE agent_id = %(agent)s AND key = %(key)s
 """
 
 
-async def _earlier(conn: Connection, agent: str, key: str) -> tuple[bytes, Response] | None:
-    row = await (await conn.execute(_EARLIER, {"agent": agent, "key": key})).fetchone()
+async def _load(conn: Connection, agent: str, key: str) -> tuple[bytes, Response] | None:
+    row = await (await conn.execute(_LOAD, {"agent": agent, "key": key})).fetchone()
     return None if row is None else (bytes(row[0]), row[1])
 
 
-_KEEP = """
+_STORE = """
 INSERT INTO idempotency_keys (agent_id, key, request_hash, response)
 VALUES (%(agent)s, %(key)s, %(request_hash)s, %(response)s)
 """
 
 
-async def _keep(conn: Connection, agent: str, key: str, request: bytes, response: Response) -> None:
+async def _store(
+    conn: Connection, agent: str, key: str, request: bytes, response: Response
+) -> None:
     await conn.execute(
-        _KEEP,
+        _STORE,
         {"agent": agent, "key": key, "request_hash": request, "response": Jsonb(response)},
     )
 

@@ -1,12 +1,17 @@
-"""Numbered migrations, up and down: found in files, applied one transaction each, under a lock."""
+"""Numbered migrations, up and down, each with the SQL functions that its tables are for.
+
+Each is one transaction, under a lock. Numbers begin at 20: 1 to 19 were never released, and a
+database at 19 is taken over (`takeover.py`).
+"""
 
 import hashlib
 import re
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import anyio
@@ -15,18 +20,30 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from mcp_memory.db.connection import Connection
+from mcp_memory.db.functions import (
+    SqlFunction,
+    apply_functions,
+    drop_functions,
+    load_functions,
+    outdated_functions,
+)
 from mcp_memory.db.roles import Roles
 from mcp_memory.errors import (
     DatabaseBusy,
     DatabaseTooNew,
+    DatabaseTooOld,
     InvalidInput,
     MigrationChanged,
     MigrationFailed,
+    TakeOverNeeded,
 )
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.up\.sql")
 _NO_TRANSACTION = "-- no-transaction"
 _LOCK_KEY = 0x6D637020_6D656D
+# Held by whoever waits for the lock, or has it: a session that only waits to migrate uses nothing.
+WAITING_KEY = _LOCK_KEY + 1
+LAST_UNRELEASED = 19
 _LOCK_SECONDS = 120.0
 _LOCK_POLL_SECONDS = 0.02
 
@@ -70,13 +87,31 @@ def shipped() -> tuple[Migration, ...]:
     return load(migrations_dir())
 
 
+@cache
+def shipped_functions() -> tuple[SqlFunction, ...]:
+    """The SQL functions this version knows."""
+    return load_functions(migrations_dir() / "functions")
+
+
 def load(folder: Path) -> tuple[Migration, ...]:
     """The migrations of a folder, in order; no number is missing, each has its way back."""
-    found = [_read(path) for path in sorted(folder.glob("*.up.sql"))]
-    for expected, migration in enumerate(found, start=1):
-        if migration.number != expected:
-            raise MigrationFailed(migration.label, f"number {expected:04} is missing before it")
-    return tuple(found)
+    migrations = [_read(path) for path in sorted(folder.glob("*.up.sql"))]
+    for before, migration in pairwise(migrations):
+        if migration.number != before.number + 1:
+            raise MigrationFailed(
+                migration.label, f"number {before.number + 1:04} is missing before it"
+            )
+    return tuple(migrations)
+
+
+def newest(known: Sequence[Migration]) -> int:
+    """The number that a database has with all of these."""
+    return known[-1].number if known else 0
+
+
+def is_current(have: Sequence[Applied]) -> bool:
+    """Whether a database has exactly the migrations of this version."""
+    return [step.number for step in have] == [step.number for step in shipped()]
 
 
 def _read(path: Path) -> Migration:
@@ -108,12 +143,33 @@ async def applied(conn: Connection) -> list[Applied]:
 
 
 def check(name: str, have: Sequence[Applied], known: Sequence[Migration]) -> None:
-    """Refuse a database that is newer than this version, or whose migrations are not ours."""
-    if have and have[-1].number > len(known):
-        raise DatabaseTooNew(name, have[-1].number, len(known))
+    """Refuse a database that is newer or older than what this version knows, or is not ours."""
+    if not have:
+        return
+    if have[-1].number > newest(known):
+        raise DatabaseTooNew(name, have[-1].number, newest(known))
+    if have[-1].number == LAST_UNRELEASED:
+        raise TakeOverNeeded(name)
+    if have[0].number <= LAST_UNRELEASED:
+        raise DatabaseTooOld(name, have[-1].number)
     for done, migration in zip(have, known, strict=False):
         if done.sha256 != migration.sha256:
             raise MigrationChanged(migration.label)
+
+
+async def refuse_newer(conn: Connection, name: str) -> None:
+    """`DatabaseTooNew` when another process has migrated the database past what we know."""
+    with suppress(psycopg.errors.InsufficientPrivilege):
+        have = await applied(conn)
+        if have and have[-1].number > newest(shipped()):
+            raise DatabaseTooNew(name, have[-1].number, newest(shipped()))
+
+
+async def is_behind(conn: Connection, have: Sequence[Applied], known: Sequence[Migration]) -> bool:
+    """Whether a migration is missing there, or a function is another than its file."""
+    if not have or have[-1].number < newest(known):
+        return True
+    return bool(await outdated_functions(conn, shipped_functions(), newest(known)))
 
 
 async def migrate(
@@ -130,18 +186,22 @@ async def migrate(
     `conn` is in autocommit, its login owns the schema. Any number of processes may call at once.
     A new database, which nobody has written in, is secured with its last step, any other with each.
     """
-    goal = len(known) if target is None else target
-    if not 0 <= goal <= len(known):
-        raise InvalidInput("migration", f"there are migrations 0 to {len(known)}, not {goal}")
+    goal = newest(known) if target is None else target
+    if goal and goal not in {migration.number for migration in known}:
+        numbers = f"{known[0].number} to {newest(known)}"
+        raise InvalidInput("migration", f"there are migrations {numbers}, and 0, but no {goal}")
     async with locked(conn, name):
-        await _begin_history(conn)
         have = await applied(conn)
         check(name, have, known)
-        for migration in known[len(have) : goal]:
+        await _begin_history(conn)
+        number = have[-1].number if have else 0
+        for migration in (step for step in known if number < step.number <= goal):
             secures = bool(have) or migration.number == goal
             await _step(conn, roles, search_path, migration, up=True, secures=secures)
-        for migration in reversed(known[goal : len(have)]):
+        for migration in (step for step in reversed(known) if goal < step.number <= number):
             await _step(conn, roles, search_path, migration, up=False, secures=True)
+        if goal == number:
+            await _update_functions(conn, roles, search_path, number)
     return goal
 
 
@@ -152,15 +212,24 @@ async def locked(conn: Connection, name: str) -> AsyncGenerator[None]:
     Polled: waiting inside pg_advisory_lock would deadlock with CREATE INDEX CONCURRENTLY.
     """
     deadline = anyio.current_time() + _LOCK_SECONDS
+    await conn.execute("SELECT pg_advisory_lock_shared(%(key)s)", {"key": WAITING_KEY})
+    try:
+        await _wait_for_lock(conn, name, deadline)
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await conn.execute("SELECT pg_advisory_unlock(%(key)s)", {"key": _LOCK_KEY})
+    finally:
+        with anyio.CancelScope(shield=True):
+            await conn.execute("SELECT pg_advisory_unlock_shared(%(key)s)", {"key": WAITING_KEY})
+
+
+async def _wait_for_lock(conn: Connection, name: str, deadline: float) -> None:
     while not await _try_lock(conn):
         if anyio.current_time() > deadline:
             raise DatabaseBusy(name, "another process is migrating it")
         await anyio.sleep(_LOCK_POLL_SECONDS)
-    try:
-        yield
-    finally:
-        with anyio.CancelScope(shield=True):
-            await conn.execute("SELECT pg_advisory_unlock(%(key)s)", {"key": _LOCK_KEY})
 
 
 async def _try_lock(conn: Connection) -> bool:
@@ -176,6 +245,12 @@ CREATE TABLE IF NOT EXISTS mcp_memory.migrations (
     number     integer PRIMARY KEY,
     name       text NOT NULL,
     sha256     text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE IF NOT EXISTS mcp_memory.functions (
+    name       text PRIMARY KEY,
+    sha256     text NOT NULL,
+    after      integer NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now()
 );
 """
@@ -203,12 +278,39 @@ async def _step(
             text = ""
         async with conn.transaction():
             await enter_as_owner(conn, roles, search_path)
+            if not up:
+                await drop_functions(conn, migration.number)
             await conn.execute(text.encode() or b"SELECT")
             await _record(conn, migration, up=up)
+            if up:
+                await apply_functions(conn, shipped_functions(), migration.number)
             if secures:
                 await _secure(conn)
     except psycopg.Error as exc:
         raise MigrationFailed(migration.label, str(exc).splitlines()[0]) from exc
+
+
+async def _update_functions(conn: Connection, roles: Roles, search_path: str, number: int) -> None:
+    """Bring the functions of a database that has its migrations in line with their files."""
+    if not await outdated_functions(conn, shipped_functions(), number):
+        return
+    try:
+        async with conn.transaction():
+            await enter_as_owner(conn, roles, search_path)
+            await apply_functions(conn, shipped_functions(), number)
+            await _secure(conn)
+    except psycopg.Error as exc:
+        raise MigrationFailed("functions", str(exc).splitlines()[0]) from exc
+
+
+async def record_all(conn: Connection, known: Sequence[Migration]) -> None:
+    """Let the open transaction's database have exactly these migrations, and their functions."""
+    await conn.execute(_HISTORY)
+    await conn.execute("DELETE FROM mcp_memory.migrations")
+    for migration in known:
+        await _record(conn, migration, up=True)
+    await apply_functions(conn, shipped_functions(), newest(known))
+    await _secure(conn)
 
 
 async def _run_outside_transaction(conn: Connection, search_path: str, text: str) -> None:

@@ -7,7 +7,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import class_row
 
-from mcp_memory.db import migrate
+from mcp_memory.db import migrate, takeover
 from mcp_memory.db.connection import Connection
 from mcp_memory.db.names import options_in
 from mcp_memory.db.roles import Roles, become_owner, ensure_roles, login_of, show_schema
@@ -71,16 +71,41 @@ WHERE datname = current_database()
 """
 
 
-async def prepare(conn: Connection, name: str) -> Layout:
-    """Extension, roles and migrations, as far as they are missing; cheap when nothing is."""
+async def prepare(conn: Connection, name: str, *, dump: takeover.Dump | None = None) -> Layout:
+    """Extension, roles and migrations, as far as they are missing; cheap when nothing is.
+
+    A database of the last unreleased build is taken over when there is a way to dump it before.
+    """
     known = migrate.shipped()
     layout, have = await _as_owner(conn, name)
+    if dump is not None and takeover.is_takeable(have):
+        await take_over(conn, layout, name, dump)
+        have = await migrate.applied(conn)
     migrate.check(name, have, known)
-    if len(have) < len(known):
+    if await migrate.is_behind(conn, have, known):
         await migrate.migrate(conn, layout.roles, layout.search_path, name=name, known=known)
     elif await _is_secured_for(conn) != layout.roles.worker:
         await migrate.secure(conn, layout.roles, layout.search_path)
-    return replace(layout, migration=len(known))
+    return replace(layout, migration=migrate.newest(known))
+
+
+async def take_over(
+    conn: Connection,
+    layout: Layout,
+    name: str,
+    dump: takeover.Dump | None,
+    *,
+    patience_seconds: float = takeover.PATIENCE_SECONDS,
+) -> None:
+    """Bring a database of the last unreleased build to the newest migration; else do nothing."""
+    await takeover.take_over(
+        conn,
+        layout.roles,
+        layout.search_path,
+        name=name,
+        dump=dump,
+        patience_seconds=patience_seconds,
+    )
 
 
 async def layout_for_migrating(conn: Connection, name: str) -> Layout:

@@ -9,24 +9,24 @@ from mcp_memory.errors import Conflict
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class Registration:
     """A name and the address it was given; the address may hold a password."""
 
     name: str
     url: str
 
 
-_ALL = """
+_REGISTRATIONS = """
 SELECT name, url
 FROM registered_databases
 ORDER BY name
 """
 
 
-async def all_registered(conn: Connection) -> list[Registered]:
+async def registrations(conn: Connection) -> list[Registration]:
     """Every kept registration; for the worker alone."""
-    async with conn.cursor(row_factory=class_row(Registered)) as cursor:
-        return await (await cursor.execute(_ALL)).fetchall()
+    async with conn.cursor(row_factory=class_row(Registration)) as cursor:
+        return await (await cursor.execute(_REGISTRATIONS)).fetchall()
 
 
 # The update changes nothing but finds the row: a name keeps the address it has.
@@ -39,13 +39,13 @@ RETURNING name
 """
 
 
-async def keep(conn: Connection, registered: Registered, agent: str) -> None:
+async def keep(conn: Connection, entry: Registration, agent: str) -> None:
     """Keep the registration for every later process; for the worker alone."""
-    parameters = {"name": registered.name, "url": registered.url, "agent": agent}
+    parameters = {"name": entry.name, "url": entry.url, "agent": agent}
     row = await (await conn.execute(_KEEP, parameters)).fetchone()
     if row is None:
         raise Conflict(
-            f"Database {registered.name!r} was just registered with another address."
+            f"Database {entry.name!r} was just registered with another address."
             " Choose another name, or leave url out."
         )
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import psycopg
 from psycopg import sql
 
+from mcp_memory.db import migrate
 from mcp_memory.db.connection import Connection
 from mcp_memory.errors import DatabaseUnavailable, OutcomeUnknown
 
@@ -101,11 +102,26 @@ async def begin(conn: Connection, identity: Identity) -> None:
         raise
 
 
+_MISSING = (
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedObject,
+    psycopg.errors.UndefinedTable,
+)
+
+
 @asynccontextmanager
 async def working(conn: Connection, identity: Identity) -> AsyncGenerator[None]:
-    """Commit what the block does, or undo it; `conn.transaction()` costs a round trip more."""
+    """Commit what the block does, or undo it; `conn.transaction()` costs a round trip more.
+
+    `DatabaseTooNew` when it lacks something that a newer version has taken away meanwhile.
+    """
     try:
         yield
+    except _MISSING:
+        await conn.roll_back()
+        await migrate.refuse_newer(conn, identity.database)
+        raise
     except BaseException:
         await conn.roll_back()
         raise

@@ -13,12 +13,12 @@ async def excerpt(
 
     The whole document is given as it was written, to its last newline.
     """
-    found = await store.written(conn, document.id, version)
-    if found is None:
+    row = await store.text_of_version(conn, document.id, version)
+    if row is None:
         raise DocumentNotFound(
             document.path, hint=f" It has no version {version}; the newest is {document.version}."
         )
-    text, written_at = found
+    text, written_at = row
     lines = text.split("\n")
     total = len(lines) - 1 if text.endswith("\n") else len(lines)
     if not 1 <= first <= max(total, 1):
@@ -38,8 +38,8 @@ async def excerpt(
 
 async def around(conn: Connection, chunk_id: int) -> Excerpt | None:
     """The lines of a visible document's chunk and of its neighbours."""
-    place = await store.around_chunk(conn, chunk_id)
-    if place is None:
+    row = await store.around_chunk(conn, chunk_id)
+    if row is None:
         return None
-    document, first, last = place
+    document, first, last = row
     return await excerpt(conn, document, document.version, first, last)

@@ -39,7 +39,7 @@ class WriteDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteReceipt:
     """What a write left behind. `chunks` counts all of the document's, not only the new ones.
 
     `changed` is false when the document was like this before: then there is no new version.
@@ -68,7 +68,7 @@ class Excerpt:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class DocumentEntry:
     """A document in a list."""
 
     path: str
@@ -81,15 +81,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class ListPage:
-    """Documents by path, then owner; `next_cursor` is empty on the last page."""
-
-    documents: list[Listed]
-    next_cursor: str
-
-
-@dataclass(frozen=True, slots=True)
-class Deleted:
+class Removal:
     """What became of a document: deleted at an instant, restored, or purged."""
 
     path: str
@@ -99,7 +91,7 @@ class Deleted:
 
 
 @dataclass(frozen=True, slots=True)
-class Expired:
+class PurgeCounts:
     """How much was removed for good: deleted documents, and kept answers to repeated writes."""
 
     documents: int

@@ -8,7 +8,7 @@ from mcp_memory.text.storable import is_storable
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
-def checked_path(path: str, longest: int) -> str:
+def check_path(path: str, longest: int) -> str:
     """The path itself; `InvalidInput` when it is absolute, climbs, or cannot be a path."""
     problem = _problem(path, longest)
     if problem:
@@ -16,7 +16,7 @@ def checked_path(path: str, longest: int) -> str:
     return path
 
 
-def checked_prefix(parameter: str, prefix: str) -> str:
+def check_prefix(parameter: str, prefix: str) -> str:
     """The beginning of a path; `InvalidInput` when no path can begin so."""
     if prefix.startswith(("/", "\\", "~")) or _DRIVE.match(prefix):
         raise InvalidInput(parameter, "is absolute; use a relative one such as notes/")

@@ -12,20 +12,20 @@ from mcp_memory.audit import Event
 from mcp_memory.config import LimitsConfig
 from mcp_memory.db import idempotency
 from mcp_memory.db.connection import Connection
-from mcp_memory.db.databases import Databases
+from mcp_memory.db.session import Session
 from mcp_memory.documents import indexing, store
 from mcp_memory.documents.excerpts import excerpt
 from mcp_memory.documents.models import (
-    Deleted,
     Document,
+    DocumentEntry,
     Excerpt,
-    Expired,
-    ListPage,
     NewChunk,
+    PurgeCounts,
+    Removal,
     WriteDocument,
-    Written,
+    WriteReceipt,
 )
-from mcp_memory.documents.paths import checked_path, checked_prefix
+from mcp_memory.documents.paths import check_path, check_prefix
 from mcp_memory.errors import (
     AmbiguousPath,
     DatabaseError,
@@ -35,7 +35,7 @@ from mcp_memory.errors import (
     PermissionRefused,
     VersionConflict,
 )
-from mcp_memory.paging import from_cursor, to_cursor
+from mcp_memory.paging import Page, from_cursor
 from mcp_memory.spaces.reindex import reindex_document
 from mcp_memory.spaces.service import Spaces
 from mcp_memory.spaces.word_counts import WordCounts
@@ -54,182 +54,125 @@ class Documents:
 
     def __init__(
         self,
-        databases: Databases,
         spaces: Spaces,
         word_counts: WordCounts,
         limits: LimitsConfig,
         zone: tzinfo,
     ) -> None:
-        self._databases, self._limits, self._zone = databases, limits, zone
+        self._limits, self._zone = limits, zone
         self._spaces, self._word_counts = spaces, word_counts
 
-    async def write(
-        self, agent: str, request: WriteDocument, *, database: str | None = None
-    ) -> Written:
+    async def write(self, session: Session, request: WriteDocument) -> WriteReceipt:
         """Write the agent's own document of that path; every earlier version is kept."""
         self._check(request)
-        # What must be there already is in no database that is not.
-        is_first = not request.expected_version
-        chosen = await self._databases.opened_for(database, agent, create=is_first)
-        fingerprint = idempotency.request_hash(asdict(request))
-
-        async def write(conn: Connection) -> Written:
-            do = partial(self._write, conn, agent, request)
-            key = request.idempotency_key
-            response = await idempotency.once(conn, agent, key, fingerprint, do)
-            return Written(**response)  # pyright: ignore[reportArgumentType]  # our own JSON
-
-        written = await chosen.write(agent, write)
-        if not written.changed:
-            return written
+        receipt = await self._write_once(session, request)
+        if not receipt.changed:
+            return receipt
         try:
-            await self._spaces.follow(chosen)
-            pending = await chosen.read(agent, partial(store.pending, path=request.path))
+            await self._spaces.follow(await session.open())
+            async with session.reading() as conn:
+                pending = await store.pending(conn, request.path)
         except DatabaseError as exc:
             # It is committed: told otherwise, the caller would write it again.
             logger.warning("written, and its vectors come later: %s", exc)
-            return written
-        return replace(written, pending_embeddings=pending)
+            return receipt
+        return replace(receipt, pending_embeddings=pending)
 
     async def get(
         self,
-        agent: str,
+        session: Session,
         path: str,
         *,
         start_line: int = 1,
         lines: int | None = None,
         version: int | None = None,
         owner: str | None = None,
-        database: str | None = None,
     ) -> Excerpt:
         """Lines of one's own document of that path, else of the one that is shared."""
-        checked_path(path, self._limits.path_chars)
-        chosen = await self._databases.reading(database, agent)
-
-        async def read(conn: Connection) -> Excerpt:
-            document = _one_of(await store.readable(conn, path, owner), agent, path)
-            last = None if lines is None else start_line + lines - 1
+        check_path(path, self._limits.path_chars)
+        last = None if lines is None else start_line + lines - 1
+        async with session.reading() as conn:
+            document = _pick(await store.readable(conn, path, owner), session.agent, path)
             return await excerpt(conn, document, version or document.version, start_line, last)
-
-        return await chosen.read(agent, read)
 
     async def list(
         self,
-        agent: str,
+        session: Session,
         *,
         prefix: str | None = None,
         tags: Sequence[str] | None = None,
         limit: int = 50,
         cursor: str | None = None,
-        database: str | None = None,
-    ) -> ListPage:
+    ) -> Page[DocumentEntry]:
         """Visible documents by path; the page is full if there are enough."""
-        checked_prefix("prefix", prefix or "")
-        after = _place(cursor) if cursor else ("", "")
-        chosen = await self._databases.reading(database, agent)
-        found = await chosen.read(
-            agent,
-            lambda conn: store.listed(
-                conn,
-                prefix=prefix,
-                tags=sorted(set(tags)) if tags else None,
-                after=after,
-                limit=limit + 1,
-            ),
-        )
-        page, more = found[:limit], len(found) > limit
-        return ListPage(page, to_cursor(_CURSOR, page[-1].path, page[-1].owner) if more else "")
+        check_prefix("prefix", prefix or "")
+        after = _position_in(cursor) if cursor else ("", "")
+        unique_tags = sorted(set(tags)) if tags else None
+        async with session.reading() as conn:
+            rows = await store.entries(
+                conn, prefix=prefix, tags=unique_tags, after=after, limit=limit + 1
+            )
+        return Page[DocumentEntry].of(rows, limit, _CURSOR, lambda entry: (entry.path, entry.owner))
 
-    async def delete(self, agent: str, path: str, *, database: str | None = None) -> Deleted:
+    async def delete(self, session: Session, path: str) -> Removal:
         """Take one's own document out of every list and search; undo brings it back for a while."""
-        checked_path(path, self._limits.path_chars)
-        chosen = await self._databases.reading(database, agent)
-
-        async def delete(conn: Connection) -> Deleted:
-            await store.lock_path(conn, agent, path)
-            document = await _own_or_refuse(conn, agent, path)
+        check_path(path, self._limits.path_chars)
+        async with session.writing(create=False) as conn:
+            await store.lock_path(conn, session.agent, path)
+            document = await _own_or_refuse(conn, session.agent, path)
             deleted_at = await store.delete(conn, document.id)
-            await store.remove_all_chunks(conn, document.id)
-            await audit.record(conn, Event(agent, "delete", "document", str(document.id)))
-            return Deleted(path, deleted_at=deleted_at)
+            await indexing.remove_all_chunks(conn, document.id)
+            await _audit(conn, session, "delete", document)
+        return Removal(path, deleted_at=deleted_at)
 
-        return await chosen.write(agent, delete)
-
-    async def restore(self, agent: str, path: str, *, database: str | None = None) -> Deleted:
+    async def restore(self, session: Session, path: str) -> Removal:
         """Bring back the document of that path that was deleted last."""
-        checked_path(path, self._limits.path_chars)
-        chosen = await self._databases.reading(database, agent)
+        check_path(path, self._limits.path_chars)
+        async with session.writing(create=False) as conn:
+            await self._restore(conn, session, path)
+        await self._spaces.follow(await session.open())
+        return Removal(path, restored=True)
 
-        async def restore(conn: Connection) -> Deleted:
-            await store.lock_path(conn, agent, path)
-            if (living := await store.own(conn, agent, path)) is not None:
-                raise DocumentExists(path, living.version, advice="Delete it first, or leave it.")
-            days = self._limits.recovery_days
-            document = await store.last_deleted(conn, agent, path, days)
-            if document is None:
-                raise DocumentNotFound(path, hint=" Nothing of that path can be brought back.")
-            await store.restore(conn, document.id)
-            text = await store.content(conn, document.id, document.version) or ""
-            await self._add_chunks(conn, document, await indexing.chunks_of(text))
-            await audit.record(conn, Event(agent, "restore", "document", str(document.id)))
-            return Deleted(path, restored=True)
-
-        restored = await chosen.write(agent, restore)
-        await self._spaces.follow(chosen)
-        return restored
-
-    async def purge(self, agent: str, path: str, *, database: str | None = None) -> Deleted:
+    async def purge(self, session: Session, path: str) -> Removal:
         """Remove one's own documents of that path, living and deleted, with everything derived."""
-        checked_path(path, self._limits.path_chars)
-        chosen = await self._databases.reading(database, agent)
-
-        async def purge(conn: Connection) -> Deleted:
-            await store.lock_path(conn, agent, path)
-            if not await store.purge(conn, agent, path):
+        check_path(path, self._limits.path_chars)
+        async with session.writing(create=False) as conn:
+            await store.lock_path(conn, session.agent, path)
+            if not await store.purge(conn, session.agent, path):
                 raise await _refusal(conn, path)
-            await audit.record(conn, Event(agent, "purge", "document", ""))
-            return Deleted(path, purged=True)
-
-        purged = await chosen.write(agent, purge)
-        await self._word_counts.merge_if_possible(chosen)
-        return purged
+            await audit.record(conn, Event(session.agent, "purge", "document", ""))
+        await self._word_counts.merge_if_possible(await session.open())
+        return Removal(path, purged=True)
 
     async def purge_expired(
         self,
-        agent: str,
+        session: Session,
         *,
         owner: str | None = None,
         age: timedelta | None = None,
         dry_run: bool = False,
-        database: str | None = None,
-    ) -> Expired:
+    ) -> PurgeCounts:
         """Remove for good what was deleted longer ago than `age`, and answers kept too long.
 
         Of every agent, or of one owner; None is the time in which it can be brought back. A dry
         run does it and takes it back, so its counts are true.
         """
-        chosen = await self._databases.reading(database, agent)
-        kept = timedelta(days=self._limits.recovery_days)
+        recovery = timedelta(days=self._limits.recovery_days)
+        async with session.maintaining() as conn, conn.transaction(force_rollback=dry_run):
+            documents = await store.purge_expired(conn, recovery if age is None else age, owner)
+            keys = await idempotency.purge_expired(conn, recovery, owner)
+        await self._word_counts.merge_if_possible(await session.open())
+        return PurgeCounts(documents, keys)
 
-        async def purge(conn: Connection) -> Expired:
-            async with conn.transaction(force_rollback=dry_run):
-                documents = await store.purge_expired(conn, kept if age is None else age, owner)
-                keys = await idempotency.purge_expired(conn, kept, owner)
-            return Expired(documents, keys)
-
-        expired = await chosen.maintain(purge)
-        await self._word_counts.merge_if_possible(chosen)
-        return expired
-
-    async def count(self, agent: str, *, database: str | None = None) -> dict[str, int]:
+    async def count(self, session: Session) -> dict[str, int]:
         """How many documents and chunks the agent can see."""
-        chosen = await self._databases.reading(database, agent)
-        documents, chunks = await chosen.read(agent, store.count)
+        async with session.reading() as conn:
+            documents, chunks = await store.count(conn)
         return {"documents": documents, "chunks": chunks}
 
     def _check(self, request: WriteDocument) -> None:
-        checked_path(request.path, self._limits.path_chars)
-        idempotency.checked_key(request.idempotency_key)
+        check_path(request.path, self._limits.path_chars)
+        idempotency.check_key(request.idempotency_key)
         if not request.content.strip() and request.mode != "replace":
             raise InvalidInput("content", "is empty; nothing was written")
         self._check_text(request.content)
@@ -251,44 +194,71 @@ class Documents:
                 " split it into several paths",
             )
 
-    async def _write(
-        self, conn: Connection, agent: str, request: WriteDocument
-    ) -> dict[str, object]:
-        await store.lock_path(conn, agent, request.path)
-        before = await store.own(conn, agent, request.path)
-        _check_expectations(request, before)
-        text = await _combined(conn, request, before)
-        self._check_text(text)
-        wanted = _described(agent, request, before, text)
-        if before is not None and _is_same(before, wanted):
-            chunks = len(await store.chunk_hashes(conn, before.id))
-            return asdict(
-                Written(request.path, before.version, chunks, 0, created=False, changed=False)
+    async def _write_once(self, session: Session, request: WriteDocument) -> WriteReceipt:
+        """What the write left behind; the same as before when its key comes again."""
+        fingerprint = idempotency.request_hash(asdict(request))
+        # What must be there already is in no database that is not.
+        is_first = not request.expected_version
+        async with session.writing(create=is_first) as conn:
+            response = await idempotency.once(
+                conn,
+                session.agent,
+                request.idempotency_key,
+                fingerprint,
+                partial(self._write, conn, session, request),
             )
-        document = await (store.add if before is None else store.change)(conn, wanted)
+        return WriteReceipt(**response)  # pyright: ignore[reportArgumentType]  # our own JSON
+
+    async def _write(
+        self, conn: Connection, session: Session, request: WriteDocument
+    ) -> dict[str, object]:
+        await store.lock_path(conn, session.agent, request.path)
+        before = await store.own(conn, session.agent, request.path)
+        _check_expectations(request, before)
+        text = await _combine(conn, request, before)
+        self._check_text(text)
+        after = _row_after(session.agent, request, before, text)
+        # Writing what is there already makes no version.
+        if before == after:
+            chunks = len(await indexing.chunk_hashes(conn, after.id))
+            return asdict(WriteReceipt(request.path, after.version, chunks, 0, False, False))
+        document = await (store.add if before is None else store.change)(conn, after)
         await store.add_version(conn, document, text)
         chunks = await self._reindex(conn, document, text)
-        await audit.record(conn, Event(agent, "write", "document", str(document.id)))
-        created = before is None
-        return asdict(Written(request.path, document.version, chunks, 0, created, changed=True))
+        await _audit(conn, session, "write", document)
+        is_new = before is None
+        return asdict(WriteReceipt(request.path, document.version, chunks, 0, is_new, True))
+
+    async def _restore(self, conn: Connection, session: Session, path: str) -> None:
+        await store.lock_path(conn, session.agent, path)
+        if (living := await store.own(conn, session.agent, path)) is not None:
+            raise DocumentExists(path, living.version, advice="Delete it first, or leave it.")
+        days = self._limits.recovery_days
+        document = await store.last_deleted(conn, session.agent, path, days)
+        if document is None:
+            raise DocumentNotFound(path, hint=" Nothing of that path can be brought back.")
+        await store.restore(conn, document.id)
+        text = await store.content(conn, document.id, document.version) or ""
+        await self._add_chunks(conn, document, await indexing.split(text))
+        await _audit(conn, session, "restore", document)
 
     async def _reindex(self, conn: Connection, document: Document, text: str) -> int:
         """Bring the chunks in line with the text; how many there are."""
-        wanted = await indexing.chunks_of(text)
-        todo = indexing.plan(await store.chunk_hashes(conn, document.id), wanted)
-        await store.remove_chunks(conn, todo.removed)
-        await store.move_chunks(conn, todo.kept)
-        await store.describe_chunks(conn, document)
+        chunks = await indexing.split(text)
+        todo = indexing.plan(await indexing.chunk_hashes(conn, document.id), chunks)
+        await indexing.remove_chunks(conn, todo.removed)
+        await indexing.move_chunks(conn, todo.kept)
+        await indexing.describe_chunks(conn, document)
         await reindex_document(conn, self._zone, document.id)
         await self._add_chunks(conn, document, todo.added)
-        return len(wanted)
+        return len(chunks)
 
     async def _add_chunks(
         self, conn: Connection, document: Document, chunks: Sequence[NewChunk]
     ) -> None:
-        told = day_of(document.occurred_at or document.updated_at, self._zone)
-        chunks = await indexing.findable(chunks, path=document.path, tags=document.tags, told=told)
-        await store.add_chunks(conn, document, chunks)
+        day = day_of(document.occurred_at or document.updated_at, self._zone)
+        chunks = await indexing.add_lexemes(chunks, path=document.path, tags=document.tags, day=day)
+        await indexing.add_chunks(conn, document, chunks)
 
 
 def _check_expectations(request: WriteDocument, before: Document | None) -> None:
@@ -299,7 +269,7 @@ def _check_expectations(request: WriteDocument, before: Document | None) -> None
         raise DocumentExists(request.path, before.version)
 
 
-async def _combined(conn: Connection, request: WriteDocument, before: Document | None) -> str:
+async def _combine(conn: Connection, request: WriteDocument, before: Document | None) -> str:
     """The whole text after the write; appended text starts on a line of its own."""
     if before is None or request.mode != "append":
         return request.content
@@ -308,7 +278,7 @@ async def _combined(conn: Connection, request: WriteDocument, before: Document |
     return f"{earlier}{separator}{request.content}"
 
 
-def _described(agent: str, request: WriteDocument, before: Document | None, text: str) -> Document:
+def _row_after(agent: str, request: WriteDocument, before: Document | None, text: str) -> Document:
     """The document's row after the write; what the request leaves open stays as it was."""
     start = before or Document(
         0, agent, False, request.path, "", [], 0, 0, b"", None, datetime.now(UTC)
@@ -324,18 +294,17 @@ def _described(agent: str, request: WriteDocument, before: Document | None, text
     )
 
 
-def _is_same(before: Document, wanted: Document) -> bool:
-    """Writing what is there already makes no version."""
-    return before == wanted
-
-
-def _one_of(found: Sequence[Document], agent: str, path: str) -> Document:
+def _pick(documents: Sequence[Document], agent: str, path: str) -> Document:
     """One's own comes first; several of others' are ambiguous."""
-    if not found:
+    if not documents:
         raise DocumentNotFound(path)
-    if len(found) > 1 and found[0].agent_id != agent:
-        raise AmbiguousPath(path, [document.agent_id for document in found])
-    return found[0]
+    if len(documents) > 1 and documents[0].agent_id != agent:
+        raise AmbiguousPath(path, [document.agent_id for document in documents])
+    return documents[0]
+
+
+async def _audit(conn: Connection, session: Session, action: str, document: Document) -> None:
+    await audit.record(conn, Event(session.agent, action, "document", str(document.id)))
 
 
 async def _own_or_refuse(conn: Connection, agent: str, path: str) -> Document:
@@ -356,7 +325,7 @@ async def _refusal(conn: Connection, path: str) -> Exception:
     )
 
 
-def _place(cursor: str) -> tuple[str, str]:
+def _position_in(cursor: str) -> tuple[str, str]:
     match from_cursor(_CURSOR, cursor):
         case [str() as path, str() as owner] if is_storable(path + owner):
             return path, owner

@@ -1,13 +1,11 @@
 """The SQL of documents: each statement above the function that runs it."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
 from mcp_memory.db.connection import Connection
-from mcp_memory.documents.models import Document, Listed, NewChunk
-from mcp_memory.text.findable import INDEXING
+from mcp_memory.documents.models import Document, DocumentEntry
 
 _LOCK_PATH = """
 SELECT pg_advisory_xact_lock(hashtextextended(%(agent)s || '/' || %(path)s, 0))
@@ -46,8 +44,8 @@ LIMIT 20
 async def readable(conn: Connection, path: str, owner: str | None) -> list[Document]:
     """Every visible document of that path, the caller's own first."""
     async with conn.cursor(row_factory=class_row(Document)) as cursor:
-        found = await cursor.execute(_READABLE, {"path": path, "owner": owner})
-        return await found.fetchall()
+        await cursor.execute(_READABLE, {"path": path, "owner": owner})
+        return await cursor.fetchall()
 
 
 _ADD = """
@@ -61,9 +59,9 @@ RETURNING id, agent_id, shared, path, title, tags, version, tokens, sha256, occu
 async def add(conn: Connection, document: Document) -> Document:
     """The document as it was added, at version 1; id, version and times are the database's."""
     async with conn.cursor(row_factory=class_row(Document)) as cursor:
-        added = await (await cursor.execute(_ADD, _parameters(document))).fetchone()
-    assert added is not None
-    return added
+        row = await (await cursor.execute(_ADD, _parameters(document))).fetchone()
+    assert row is not None
+    return row
 
 
 _CHANGE = """
@@ -79,9 +77,9 @@ RETURNING id, agent_id, shared, path, title, tags, version, tokens, sha256, occu
 async def change(conn: Connection, document: Document) -> Document:
     """The document with these values, one version on."""
     async with conn.cursor(row_factory=class_row(Document)) as cursor:
-        changed = await (await cursor.execute(_CHANGE, _parameters(document))).fetchone()
-    assert changed is not None
-    return changed
+        row = await (await cursor.execute(_CHANGE, _parameters(document))).fetchone()
+    assert row is not None
+    return row
 
 
 def _parameters(document: Document) -> dict[str, object]:
@@ -118,143 +116,30 @@ async def add_version(conn: Connection, document: Document, content: str) -> Non
     )
 
 
-_WRITTEN = """
+_TEXT_OF_VERSION = """
 SELECT content, written_at
 FROM document_versions
 WHERE document_id = %(id)s AND version = %(version)s
 """
 
 
-async def written(conn: Connection, document_id: int, version: int) -> tuple[str, datetime] | None:
+async def text_of_version(
+    conn: Connection, document_id: int, version: int
+) -> tuple[str, datetime] | None:
     """The text of one version and when it was written, if it is visible."""
-    row = await (await conn.execute(_WRITTEN, {"id": document_id, "version": version})).fetchone()
+    row = await (
+        await conn.execute(_TEXT_OF_VERSION, {"id": document_id, "version": version})
+    ).fetchone()
     return None if row is None else (str(row[0]), row[1])
 
 
 async def content(conn: Connection, document_id: int, version: int) -> str | None:
     """The text of one version, if it is visible."""
-    found = await written(conn, document_id, version)
-    return None if found is None else found[0]
+    row = await text_of_version(conn, document_id, version)
+    return None if row is None else row[0]
 
 
-_CHUNK_HASHES = """
-SELECT id, text_hash
-FROM chunks
-WHERE document_id = %(id)s
-ORDER BY position
-"""
-
-
-async def chunk_hashes(conn: Connection, document_id: int) -> list[tuple[int, bytes]]:
-    """The document's chunks in order: id, and the hash of what is indexed of it."""
-    rows = await (await conn.execute(_CHUNK_HASHES, {"id": document_id})).fetchall()
-    return [(int(row[0]), bytes(row[1])) for row in rows]
-
-
-_ADD_CHUNK = """
-INSERT INTO chunks (agent_id, shared, source, document_id, position, path, title, heading, tags,
-                    start_line, end_line, text, text_hash, tokens, lexemes, occurred_at,
-                    indexed_by)
-VALUES (%(agent)s, %(shared)s, 'documents', %(document_id)s, %(position)s, %(path)s, %(title)s,
-        %(heading)s, %(tags)s, %(start_line)s, %(end_line)s, %(text)s, %(text_hash)s, %(tokens)s,
-        %(lexemes)s::tsvector, %(occurred_at)s, %(indexing)s)
-"""
-
-
-async def add_chunks(conn: Connection, document: Document, chunks: Sequence[NewChunk]) -> None:
-    """Index these pieces of the document."""
-    shared_by_all = {
-        "agent": document.agent_id,
-        "shared": document.shared,
-        "document_id": document.id,
-        "path": document.path,
-        "title": document.title,
-        "tags": document.tags,
-        "occurred_at": document.occurred_at or document.updated_at,
-        "indexing": INDEXING,
-    }
-    async with conn.cursor() as cursor:
-        await cursor.executemany(
-            _ADD_CHUNK, [shared_by_all | _chunk_parameters(chunk) for chunk in chunks]
-        )
-
-
-def _chunk_parameters(chunk: NewChunk) -> dict[str, object]:
-    return {
-        "position": chunk.position,
-        "heading": chunk.heading,
-        "start_line": chunk.start_line,
-        "end_line": chunk.end_line,
-        "text": chunk.text,
-        "text_hash": chunk.text_hash,
-        "tokens": chunk.tokens,
-        "lexemes": chunk.lexemes,
-    }
-
-
-_MOVE_CHUNK = """
-UPDATE chunks
-SET position = %(position)s, start_line = %(start_line)s, end_line = %(end_line)s
-WHERE id = %(id)s
-  AND (position, start_line, end_line) <> (%(position)s, %(start_line)s, %(end_line)s)
-"""
-
-
-async def move_chunks(conn: Connection, kept: Sequence[tuple[int, NewChunk]]) -> None:
-    """Give unchanged chunks their new places; a row whose place is the same is not touched."""
-    async with conn.cursor() as cursor:
-        await cursor.executemany(
-            _MOVE_CHUNK,
-            [
-                {
-                    "id": chunk_id,
-                    "position": chunk.position,
-                    "start_line": chunk.start_line,
-                    "end_line": chunk.end_line,
-                }
-                for chunk_id, chunk in kept
-            ],
-        )
-
-
-# Tags and days are among what a chunk is found by.
-_DESCRIBE_CHUNKS = """
-UPDATE chunks
-SET shared = %(shared)s, title = %(title)s, tags = %(tags)s,
-    occurred_at = coalesce(%(occurred_at)s, occurred_at),
-    indexed_by = CASE WHEN (tags, occurred_at) = (%(tags)s, coalesce(%(occurred_at)s, occurred_at))
-                      THEN indexed_by ELSE 0 END
-WHERE document_id = %(id)s
-  AND (shared, title, tags, occurred_at)
-      IS DISTINCT FROM (%(shared)s, %(title)s, %(tags)s, coalesce(%(occurred_at)s, occurred_at))
-"""
-
-
-async def describe_chunks(conn: Connection, document: Document) -> None:
-    """Put on every chunk what is said of the whole document; some are to be renewed then."""
-    await conn.execute(
-        _DESCRIBE_CHUNKS,
-        {
-            "id": document.id,
-            "shared": document.shared,
-            "title": document.title,
-            "tags": document.tags,
-            "occurred_at": document.occurred_at,
-        },
-    )
-
-
-async def remove_chunks(conn: Connection, ids: Sequence[int]) -> None:
-    """Take these chunks out of every search."""
-    await conn.execute("DELETE FROM chunks WHERE id = ANY (%(ids)s)", {"ids": list(ids)})
-
-
-async def remove_all_chunks(conn: Connection, document_id: int) -> None:
-    """Take the whole document out of every search."""
-    await conn.execute("DELETE FROM chunks WHERE document_id = %(id)s", {"id": document_id})
-
-
-_LIST = """
+_ENTRIES = """
 SELECT path, title, version, updated_at, tokens, shared, agent_id AS owner
 FROM documents
 WHERE deleted_at IS NULL
@@ -267,18 +152,18 @@ LIMIT %(limit)s
 """
 
 
-async def listed(
+async def entries(
     conn: Connection,
     *,
     prefix: str | None,
     tags: list[str] | None,
     after: tuple[str, str],
     limit: int,
-) -> list[Listed]:
-    """Visible documents after a place in the order of path and owner."""
-    async with conn.cursor(row_factory=class_row(Listed)) as cursor:
-        found = await cursor.execute(
-            _LIST,
+) -> list[DocumentEntry]:
+    """Visible documents after a position in the order of path and owner."""
+    async with conn.cursor(row_factory=class_row(DocumentEntry)) as cursor:
+        await cursor.execute(
+            _ENTRIES,
             {
                 "prefix": prefix,
                 "tags": tags,
@@ -287,7 +172,7 @@ async def listed(
                 "limit": limit,
             },
         )
-        return await found.fetchall()
+        return await cursor.fetchall()
 
 
 _DELETE = """
@@ -320,10 +205,10 @@ async def last_deleted(
 ) -> Document | None:
     """The document of that path that was deleted last, while it can be brought back."""
     async with conn.cursor(row_factory=class_row(Document)) as cursor:
-        found = await cursor.execute(
+        await cursor.execute(
             _LAST_DELETED, {"agent": agent, "path": path, "recovery_days": recovery_days}
         )
-        return await found.fetchone()
+        return await cursor.fetchone()
 
 
 async def restore(conn: Connection, document_id: int) -> None:
@@ -360,8 +245,8 @@ _PENDING = """
 SELECT count(*)
 FROM documents d
 JOIN chunks c ON c.document_id = d.id
-JOIN embedding_jobs j ON j.chunk_id = c.id
-JOIN embedding_models m ON m.id = j.model_id AND m.state = 'active'
+JOIN vector_jobs j ON j.chunk_id = c.id
+JOIN vector_spaces m ON m.id = j.space_id AND m.state = 'active'
 WHERE d.agent_id = current_agent() AND d.path = %(path)s AND d.deleted_at IS NULL
 """
 
@@ -373,7 +258,7 @@ async def pending(conn: Connection, path: str) -> int:
     return int(row[0])
 
 
-_CHUNK_PLACE = """
+_LINES_AROUND_CHUNK = """
 SELECT d.id, d.agent_id, d.shared, d.path, d.title, d.tags, d.version, d.tokens, d.sha256,
        d.occurred_at, d.updated_at,
        (SELECT min(n.start_line) FROM chunks n
@@ -390,7 +275,7 @@ WHERE c.id = %(chunk_id)s AND d.deleted_at IS NULL
 
 async def around_chunk(conn: Connection, chunk_id: int) -> tuple[Document, int, int] | None:
     """The document of a chunk, with the first and last line of the chunk and its neighbours."""
-    row = await (await conn.execute(_CHUNK_PLACE, {"chunk_id": chunk_id})).fetchone()
+    row = await (await conn.execute(_LINES_AROUND_CHUNK, {"chunk_id": chunk_id})).fetchone()
     if row is None:
         return None
     return Document(*row[:11]), int(row[11]), int(row[12])

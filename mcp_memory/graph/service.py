@@ -37,7 +37,7 @@ class Facts:
         What is only like it, or contradicts it, is proposed: nothing else changes.
         """
         check_fact(memory, content_bytes=self._limits.content_bytes)
-        key = idempotency.checked_key(memory.idempotency_key)
+        key = idempotency.check_key(memory.idempotency_key)
         # What it refers to is in no database that is not there.
         is_first = not (memory.supersedes or memory.associations)
         database = await session.open(create=is_first)
@@ -55,7 +55,7 @@ class Facts:
     async def update(self, session: Session, request: FactChange) -> UpdateResult:
         """Add a version to one's own fact; the one before stays true until this one begins."""
         check_change(request, content_bytes=self._limits.content_bytes)
-        key = idempotency.checked_key(request.idempotency_key)
+        key = idempotency.check_key(request.idempotency_key)
         fingerprint = idempotency.request_hash({"update": asdict(request)})
         agent = session.agent
         async with session.writing(create=False) as conn:

@@ -11,7 +11,7 @@ from mcp_memory.config import Config
 from mcp_memory.db.addresses import EMBEDDED_DATABASE, Addresses
 from mcp_memory.db.connection import Connection
 from mcp_memory.db.embedded import EmbeddedCluster
-from mcp_memory.db.migrate import shipped
+from mcp_memory.db.migrate import newest, shipped
 from mcp_memory.db.provision import existing_layout
 from mcp_memory.db.transaction import Identity, transaction
 from mcp_memory.errors import DatabaseError
@@ -74,7 +74,7 @@ def _url(config: Config, stack: ExitStack) -> str:
 
 async def _identity(conn: Connection, config: Config, timeout_seconds: float) -> Identity:
     layout = await existing_layout(conn)
-    if layout is None or layout.migration != len(shipped()):
+    if layout is None or layout.migration != newest(shipped()):
         raise DatabaseError("the database is not at this version's migration; start a server first")
     return Identity(
         database=config.default_database,

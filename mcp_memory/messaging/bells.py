@@ -1,22 +1,22 @@
-"""Hearing at once that mail has arrived: a bell for each agent, rung by NOTIFY.
+"""Hearing at once that mail has arrived, by NOTIFY.
 
-A bell is a hint and the table is the truth: whoever hears one looks, and whoever hears none for a
-while looks too. `Bells` is what the rest of messaging asks for; how it is rung may change.
+A notification is a hint and the table is the truth: whoever hears one looks, and whoever hears none
+for a while looks too.
 """
 
 import hashlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
-from typing import Protocol
 
 import anyio
 
 from mcp_memory.db.database import Database
 from mcp_memory.db.notifications import RECONNECTED, Subscription
 
-# Rung for mail to everybody, beside the recipients' own channels. The payload of both is the
+# Notified for mail to everybody, beside the recipients' own channels. The payload of both is the
 # message's id, a decimal number.
 BROADCAST = "mcp_memory_msg"
+# PostgreSQL cuts longer names.
 _MAX_NAME_BYTES = 63
 
 
@@ -32,55 +32,44 @@ def mail_channel(agent: str) -> str:
     return f"{BROADCAST}#{hashlib.sha256(agent.encode()).hexdigest()[:40]}"
 
 
-class Bell(Protocol):
-    """One agent's bell, while somebody listens."""
+class MailSignal:
+    """Whether one agent's mail was notified, while somebody listens."""
 
-    async def rung(self, timeout_seconds: float) -> bool:
-        """Wait for a ring, or the timeout; False then. A ring since the last call counts."""
-        ...
-
-
-class Bells(Protocol):
-    """Where bells are heard."""
-
-    def listening(self, database: Database, agent: str) -> AbstractAsyncContextManager[Bell]:
-        """Hear that agent's mail arrive in this database until the block ends.
-
-        The bell rings when listening comes into force, and again whenever it does after a loss:
-        what was sent before is in the table.
-        """
-        ...
-
-
-class _Bell:
     def __init__(self) -> None:
         self._event = anyio.Event()
 
-    def ring(self, _payload: str) -> None:
+    def set(self, _payload: str) -> None:
+        """There may be mail."""
         self._event.set()
 
-    async def rung(self, timeout_seconds: float) -> bool:
+    async def wait(self, timeout_seconds: float) -> bool:
+        """Wait until it is set, or the timeout; False then. What was set since the last call
+        counts."""
         with anyio.move_on_after(timeout_seconds):
             await self._event.wait()
-        is_rung = self._event.is_set()
-        if is_rung:
+        is_set = self._event.is_set()
+        if is_set:
             self._event = anyio.Event()
-        return is_rung
+        return is_set
 
 
-class NotifiedBells:
-    """Bells on the one connection that listens to each database."""
-
-    @asynccontextmanager
-    async def listening(self, database: Database, agent: str) -> AsyncGenerator[Bell]:
-        """Hear that agent's mail arrive in this database until the block ends."""
-        bell = _Bell()
-        async with hearing(database, agent, bell.ring):
-            yield bell
+Listen = Callable[[Database, str], AbstractAsyncContextManager[MailSignal]]
 
 
 @asynccontextmanager
-async def hearing(
+async def listen(database: Database, agent: str) -> AsyncGenerator[MailSignal]:
+    """Hear that agent's mail arrive in this database until the block ends.
+
+    The signal is set when listening comes into force, and again whenever it does after a loss:
+    what was sent before is in the table.
+    """
+    signal = MailSignal()
+    async with hear_mail(database, agent, signal.set):
+        yield signal
+
+
+@asynccontextmanager
+async def hear_mail(
     database: Database,
     agent: str,
     listener: Callable[[str], None],
@@ -90,12 +79,12 @@ async def hearing(
     """Call `listener` with the id of each message that may be the agent's, until the block ends.
 
     It is called with `RECONNECTED` when listening comes into force, and whenever it does again.
-    Meanwhile the directory shows that the agent listens, if whoever is told acts on it: nobody
-    need wake it then.
+    Meanwhile the directory shows that the agent listens, if the listener acts on what it hears:
+    nobody need wake it then.
     """
 
     def hear_broadcast(payload: str) -> None:
-        # Both channels come into force together, and that is told once.
+        # Both channels come into force together, and that is reported once.
         if payload != RECONNECTED:
             listener(payload)
 

@@ -10,7 +10,7 @@ from mcp_memory.errors import DatabaseError
 State = Literal["queued", "delivered", "acknowledged", "expired"]
 EVERYBODY = "*"
 # How a mailbox is ordered, and where its next page begins: the last priority and message id.
-Place: TypeAlias = tuple[int, int]
+Position: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +104,7 @@ class HistoryFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class MailPage:
-    """Messages, and where the next page starts (empty: there is none)."""
-
-    messages: list[Mail]
-    next_cursor: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claim:
     """What a wait took; when nothing, in how many seconds to look again (None: nobody can say),
     and what kept it from looking now."""
 
@@ -123,10 +115,10 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class PurgedMail:
-    """How much mail, and how many old rings, were removed for good."""
+    """How much mail, and how many old attempts to wake, were removed for good."""
 
     messages: int
-    rings: int
+    wake_attempts: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Sending inside one transaction: who gets it, the message, its deliveries, the bells."""
+"""Sending inside one transaction: who gets it, the message, its deliveries, the notifications."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -29,8 +29,10 @@ async def send(conn: Connection, sender: str, request: SendMessage) -> Sent:
 async def _send(conn: Connection, sender: str, request: SendMessage) -> Sent:
     parent = await _parent(conn, request)
     recipients = await _recipients(conn, sender, request, parent)
-    bells = [BROADCAST] if request.is_to_everybody else [mail_channel(each) for each in recipients]
-    sent = await store.send(conn, sender, request, recipients, bells, parent=parent)
+    channels = [mail_channel(recipient) for recipient in recipients]
+    if request.is_to_everybody:
+        channels = [BROADCAST]
+    sent = await store.send(conn, sender, request, recipients, channels, parent=parent)
     if sent is None:
         raise await _unknown(conn, recipients)
     number, thread = sent
@@ -39,7 +41,7 @@ async def _send(conn: Connection, sender: str, request: SendMessage) -> Sent:
 
 async def _unknown(conn: Connection, recipients: Sequence[str]) -> RecipientUnknown:
     """Who of them nobody has seen, and who there is."""
-    known = await directory.known(conn)
+    known = await directory.known_agents(conn)
     return RecipientUnknown([name for name in recipients if name not in known], known)
 
 
@@ -47,10 +49,10 @@ async def _parent(conn: Connection, request: SendMessage) -> Mail | None:
     """The message that is replied to, which the sender has sent or received himself."""
     if not request.reply_to:
         return None
-    found = await store.visible(conn, [message_id(request.reply_to)])
-    if not found:
+    mails = await store.visible(conn, [message_id(request.reply_to)])
+    if not mails:
         raise MailNotFound([request.reply_to])
-    return found[0]
+    return mails[0]
 
 
 async def _recipients(
@@ -58,7 +60,7 @@ async def _recipients(
 ) -> Sequence[str]:
     """Each once; a message that would reach nobody is refused."""
     if request.is_to_everybody:
-        everybody = [name for name in await directory.known(conn) if name != sender]
+        everybody = [name for name in await directory.known_agents(conn) if name != sender]
         if not everybody:
             raise Conflict("Nobody but you is known yet: nothing was sent.")
         return everybody

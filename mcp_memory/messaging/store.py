@@ -15,11 +15,11 @@ from mcp_memory.messaging.models import (
     HistoryFilter,
     Mail,
     MailFilter,
-    Place,
+    Position,
     SendMessage,
 )
 
-_FIRST_PLACE: Place = (11, 0)
+_FIRST_POSITION: Position = (11, 0)
 
 # One statement, so that a message to many costs no more round trips than one to a single agent,
 # and what `audit.record` would do is done in it. Where a stranger is named there is no message.
@@ -52,7 +52,7 @@ WITH fresh AS (
     WHERE current_setting('mcp_memory.audit', true) IS DISTINCT FROM 'off'
 )
 SELECT id, thread_id,
-       ARRAY(SELECT pg_notify(bell, id::text)::text FROM unnest(%(bells)s::text[]) bell)
+       ARRAY(SELECT pg_notify(notified, id::text)::text FROM unnest(%(notified)s::text[]) notified)
 FROM message
 """
 
@@ -62,11 +62,11 @@ async def send(
     sender: str,
     request: SendMessage,
     recipients: Sequence[str],
-    bells: Sequence[str],
+    channels: Sequence[str],
     *,
     parent: Mail | None,
 ) -> tuple[int, int] | None:
-    """Put the message into each recipient's mailbox and ring; its id and its thread's.
+    """Put the message into each recipient's mailbox and notify; its id and its thread's.
 
     None, and nothing is sent, when one of those whom the sender named is not known.
     """
@@ -74,7 +74,7 @@ async def send(
         "sender": sender,
         "recipients": list(recipients),
         "are_named": request.is_to_named,
-        "bells": list(bells),
+        "notified": list(channels),
         "is_public": request.is_public,
         "thread_id": parent.thread_id if parent else None,
         "reply_to": parent.id if parent else None,
@@ -89,15 +89,15 @@ async def send(
     return None if row is None else (int(row[0]), int(row[1]))
 
 
-_RING = """
-SELECT pg_notify(bell, %(message_id)s::text)
-FROM unnest(%(bells)s::text[]) bell
+_NOTIFY = """
+SELECT pg_notify(notified, %(message_id)s::text)
+FROM unnest(%(notified)s::text[]) notified
 """
 
 
-async def ring(conn: Connection, bells: Sequence[str], message_id: int) -> None:
+async def notify(conn: Connection, channels: Sequence[str], message_id: int) -> None:
     """Say again on these channels that the message is there, once the transaction commits."""
-    await conn.execute(_RING, {"bells": list(bells), "message_id": message_id})
+    await conn.execute(_NOTIFY, {"notified": list(channels), "message_id": message_id})
 
 
 _VISIBLE = """
@@ -156,14 +156,14 @@ LIMIT %(limit)s
 
 
 async def inbox(
-    conn: Connection, wanted: MailFilter, limit: int, after: Place | None = None
+    conn: Connection, filter: MailFilter, limit: int, after: Position | None = None
 ) -> list[Mail]:
-    """The caller's mail after a place: highest priority first, oldest first within one."""
-    priority, message_id = after or _FIRST_PLACE
+    """The caller's mail after a position: highest priority first, oldest first within one."""
+    priority, message_id = after or _FIRST_POSITION
     parameters = {
-        "unread_only": wanted.unread_only,
-        "channel": wanted.channel,
-        "sender": wanted.sender,
+        "unread_only": filter.unread_only,
+        "channel": filter.channel,
+        "sender": filter.sender,
         "priority": priority,
         "message_id": message_id,
         "limit": limit,
@@ -204,12 +204,12 @@ ORDER BY m.priority DESC, m.id
 
 
 async def claim(
-    conn: Connection, wanted: MailFilter, limit: int, lease: timedelta, token: UUID
+    conn: Connection, filter: MailFilter, limit: int, lease: timedelta, token: UUID
 ) -> list[Mail]:
     """The first unread messages that nobody else holds, held from now on for the lease."""
     parameters: dict[str, str | int | timedelta | UUID | None] = {
-        "channel": wanted.channel,
-        "sender": wanted.sender,
+        "channel": filter.channel,
+        "sender": filter.sender,
         "limit": limit,
         "lease": lease,
         "claim": token,
@@ -329,15 +329,15 @@ LIMIT %(limit)s
 """
 
 
-async def history(conn: Connection, wanted: HistoryFilter, limit: int, before: int) -> list[Mail]:
+async def history(conn: Connection, filter: HistoryFilter, limit: int, before: int) -> list[Mail]:
     """What the caller sent and received before that message, newest first.
 
     What was sent has the state that it has at every recipient, or `sent` where they differ.
     """
     parameters = {
-        "channel": wanted.channel,
-        "thread_id": wanted.thread_id,
-        "with_agent": wanted.with_agent,
+        "channel": filter.channel,
+        "thread_id": filter.thread_id,
+        "with_agent": filter.with_agent,
         "limit": limit,
         "before": before,
     }

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from mcp_memory.config import LimitsConfig, is_agent_name
-from mcp_memory.db.idempotency import checked_key
+from mcp_memory.db.idempotency import check_key
 from mcp_memory.errors import InvalidInput, MailNotFound
 from mcp_memory.messaging.models import EVERYBODY, SendMessage
 from mcp_memory.text.storable import is_storable
@@ -20,7 +20,7 @@ _ID = re.compile(r"[1-9][0-9]{0,18}")
 
 def check(request: SendMessage, limits: LimitsConfig) -> None:
     """`InvalidInput` when the message cannot be sent as it is."""
-    checked_key(request.idempotency_key)
+    check_key(request.idempotency_key)
     _check_recipients(request)
     if not request.content.strip():
         raise InvalidInput("content", "is empty; nothing was sent")
@@ -84,9 +84,9 @@ def message_id(text: str) -> int:
 
 def message_ids(texts: Sequence[str]) -> list[int]:
     """The numbers that these ids are, each once; `MailNotFound` naming what cannot be one."""
-    if strange := [each for each in texts if not _is_id(each)]:
+    if strange := [text for text in texts if not _is_id(text)]:
         raise MailNotFound(strange)
-    return list(dict.fromkeys(int(each) for each in texts))
+    return list(dict.fromkeys(int(text) for text in texts))
 
 
 def _is_id(text: str) -> bool:

@@ -10,7 +10,7 @@ from anyio.abc import TaskGroup
 from mcp_memory.background import attempt
 from mcp_memory.backoff import Backoff
 from mcp_memory.db.databases import Databases
-from mcp_memory.messaging.bells import hearing
+from mcp_memory.messaging.bells import hear_mail
 
 _FIRST_PAUSE_SECONDS = 1.0
 _MAX_PAUSE_SECONDS = 60.0
@@ -27,7 +27,7 @@ class MailWatch:
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
         self._watchers: dict[str, dict[object, Tell]] = {}
-        self._bells: dict[str, anyio.Event] = {}
+        self._signals: dict[str, anyio.Event] = {}
         self._changed = anyio.Event()
 
     def watch(self, agent: str, tell: Tell) -> Callable[[], None]:
@@ -37,7 +37,7 @@ class MailWatch:
         """
         token = object()
         self._watchers.setdefault(agent, {})[token] = tell
-        self._ring(agent)
+        self._signal(agent)
         self._changed.set()
 
         def stop() -> None:
@@ -48,7 +48,7 @@ class MailWatch:
 
     async def run_worker(self) -> None:
         """Hear the mail of every agent that is watched, until cancelled."""
-        heard: dict[str, anyio.CancelScope] = {}
+        scopes: dict[str, anyio.CancelScope] = {}
         async with anyio.create_task_group() as tasks:
             while True:
                 await self._changed.wait()
@@ -56,9 +56,9 @@ class MailWatch:
                 for agent, watchers in [*self._watchers.items()]:
                     if not watchers:
                         del self._watchers[agent]
-                        heard.pop(agent, anyio.CancelScope()).cancel()
-                    elif agent not in heard:
-                        scope = heard[agent] = anyio.CancelScope()
+                        scopes.pop(agent, anyio.CancelScope()).cancel()
+                    elif agent not in scopes:
+                        scope = scopes[agent] = anyio.CancelScope()
                         tasks.start_soon(self._hear, agent, scope, tasks)
 
     async def _hear(self, agent: str, scope: anyio.CancelScope, tasks: TaskGroup) -> None:
@@ -71,25 +71,25 @@ class MailWatch:
     async def _pass_on(self, agent: str, tasks: TaskGroup) -> None:
         name = self._databases.configured_default
         database = await self._databases.writing(name, agent)
-        bell = self._bells[agent] = anyio.Event()
+        signal = self._signals[agent] = anyio.Event()
         try:
             # A client that is told may do nothing about it: its agent may have to be woken.
-            heard = hearing(database, agent, lambda _: self._ring(agent), is_awake=False)
-            async with heard:
+            listening = hear_mail(database, agent, lambda _: self._signal(agent), is_awake=False)
+            async with listening:
                 while True:
-                    await bell.wait()
-                    bell = self._bells[agent] = anyio.Event()
+                    await signal.wait()
+                    signal = self._signals[agent] = anyio.Event()
                     for tell in self._watchers.get(agent, {}).values():
-                        tasks.start_soon(_told, tell)
+                        tasks.start_soon(_tell, tell)
         finally:
-            self._bells.pop(agent, None)
+            self._signals.pop(agent, None)
 
-    def _ring(self, agent: str) -> None:
-        if (bell := self._bells.get(agent)) is not None:
-            bell.set()
+    def _signal(self, agent: str) -> None:
+        if (signal := self._signals.get(agent)) is not None:
+            signal.set()
 
 
-async def _told(tell: Tell) -> None:
+async def _tell(tell: Tell) -> None:
     """A watcher who is gone or slow is nobody else's trouble."""
     with anyio.move_on_after(_TELL_SECONDS):
         try:

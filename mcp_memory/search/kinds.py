@@ -49,7 +49,7 @@ MESSAGES = Kind(hits=120, ranked=None, seeds=20, beside=0.0)
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What every route leaves out, in SQL: the type `narrowing` of the database, field by field.
+    """What every route leaves out, in SQL: the type `search_filter`, field by field.
 
     None means no filter, with two exceptions: `roles=None` excludes tool output, and `as_of=None`
     returns only facts that are true now. `known_at` asks what was believed at that time.

@@ -239,7 +239,7 @@ async def weigh(conn: Connection, lexemes: Sequence[str]) -> dict[str, Rarity]:
 
 
 _CORRECT = """
-SELECT mend_lexeme(%(word)s, %(near)s)
+SELECT fix_typo(%(word)s, %(near)s)
 """
 
 

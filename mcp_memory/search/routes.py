@@ -27,7 +27,7 @@ _LEXICAL = """
 SELECT chunk_id, score, coverage
 FROM match_lexemes(
     %(lexemes)s,
-    jsonb_populate_record(NULL::narrowing, %(narrowing)s),
+    jsonb_populate_record(NULL::search_filter, %(search_filter)s),
     %(limit)s
 )
 """
@@ -72,7 +72,7 @@ SELECT chunk_id, similarity
 FROM match_embedding(
     %(space_id)s,
     %(vector)s::vector,
-    jsonb_populate_record(NULL::narrowing, %(narrowing)s),
+    jsonb_populate_record(NULL::search_filter, %(search_filter)s),
     %(limit)s
 )
 """
@@ -93,7 +93,7 @@ SELECT chunk_id
 FROM match_phrase(
     %(phrase)s,
     %(lexemes)s,
-    jsonb_populate_record(NULL::narrowing, %(narrowing)s),
+    jsonb_populate_record(NULL::search_filter, %(search_filter)s),
     %(limit)s
 )
 """
@@ -113,7 +113,7 @@ SELECT c.id
 FROM memory_mentions n
 JOIN chunks c ON c.memory_id = n.memory_id AND c.memory_version = n.version
 WHERE n.entity_id = ANY (%(entities)s)
-  AND admits(c, jsonb_populate_record(NULL::narrowing, %(narrowing)s))
+  AND admits(c, jsonb_populate_record(NULL::search_filter, %(search_filter)s))
 ORDER BY n.memory_id DESC, n.version DESC, c.position
 LIMIT %(limit)s
 """
@@ -158,7 +158,7 @@ FROM (
 LEFT JOIN match_anchors(
     %(text)s,
     %(given)s,
-    jsonb_populate_record(NULL::narrowing, %(narrowing)s),
+    jsonb_populate_record(NULL::search_filter, %(search_filter)s),
     %(limit)s
 ) m ON true
 """
@@ -184,7 +184,7 @@ async def by_anchors(
 
 
 def _parameters(filter: Filter) -> dict[str, object]:
-    return {"narrowing": Jsonb(asdict(filter), dumps=_as_json)}
+    return {"search_filter": Jsonb(asdict(filter), dumps=_as_json)}
 
 
 def _as_json(filter: object) -> str:
@@ -233,7 +233,7 @@ SELECT chunk_id, candidate, coalesce(thread, 'c' || chunk_id) AS thread, place, 
 FROM gather_evidence(
     %(found)s,
     %(seeds)s,
-    jsonb_populate_record(NULL::narrowing, %(narrowing)s),
+    jsonb_populate_record(NULL::search_filter, %(search_filter)s),
     %(lexemes)s,
     %(space_id)s,
     %(vector)s::vector

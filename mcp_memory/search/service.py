@@ -9,7 +9,7 @@ from mcp_memory.config import LimitsConfig, SearchConfig
 from mcp_memory.db.connection import Connection
 from mcp_memory.db.session import Session
 from mcp_memory.documents.models import Excerpt
-from mcp_memory.documents.paths import checked_prefix
+from mcp_memory.documents.paths import check_prefix
 from mcp_memory.errors import InvalidInput
 from mcp_memory.graph.reading.models import FactAnswer, FactQuery
 from mcp_memory.search import rank, routes
@@ -143,7 +143,7 @@ class Search:
         if request.since and request.until and request.since >= request.until:
             raise InvalidInput("since", "is not before until")
         if request.path_prefix:
-            check_storable("path_prefix", checked_prefix("path_prefix", request.path_prefix))
+            check_storable("path_prefix", check_prefix("path_prefix", request.path_prefix))
         check_storable("tags", *(request.tags or ()))
 
     async def _answer(self, session: Session, request: SearchRequest) -> SearchAnswer:

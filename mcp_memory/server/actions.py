@@ -171,7 +171,7 @@ def _properties(model: type[ActionArguments]) -> Mapping[str, Schema]:
     """
     properties = properties_of(slim(model.model_json_schema(by_alias=True)))
     common = ActionArguments.model_fields
-    return {name: properties[name] for name in sorted(properties, key=lambda each: each in common)}
+    return {name: properties[name] for name in sorted(properties, key=lambda name: name in common)}
 
 
 @cache
@@ -184,7 +184,7 @@ def _flat_schema(selector: Selector, models: Models) -> Schema:
             uses.setdefault(name, {})[action] = schema
     common = ActionArguments.model_fields
     properties: dict[str, JsonValue] = {selector.name: selector.schema(names)}
-    for name in sorted(uses, key=lambda each: each in common):
+    for name in sorted(uses, key=lambda name: name in common):
         properties[name] = _union(name, uses[name], names)
     needed = set[str].intersection(*(required_of(model.model_json_schema()) for _, model in models))
     return {

@@ -60,11 +60,11 @@ _SAME_FOR_ALL = CacheHint(ttl_ms=3_600_000, scope="public")
 
 def tools_of(app: App, observe: Observe | None = None) -> Sequence[MemoryTool]:
     """The tools of the toolsets that the configuration chooses; whoever calls one is known."""
-    mail = app.databases.configured_default
 
     async def note(caller: Caller) -> None:
-        if caller.may_use(mail):
-            await app.presence.note(caller.agent)
+        session = app.mail_session(caller.agent)
+        if caller.may_use(session.database):
+            await app.presence.note(session)
 
     chosen = app.config.toolsets
     tools = [tool for toolset, make in _TOOLS.items() if toolset in chosen for tool in make(app)]

@@ -1,7 +1,7 @@
 """Claude Code's channel: a line in the session that runs, when its agent has mail.
 
 The client acknowledges nothing and drops what it was not told to take (`--channels`): it is a
-doorbell beside the mail, never the way mail comes by. What others wrote is not quoted: it would
+signal beside the mail, never the way mail comes by. What others wrote is not quoted: it would
 stand in the conversation as if somebody there had said it.
 """
 
@@ -11,6 +11,8 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.session import ServerSession
 
 from mcp_memory.app import App
+from mcp_memory.db.session import Session
+from mcp_memory.messaging.service import Messages
 from mcp_memory.server.caller import caller_of
 from mcp_memory.server.lowlevel import connection_of
 
@@ -30,7 +32,8 @@ def add_channel(server: MCPServer[object], app: App) -> None:
     async def begin(ctx: Context, call_next: CallNext) -> HandlerResult:
         if ctx.method == "notifications/initialized" and _takes_channels(ctx.session):
             agent, connection = caller_of(app).agent, connection_of(ctx.session)
-            stop = app.mail_watch.watch(agent, _ChannelBell(app, agent, connection).ring)
+            channel = _Channel(app.messages, app.mail_session(agent), connection)
+            stop = app.mail_watch.watch(agent, channel.announce)
             connection.exit_stack.callback(stop)
         return await call_next(ctx)
 
@@ -44,19 +47,19 @@ def _takes_channels(session: ServerSession) -> bool:
     return CHANNEL in experimental or (client is not None and client.client_info.name == _CLIENT)
 
 
-class _ChannelBell:
+class _Channel:
     """Says that there is mail; who sent it, but nothing of what they wrote."""
 
-    def __init__(self, app: App, agent: str, connection: Connection) -> None:
-        self._app, self._agent, self._connection = app, agent, connection
-        self._told, self._newest = set[int](), 0
+    def __init__(self, messages: Messages, session: Session, connection: Connection) -> None:
+        self._messages, self._session, self._connection = messages, session, connection
+        self._announced, self._newest = set[int](), 0
 
-    async def ring(self) -> None:
-        """Tell of what came since the last ring, if anything did."""
-        if new := await self._untold():
-            mails = await self._app.messages.arrivals(self._agent, new[-_NAMED_SENDERS:])
+    async def announce(self) -> None:
+        """Say what came since the last time, if anything did."""
+        if new := await self._new_ids():
+            mails = await self._messages.arrivals(self._session, new[-_NAMED_SENDERS:])
             senders = ", ".join(sorted({mail.sender for mail in mails}))
-            unread = await self._app.messages.unread(self._agent)
+            unread = await self._messages.unread(self._session)
             content = (
                 f"{unread} unread message(s), the latest from {senders}."
                 ' memory_message(action="wait") gives them to you.'
@@ -64,10 +67,10 @@ class _ChannelBell:
             meta = {"unread": str(unread)}
             await self._connection.notify(_METHOD, {"content": content, "meta": meta})
 
-    async def _untold(self) -> list[int]:
-        """The unread messages that no ring was for, oldest first; from now on one was."""
+    async def _new_ids(self) -> list[int]:
+        """The unread messages that were not announced, oldest first; from now on they are."""
         after = max(0, self._newest - _COMMITTED_LATE)
-        recent = await self._app.messages.unread_ids(self._agent, after=after)
-        new = [id for id in recent if id not in self._told]
-        self._told, self._newest = set(recent), max([self._newest, *recent])
+        recent = await self._messages.unread_ids(self._session, after=after)
+        new = [id for id in recent if id not in self._announced]
+        self._announced, self._newest = set(recent), max([self._newest, *recent])
         return new

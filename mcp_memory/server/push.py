@@ -1,4 +1,4 @@
-"""Bells inside MCP: clients are told that their agent has mail, in both eras of the protocol.
+"""Push inside MCP: clients are told that their agent has mail, in both eras of the protocol.
 
 What is pushed is a hint without content: a client reads `memory://inbox` or calls the tool.
 """

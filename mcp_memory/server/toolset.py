@@ -160,7 +160,7 @@ class MemoryTool(Tool):
             fn=prepare,
             name=name,
             title=title,
-            description=_unwrapped(description),
+            description=_unwrap(description),
             parameters=parameters,
             fn_metadata=FuncMetadata(arg_model=ArgModelBase, output_schema=dict(_ANY_OBJECT)),
             is_async=True,
@@ -223,7 +223,7 @@ def _usual_scope(annotations: ToolAnnotations) -> ScopeOf:
     return lambda _: scope
 
 
-def _unwrapped(docstring: str) -> str:
+def _unwrap(docstring: str) -> str:
     """The docstring with each paragraph on one line."""
     return "\n".join(" ".join(part.split()) for part in docstring.split("\n\n"))
 

@@ -6,22 +6,21 @@ model whose provider can be opened may be used.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.database import Database
-from mcp_memory.db.databases import Databases
+from mcp_memory.db.session import Session
 from mcp_memory.db.vectors import Vector
 from mcp_memory.errors import Conflict, EmbeddingError, SpaceNotFound
 from mcp_memory.spaces import filling, store
 from mcp_memory.spaces.embedders import Embedders
-from mcp_memory.spaces.known import KnownSpaces
+from mcp_memory.spaces.known import SpaceCache
 from mcp_memory.spaces.models import Comparison, Space, SpaceStatus
 from mcp_memory.spaces.queue import store as queue
-from mcp_memory.spaces.queue.work import Filler
+from mcp_memory.spaces.queue.work import EmbeddingTarget
 
+# It grows while batches are quick (`queue.drain.next_size`).
 _FIRST_BATCH = 64
-_COMPARED = 10
+# How many passages a page of results has: what they share of them is told.
+_NEAREST = 10
 
 Progress = Callable[[int, int], None]
 
@@ -29,8 +28,8 @@ Progress = Callable[[int, int], None]
 class Administration:
     """The spaces of each named database, as `mcp-memory embeddings` works on them."""
 
-    def __init__(self, databases: Databases, embedders: Embedders, known: KnownSpaces) -> None:
-        self._databases, self._embedders, self._known = databases, embedders, known
+    def __init__(self, embedders: Embedders, spaces: SpaceCache) -> None:
+        self._embedders, self._spaces = embedders, spaces
 
     @property
     def own_model(self) -> str:
@@ -38,50 +37,42 @@ class Administration:
         own = self._embedders.configured
         return f"{own.provider}/{own.model}"
 
-    async def status(self, agent: str, *, database: str | None = None) -> list[SpaceStatus]:
+    async def status(self, session: Session) -> list[SpaceStatus]:
         """Every space of the database and how full it is."""
-        chosen = await self._databases.reading(database, agent)
-
-        async def read_status(conn: Connection) -> list[SpaceStatus]:
+        async with session.maintaining() as conn:
             return [await store.status(conn, space) for space in await store.spaces(conn)]
 
-        return await chosen.maintain(read_status)
-
-    async def find(self, agent: str, name: str, *, database: str | None = None) -> Space:
+    async def find(self, session: Session, name: str) -> Space:
         """The space of that id, `provider/model`, provider or model; `SpaceNotFound` if unclear."""
-        chosen = await self._databases.reading(database, agent)
-        spaces = await chosen.maintain(store.spaces)
-        found = [space for space in spaces if name in _names(space)]
-        if len(found) != 1:
+        async with session.maintaining() as conn:
+            spaces = await store.spaces(conn)
+        matches = [space for space in spaces if name in _names(space)]
+        if len(matches) != 1:
             raise SpaceNotFound(name, [f"{space.id} = {space.label}" for space in spaces])
-        return found[0]
+        return matches[0]
 
-    async def add(self, agent: str, model: str, *, database: str | None = None) -> Space:
+    async def add(self, session: Session, model: str) -> Space:
         """The space of the model called `model`, with all chunks queued; it may be there already.
 
         Its dimensions are asked of the provider first: nothing is written when that fails.
         """
-        embedder = await self._embedders.named(model)
-        chosen = await self._databases.writing(database, agent)
-        add = partial(
-            store.add,
-            provider=embedder.provider,
-            model=embedder.model,
-            dimensions=embedder.dimensions,
-        )
-        space = await self._one(chosen, await chosen.maintain(add))
+        embedder = await self._embedders.find(model)
+        database = await session.open(create=True)
+        async with database.maintaining() as conn:
+            own = embedder.provider, embedder.model, embedder.dimensions
+            space_id = await store.add(conn, *own)
+            space = next(space for space in await store.spaces(conn) if space.id == space_id)
         if space.state == "dropping":
             raise Conflict(f"{space.label} is being dropped. Drop it again to finish that first.")
-        await filling.prepare(chosen, space)
-        self._known.forget(chosen)
+        await filling.prepare(database, space)
+        self._spaces.forget(database)
         return space
 
-    async def fill(
+    async def embed_due(
         self,
-        agent: str,
+        session: Session,
         space: Space,
         *,
-        database: str | None = None,
         retry_failed: bool = False,
         progress: Progress = lambda done, total: None,
     ) -> int:
@@ -89,12 +80,13 @@ class Administration:
 
         With `retry_failed` also what was set aside. What fails again is set aside again.
         """
-        chosen = await self._databases.writing(database, agent)
+        database = await session.open(create=True)
         embedder = await self._embedders.of_space(space)
-        await filling.queue_all_missing(chosen, space)
-        if retry_failed:
-            await chosen.maintain(partial(queue.retry_failed, space_id=space.id))
-        total = await chosen.maintain(partial(queue.waiting, space_id=space.id))
+        await filling.queue_all_missing(database, space)
+        async with database.maintaining() as conn:
+            if retry_failed:
+                await queue.retry_failed(conn, space.id)
+            total = await queue.waiting(conn, space.id)
         done = 0
 
         def on_done(count: int) -> None:
@@ -103,67 +95,68 @@ class Administration:
             progress(done, max(done, total))
 
         progress(0, total)
-        return await filling.fill(
-            Filler(chosen, space, embedder), batch=_FIRST_BATCH, on_done=on_done
-        )
+        target = EmbeddingTarget(database, space, embedder)
+        return await filling.embed_due(target, batch=_FIRST_BATCH, on_done=on_done)
 
-    async def activate(
-        self, agent: str, space: Space, *, database: str | None = None, force: bool = False
-    ) -> None:
+    async def activate(self, session: Session, space: Space, *, force: bool = False) -> None:
         """Let searches use this space from now on, in every process.
 
         Refused while it is not full, unless forced: searches would miss what it lacks. Chunks
         that were set aside do not count.
         """
-        chosen = await self._databases.writing(database, agent)
-        await filling.prepare(chosen, space)
-        now = await chosen.maintain(partial(store.status, space=space))
+        database = await session.open(create=True)
+        await filling.prepare(database, space)
+        async with database.maintaining() as conn:
+            now = await store.status(conn, space)
         if now.pending and not force:
             raise Conflict(
                 f"{space.label} still lacks {now.pending} of {now.vectors + now.pending} vectors;"
                 " the active space serves until then. Run `mcp-memory embeddings backfill`."
             )
-        if not await chosen.maintain(partial(store.activate, space_id=space.id)):
+        async with database.maintaining() as conn:
+            is_active = await store.activate(conn, space.id)
+        if not is_active:
             raise Conflict(f"{space.label} is being dropped, or gone. Add it again.")
-        self._known.forget(chosen)
+        self._spaces.forget(database)
 
-    async def drop(self, agent: str, space: Space, *, database: str | None = None) -> None:
+    async def drop(self, session: Session, space: Space) -> None:
         """Remove a space and its vectors; never the active one. Can be repeated after a crash."""
-        chosen = await self._databases.writing(database, agent)
-        if not await chosen.maintain(partial(store.retire, space_id=space.id)):
+        database = await session.open(create=True)
+        async with database.maintaining() as conn:
+            is_retired = await store.retire(conn, space.id)
+        if not is_retired:
             raise Conflict(f"{space.label} is active. Activate another space first.")
-        self._known.forget(chosen)
-        while await chosen.maintain(partial(store.drop_some, space_id=space.id)):
-            pass
+        self._spaces.forget(database)
+        is_left = True
+        while is_left:
+            async with database.maintaining() as conn:
+                is_left = await store.drop_some(conn, space.id)
 
-    async def past_queries(
-        self, agent: str, count: int, *, database: str | None = None
-    ) -> Sequence[str]:
+    async def past_queries(self, session: Session, count: int) -> Sequence[str]:
         """Stand-ins for past queries, which nobody keeps: first lines of the agent's chunks."""
-        chosen = await self._databases.reading(database, agent)
-        return await chosen.read(agent, partial(store.sample_lines, limit=count))
+        async with session.reading() as conn:
+            return await store.sample_lines(conn, count)
 
     async def compare(
-        self, agent: str, space: Space, queries: Sequence[str], *, database: str | None = None
+        self, session: Session, space: Space, queries: Sequence[str]
     ) -> list[Comparison]:
         """How much this space's ten nearest have in common with the active one's, by query."""
-        chosen = await self._databases.reading(database, agent)
-        active = await self._known.active(chosen)
+        active = await self._spaces.active(await session.open())
         if active is None:
             raise SpaceNotFound("active", [])
-        compared: list[Comparison] = []
+        comparisons: list[Comparison] = []
         for query in queries:
-            old = await self._nearest(chosen, agent, active, query)
-            new = await self._nearest(chosen, agent, space, query)
-            compared.append(Comparison(query, len(old & new), max(len(old), len(new))))
-        return compared
+            old = await self._nearest(session, active, query)
+            new = await self._nearest(session, space, query)
+            comparisons.append(Comparison(query, len(old & new), max(len(old), len(new))))
+        return comparisons
 
-    async def unusable(self, agent: str, *, database: str | None = None) -> str:
+    async def problem(self, session: Session) -> str:
         """Why searches of this process go without vectors in the database; empty when they don't.
 
         Opens the model, as a search would.
         """
-        active = await self._known.active(await self._databases.reading(database, agent))
+        active = await self._spaces.active(await session.open())
         try:
             if active is None:
                 await self._embedders.own()
@@ -173,15 +166,11 @@ class Administration:
             return str(exc)
         return ""
 
-    async def _nearest(self, chosen: Database, agent: str, space: Space, query: str) -> set[int]:
+    async def _nearest(self, session: Session, space: Space, query: str) -> set[int]:
         embedder = await self._embedders.of_space(space)
         vector = Vector(await embedder.embed_query(query))
-        nearest = partial(store.nearest, space_id=space.id, vector=vector, limit=_COMPARED)
-        return set(await chosen.read(agent, nearest))
-
-    async def _one(self, chosen: Database, space_id: int) -> Space:
-        spaces = await chosen.maintain(store.spaces)
-        return next(space for space in spaces if space.id == space_id)
+        async with session.reading() as conn:
+            return set(await store.nearest(conn, space.id, vector, _NEAREST))
 
 
 def _names(space: Space) -> set[str]:

@@ -10,6 +10,7 @@ from mcp_memory.errors import EmbeddingUnavailable
 
 Result = TypeVar("Result")
 
+# How long a provider that did not answer is left alone.
 _REST_SECONDS = 5.0
 
 
@@ -49,7 +50,7 @@ class BoundedTasks:
             raise
         return results[0]
 
-    def recovered(self, provider: str) -> None:
+    def end_outage(self, provider: str) -> None:
         """Forget that the provider did not answer: somebody just had its answer."""
         self._outages.pop(provider, None)
 
@@ -68,7 +69,7 @@ class BoundedTasks:
 
         task = asyncio.ensure_future(collect())
         self._running.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._forget)
         return task
 
     def _refuse_in_vain(self, provider: str) -> None:
@@ -78,7 +79,7 @@ class BoundedTasks:
         if len(self._overdue) >= self._max_overdue:
             raise EmbeddingUnavailable(provider, "it is still busy with what was asked before")
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _forget(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._overdue.discard(task)
         if not task.cancelled():

@@ -33,7 +33,7 @@ class Embedders:
             return is_installed(self.settings.model_dir or default_model_dir())
         return self._is_auto_for(space) or self._is_configured(space)
 
-    def chosen(self, space: Space) -> Embedder:
+    def require(self, space: Space) -> Embedder:
         """The embedder whose vectors belong into the space, cold, by the rule of the settings.
 
         Under `auto` a database goes on with the local model it began with, also where a better
@@ -52,20 +52,20 @@ class Embedders:
         )
 
     async def for_space(self, space: Space) -> Embedder:
-        """The chosen embedder, warm; `DimensionMismatch` where its vectors do not fit."""
-        return await _opened(self.chosen(space), space)
+        """The embedder of `require`, warm; `DimensionMismatch` where its vectors do not fit."""
+        return await _warm(self.require(space), space)
 
     async def of_space(self, space: Space) -> Embedder:
         """The embedder of the space's model, configured or not; for a person who asks for it."""
-        return await _opened(self._of(space), space)
+        return await _warm(self._of(space), space)
 
-    async def named(self, name: str) -> Embedder:
+    async def find(self, name: str) -> Embedder:
         """The embedder called `minilm`, `hashing`, `openai/NAME`, `sentence-transformers/NAME`."""
         provider, _, model = name.partition("/")
         if provider not in _PROVIDERS:
             hint = nearest(provider, _PROVIDERS)
             raise InvalidInput("model", f"{name!r} is none of {', '.join(_PROVIDERS)}.{hint}")
-        embedder = self._named(provider, model or None)
+        embedder = self._open_named(provider, model or None)
         await embedder.open()
         return embedder
 
@@ -82,12 +82,12 @@ class Embedders:
 
     def _of(self, space: Space) -> Embedder:
         dimensions = space.dimensions if space.provider == "hashing" else None
-        embedder = self._named(space.provider, space.model, dimensions=dimensions)
+        embedder = self._open_named(space.provider, space.model, dimensions=dimensions)
         if embedder.model != space.model:
             raise EmbeddingUnavailable(space.provider, f"it has {embedder.model}, not {space.name}")
         return embedder
 
-    def _named(
+    def _open_named(
         self, provider: str, model: str | None, *, dimensions: int | None = None
     ) -> Embedder:
         """The configured embedder if it is that one, else one opened with the same settings.
@@ -98,7 +98,7 @@ class Embedders:
         is_own_model = provider == own.provider and model in (None, own.model)
         if is_own_model and (dimensions is None or dimensions == own.dimensions):
             return own
-        wanted = replace(
+        settings = replace(
             self.settings,
             provider=cast("Provider", provider),
             model=None if provider in _LOCAL else model,
@@ -106,12 +106,12 @@ class Embedders:
             query_prefix=None,
             document_prefix=None,
         )
-        if wanted not in self._others:
-            self._others[wanted] = open_embedder(wanted)
-        return self._others[wanted]
+        if settings not in self._others:
+            self._others[settings] = open_embedder(settings)
+        return self._others[settings]
 
 
-async def _opened(embedder: Embedder, space: Space) -> Embedder:
+async def _warm(embedder: Embedder, space: Space) -> Embedder:
     """The embedder, warm, its vectors as long as the space's."""
     await embedder.open()
     if embedder.dimensions != space.dimensions:

@@ -8,6 +8,7 @@ import anyio
 
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
+from mcp_memory.db.session import Session
 from mcp_memory.db.vectors import Vector
 from mcp_memory.errors import EmbeddingError, EmbeddingUnavailable, McpMemoryError
 from mcp_memory.spaces import store
@@ -15,13 +16,14 @@ from mcp_memory.spaces.administration import Administration
 from mcp_memory.spaces.background_tasks import BoundedTasks
 from mcp_memory.spaces.embedders import Embedders
 from mcp_memory.spaces.filling import prepare
-from mcp_memory.spaces.known import KnownSpaces
+from mcp_memory.spaces.known import SpaceCache
 from mcp_memory.spaces.models import QueryVector, Space
-from mcp_memory.spaces.queue.work import Filler, work_once
+from mcp_memory.spaces.queue.work import EmbeddingTarget, embed_batch
 from mcp_memory.spaces.worker import Worker
 
 # How long a search waits for its query's vector, and a write for those of its text.
 _PATIENCE_SECONDS = 2.0
+# Larger batches gain nothing while somebody waits for the first of them.
 _BATCH = 64
 
 logger = logging.getLogger(__name__)
@@ -33,12 +35,12 @@ class Spaces:
     """The vector spaces of every named database, filled with this process's models."""
 
     def __init__(self, databases: Databases, embedders: Embedders, *, batch_size: int) -> None:
-        self._databases, self._embedders = databases, embedders
+        self._embedders = embedders
         self._batch = min(batch_size, _BATCH)
-        self._known = KnownSpaces()
-        self._worker = Worker(databases, embedders, self._known, batch=self._batch)
-        self.administration = Administration(databases, embedders, self._known)
-        self._noticed: WeakSet[Database] = WeakSet()
+        self._spaces = SpaceCache()
+        self._worker = Worker(databases, embedders, self._spaces, batch=self._batch)
+        self.administration = Administration(embedders, self._spaces)
+        self._queues_seen: WeakSet[Database] = WeakSet()
         # A hung query leaves the embedder's other threads to other queries; a hung write leaves
         # every other write to the worker.
         self._queries = BoundedTasks(patience_seconds=_PATIENCE_SECONDS, max_overdue=3)
@@ -53,7 +55,7 @@ class Spaces:
         """The query in the active space; a problem in words when it cannot be had in time."""
         try:
             space = await self._active(database, self._queries)
-            self._embedders.chosen(space)
+            self._embedders.require(space)
             if not space.prepared:
                 self._worker.wake()
             embed = partial(self._embed_query, space, query)
@@ -70,7 +72,7 @@ class Spaces:
         """
         try:
             space = await self._active(database, self._writes)
-            self._embedders.chosen(space)
+            self._embedders.require(space)
             embed = partial(self._embed_due, database, space)
             is_done = await self._writes.run(space.provider, embed)
         except McpMemoryError as exc:
@@ -82,23 +84,23 @@ class Spaces:
     async def follow_later(self, database: Database) -> None:
         """After a write that does not wait for its vectors: the worker sees to them at once."""
         try:
-            is_known = await self._known.active(database) is not None
+            has_space = await self._spaces.active(database) is not None
         except McpMemoryError as exc:
             logger.info("vectors follow later: %s", exc)
             return
-        if is_known:
+        if has_space:
             self._worker.wake()
         else:
             await self.follow(database)
 
-    async def pending(self, agent: str, *, database: str | None = None) -> int:
+    async def pending(self, session: Session) -> int:
         """How many of the agent's chunks wait for their vector."""
-        chosen = await self._databases.reading(database, agent)
-        return await chosen.read(agent, store.pending)
+        async with session.reading() as conn:
+            return await store.pending(conn)
 
-    async def active(self, agent: str, *, database: str | None = None) -> Space | None:
-        """The space that searches in the database use; None before there is any."""
-        return await self._known.active(await self._databases.reading(database, agent))
+    async def active(self, session: Session) -> Space | None:
+        """The vector space that searches in the database use; None before there is any."""
+        return await self._spaces.active(await session.open())
 
     async def run_worker(self) -> None:
         """Fill the spaces of all open databases until cancelled, then end what is under way."""
@@ -111,18 +113,18 @@ class Spaces:
 
     def _notice(self, database: Database) -> None:
         """Let the worker look into the queues of a database that was just opened."""
-        if database not in self._noticed:
-            self._noticed.add(database)
+        if database not in self._queues_seen:
+            self._queues_seen.add(database)
             self._worker.wake()
 
     async def _active(self, database: Database, tasks: BoundedTasks) -> Space:
         """The active space; the first process to need one makes its own model's."""
-        space = await self._known.active(database)
+        space = await self._spaces.active(database)
         if space is None:
             provider = self._embedders.configured.provider
             await tasks.run(provider, partial(self._begin, database))
-            self._known.forget(database)
-            space = await self._known.active(database)
+            self._spaces.forget(database)
+            space = await self._spaces.active(database)
         if space is None:
             raise EmbeddingUnavailable("mcp-memory", "this database has no vectors yet")
         return space
@@ -130,8 +132,8 @@ class Spaces:
     async def _begin(self, database: Database) -> None:
         """Register this process's model; if another process was faster, its model is active."""
         own = await self._embedders.own()
-        add = partial(store.add, provider=own.provider, model=own.model, dimensions=own.dimensions)
-        await database.maintain(add)
+        async with database.maintaining() as conn:
+            await store.add(conn, own.provider, own.model, own.dimensions)
 
     async def _embed_query(self, space: Space, query: str) -> QueryVector:
         embedder = await self._embedders.for_space(space)
@@ -142,6 +144,7 @@ class Spaces:
         """Embed one batch, the newest first; whether nothing is left, in any space."""
         embedder = await self._embedders.for_space(space)
         await prepare(database, space)
-        taken = await work_once(Filler(database, space, embedder), limit=self._batch)
-        self._queries.recovered(space.provider)
-        return taken < self._batch and len(await self._known.of(database)) == 1
+        target = EmbeddingTarget(database, space, embedder)
+        count = await embed_batch(target, limit=self._batch)
+        self._queries.end_outage(space.provider)
+        return count < self._batch and len(await self._spaces.of(database)) == 1

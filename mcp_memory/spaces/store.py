@@ -8,12 +8,13 @@ from mcp_memory.db.connection import Connection
 from mcp_memory.db.vectors import Vector
 from mcp_memory.spaces.models import Space, SpaceStatus
 
+# One transaction each, so that it stays short: what it locks waits for it.
 _QUEUED_AT_ONCE = 20_000
 _DELETED_AT_ONCE = 20_000
 
 _SPACES = """
 SELECT id, provider, model, dimensions, state, prepared, problem
-FROM embedding_models
+FROM vector_spaces
 ORDER BY id
 """
 
@@ -25,16 +26,16 @@ async def spaces(conn: Connection) -> list[Space]:
 
 
 _STATUS = """
-SELECT (SELECT count(*) FROM chunk_embeddings e WHERE e.model_id = m.id) AS vectors,
-       (SELECT count(*) FROM embedding_jobs j
-        WHERE j.model_id = m.id AND j.next_try_at < 'infinity') AS pending,
-       (SELECT count(*) FROM embedding_jobs j
-        WHERE j.model_id = m.id AND j.next_try_at = 'infinity') AS failed,
+SELECT (SELECT count(*) FROM vectors e WHERE e.space_id = m.id) AS vectors,
+       (SELECT count(*) FROM vector_jobs j
+        WHERE j.space_id = m.id AND j.next_try_at < 'infinity') AS pending,
+       (SELECT count(*) FROM vector_jobs j
+        WHERE j.space_id = m.id AND j.next_try_at = 'infinity') AS failed,
        coalesce(nullif(m.problem, ''),
-                (SELECT j.problem FROM embedding_jobs j
-                 WHERE j.model_id = m.id AND j.problem <> ''
+                (SELECT j.problem FROM vector_jobs j
+                 WHERE j.space_id = m.id AND j.problem <> ''
                  ORDER BY j.next_try_at DESC LIMIT 1), '') AS last_problem
-FROM embedding_models m
+FROM vector_spaces m
 WHERE m.id = %(id)s
 """
 
@@ -47,7 +48,7 @@ async def status(conn: Connection, space: Space) -> SpaceStatus:
     return SpaceStatus(space, int(row[0]), int(row[1]), int(row[2]), str(row[3]))
 
 
-_ADD = "SELECT add_embedding_model(%(provider)s, %(model)s, %(dimensions)s)"
+_ADD = "SELECT add_vector_space(%(provider)s, %(model)s, %(dimensions)s)"
 
 
 async def add(conn: Connection, provider: str, model: str, dimensions: int) -> int:
@@ -58,7 +59,7 @@ async def add(conn: Connection, provider: str, model: str, dimensions: int) -> i
     return int(row[0])
 
 
-_INDEX = "SELECT index_embedding_model(%(id)s)"
+_INDEX = "SELECT index_vector_space(%(id)s)"
 
 
 async def index(conn: Connection, space_id: int) -> None:
@@ -78,7 +79,7 @@ async def queue_missing(conn: Connection, space_id: int) -> int:
 
 
 _PREPARED = """
-UPDATE embedding_models
+UPDATE vector_spaces
 SET prepared = true
 WHERE id = %(id)s AND NOT prepared
 """
@@ -89,7 +90,7 @@ async def mark_prepared(conn: Connection, space_id: int) -> None:
     await conn.execute(_PREPARED, {"id": space_id})
 
 
-_ACTIVATE = "SELECT activate_embedding_model(%(id)s)"
+_ACTIVATE = "SELECT activate_vector_space(%(id)s)"
 
 
 async def activate(conn: Connection, space_id: int) -> bool:
@@ -98,7 +99,7 @@ async def activate(conn: Connection, space_id: int) -> bool:
     return row is not None and bool(row[0])
 
 
-_RETIRE = "SELECT retire_embedding_model(%(id)s)"
+_RETIRE = "SELECT retire_vector_space(%(id)s)"
 
 
 async def retire(conn: Connection, space_id: int) -> bool:
@@ -107,7 +108,7 @@ async def retire(conn: Connection, space_id: int) -> bool:
     return row is not None and bool(row[0])
 
 
-_DROP = "SELECT drop_embedding_model(%(id)s, %(most)s)"
+_DROP = "SELECT drop_vector_space(%(id)s, %(most)s)"
 
 
 async def drop_some(conn: Connection, space_id: int) -> bool:
@@ -118,7 +119,7 @@ async def drop_some(conn: Connection, space_id: int) -> bool:
 
 
 _REPORT = """
-UPDATE embedding_models
+UPDATE vector_spaces
 SET problem = %(problem)s
 WHERE id = %(id)s AND problem <> %(problem)s
 """
@@ -131,8 +132,8 @@ async def report(conn: Connection, space_id: int, *, problem: str) -> None:
 
 _PENDING = """
 SELECT count(*)
-FROM embedding_jobs j
-JOIN embedding_models m ON m.id = j.model_id AND m.state = 'active'
+FROM vector_jobs j
+JOIN vector_spaces m ON m.id = j.space_id AND m.state = 'active'
 WHERE j.agent_id = current_agent() AND j.next_try_at < 'infinity'
 """
 
@@ -149,7 +150,9 @@ SELECT chunk_id
 FROM match_embedding(
     %(id)s,
     %(vector)s::vector,
-    jsonb_populate_record(NULL::narrowing, '{"sources": ["documents", "graph", "transcripts"]}'),
+    jsonb_populate_record(
+        NULL::search_filter, '{"sources": ["documents", "graph", "transcripts"]}'
+    ),
     %(limit)s
 )
 """

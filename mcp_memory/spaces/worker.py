@@ -6,17 +6,19 @@ from functools import partial
 
 import anyio
 
+from mcp_memory.background import attempt
 from mcp_memory.backoff import Backoff
 from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
-from mcp_memory.errors import EmbeddingError, McpMemoryError
+from mcp_memory.errors import EmbeddingError
 from mcp_memory.spaces.embedders import Embedders
-from mcp_memory.spaces.filling import fill
-from mcp_memory.spaces.known import KnownSpaces
+from mcp_memory.spaces.filling import embed_due
+from mcp_memory.spaces.known import SpaceCache
 from mcp_memory.spaces.models import Space
 from mcp_memory.spaces.queue import store as queue
-from mcp_memory.spaces.queue.work import Filler
+from mcp_memory.spaces.queue.work import EmbeddingTarget
 
+# The pauses after failures; the longest is also how late the jobs of a killed process are seen.
 _FIRST_PAUSE_SECONDS = 1.0
 _MAX_PAUSE_SECONDS = 30.0
 
@@ -31,10 +33,10 @@ class Worker:
     """
 
     def __init__(
-        self, databases: Databases, embedders: Embedders, known: KnownSpaces, *, batch: int
+        self, databases: Databases, embedders: Embedders, spaces: SpaceCache, *, batch: int
     ) -> None:
         self._databases, self._embedders = databases, embedders
-        self._known, self._batch = known, batch
+        self._spaces, self._batch = spaces, batch
         self._woken = anyio.Event()
 
     def wake(self) -> None:
@@ -59,46 +61,45 @@ class Worker:
 
         The seconds until the next round; None when something was in the way.
         """
-        results: list[float | None] = []
+        waits: list[float | None] = []
 
         async def work(database: Database) -> None:
-            results.append(await self._work(database))
+            embed = partial(self._embed_all, database, waits)
+            if not await attempt(f"vectors of {database.name}", embed):
+                waits.append(None)
 
         async with anyio.create_task_group() as group:
             for database in self._databases.opened():
                 group.start_soon(work, database)
-        return _soonest(results)
+        return _soonest(waits)
 
-    async def _work(self, database: Database) -> float | None:
-        """Fill the database's spaces; the seconds until the next round, None after a failure."""
-        try:
-            served = filter(self._embedders.serves, await self._known.of(database))
-            return _soonest([await self._fill(database, space) for space in served])
-        except McpMemoryError as exc:
-            logger.warning("vectors of %s wait: %s", database.name, exc)
-        except Exception:  # the worker must survive whatever one database does to it
-            logger.exception("vectors of %s wait", database.name)
-        return None
+    async def _embed_all(self, database: Database, waits: list[float | None]) -> None:
+        """Fill the database's spaces; the seconds until the next round join `waits`."""
+        spaces = filter(self._embedders.serves, await self._spaces.of(database))
+        waits.extend([await self._embed_due(database, space) for space in spaces])
 
-    async def _fill(self, database: Database, space: Space) -> float | None:
+    async def _embed_due(self, database: Database, space: Space) -> float | None:
         try:
             embedder = await self._embedders.for_space(space)
-            await fill(Filler(database, space, embedder), batch=self._batch)
+            await embed_due(EmbeddingTarget(database, space, embedder), batch=self._batch)
         except EmbeddingError as exc:
             # Said once; the status of the space goes on saying it.
             level = logging.DEBUG if space.problem == str(exc) else logging.WARNING
             logger.log(level, "vectors of %s in %s wait: %s", space.label, database.name, exc)
-            self._known.forget(database)
+            self._spaces.forget(database)
             return None
         if not space.prepared:
-            self._known.forget(database)
-        due = await database.maintain(partial(queue.next_due_seconds, space_id=space.id))
-        return _MAX_PAUSE_SECONDS if due is None else max(due, _FIRST_PAUSE_SECONDS)
+            self._spaces.forget(database)
+        async with database.maintaining() as conn:
+            due_seconds = await queue.next_due_seconds(conn, space.id)
+        if due_seconds is None:
+            return _MAX_PAUSE_SECONDS
+        return max(due_seconds, _FIRST_PAUSE_SECONDS)
 
 
 def _soonest(waits: Sequence[float | None]) -> float | None:
     """The shortest of them, and never too long; None when one of them is."""
-    seconds = [each for each in waits if each is not None]
+    seconds = [wait for wait in waits if wait is not None]
     if len(seconds) < len(waits):
         return None
     return min([_MAX_PAUSE_SECONDS, *seconds])

@@ -144,8 +144,8 @@ SELECT count(*)::integer AS sessions,
        coalesce(sum(messages), 0)::integer AS messages,
        (SELECT count(*) FROM chunks c
         WHERE c.agent_id = current_agent() AND c.source = 'transcripts')::integer AS chunks,
-       (SELECT count(*) FROM embedding_jobs j
-        JOIN embedding_models e ON e.id = j.model_id AND e.state = 'active'
+       (SELECT count(*) FROM vector_jobs j
+        JOIN vector_spaces e ON e.id = j.space_id AND e.state = 'active'
         JOIN chunks c ON c.id = j.chunk_id AND c.source = 'transcripts'
         WHERE j.agent_id = current_agent())::integer AS pending_embeddings,
        (SELECT count(*) FROM summaries u WHERE u.agent_id = current_agent())::integer AS summaries,

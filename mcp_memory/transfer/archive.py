@@ -14,7 +14,7 @@ from typing import IO
 from mcp_memory.db.migrate import Applied
 from mcp_memory.db.programs import client_program
 from mcp_memory.errors import ArchiveUnusable
-from mcp_memory.transfer.complaints import complaint_in
+from mcp_memory.transfer.complaints import error_line_in
 from mcp_memory.transfer.script import CountedScript, data_of, rows_in
 
 
@@ -30,7 +30,7 @@ class Archive:
         command = [self._program, "--list", str(self.file)]
         done = subprocess.run(command, capture_output=True, check=False)
         if done.returncode:
-            raise ArchiveUnusable(str(self.file), complaint_in(done.stderr))
+            raise ArchiveUnusable(str(self.file), error_line_in(done.stderr))
         lines = done.stdout.decode(errors="replace").splitlines()
         return [line for line in lines if line and not line.startswith(";")]
 
@@ -41,26 +41,26 @@ class Archive:
         Reading it raises `ArchiveUnusable` where the archive breaks off: what came before that is
         no whole script.
         """
-        with tempfile.TemporaryFile() as said, tempfile.NamedTemporaryFile("w+") as chosen:
-            chosen.write("\n".join(entries))
-            chosen.flush()
-            command = [self._program, "--no-owner", f"--use-list={chosen.name}", "--file=-"]
+        with tempfile.TemporaryFile() as stderr, tempfile.NamedTemporaryFile("w+") as list_file:
+            list_file.write("\n".join(entries))
+            list_file.flush()
+            command = [self._program, "--no-owner", f"--use-list={list_file.name}", "--file=-"]
             process = subprocess.Popen(
-                [*command, str(self.file)], stdout=subprocess.PIPE, stderr=said
+                [*command, str(self.file)], stdout=subprocess.PIPE, stderr=stderr
             )
             try:
-                yield CountedScript(self._lines(process, said))
+                yield CountedScript(self._lines(process, stderr))
             finally:
                 assert process.stdout is not None
                 process.stdout.close()
                 process.wait()
 
-    def _lines(self, process: "subprocess.Popen[bytes]", said: IO[bytes]) -> Iterator[bytes]:
+    def _lines(self, process: "subprocess.Popen[bytes]", stderr: IO[bytes]) -> Iterator[bytes]:
         assert process.stdout is not None
         yield from process.stdout
         if process.wait():
-            said.seek(0)
-            raise ArchiveUnusable(str(self.file), complaint_in(said.read()))
+            stderr.seek(0)
+            raise ArchiveUnusable(str(self.file), error_line_in(stderr.read()))
 
     def count_rows(self) -> dict[str, int]:
         """How many rows of each table it holds; every byte of them is read for it."""
@@ -77,15 +77,15 @@ class Archive:
         with self.script(entries) as script:
             lines = list(script)
         try:
-            found = [_applied(row) for row in rows_in(lines)]
+            migrations = [_parse_migration(row) for row in rows_in(lines)]
         except (KeyError, ValueError) as exc:
             raise ArchiveUnusable(
                 str(self.file), "its migrations are none of mcp-memory's"
             ) from exc
-        return sorted(found, key=lambda each: each.number)
+        return sorted(migrations, key=lambda migration: migration.number)
 
 
-def _applied(row: dict[str, str]) -> Applied:
+def _parse_migration(row: dict[str, str]) -> Applied:
     return Applied(
         number=int(row["number"]),
         name=row["name"],

@@ -11,7 +11,7 @@ from mcp_memory.db.durable import sync_folder
 from mcp_memory.db.programs import client_address, client_program
 from mcp_memory.errors import BackupFailed, InvalidInput
 from mcp_memory.transfer.archive import Archive
-from mcp_memory.transfer.complaints import complaint_in
+from mcp_memory.transfer.complaints import error_line_in
 
 _DRAFT = ".mcp-memory-backup."
 # Policies hold the owner too, and let him see every row while he maintains.
@@ -31,7 +31,7 @@ class Source:
 
 
 def write_archive(source: Source, file: Path, *, replace: bool) -> int:
-    """Put a checked archive in the file's place, whole or not at all; its size in bytes.
+    """Put a checked archive where the file is to be, whole or not at all; its size in bytes.
 
     `BackupFailed` when it could not be written, or when not every row that the database had at
     that moment can be read from it.
@@ -79,12 +79,12 @@ def _dump(source: Source, file: Path) -> None:
     ]
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     if done.returncode:
-        raise BackupFailed(source.name, complaint_in(done.stderr))
+        raise BackupFailed(source.name, error_line_in(done.stderr))
 
 
-def _difference(expected: dict[str, int], found: dict[str, int]) -> str:
+def _difference(expected: dict[str, int], actual: dict[str, int]) -> str:
     """The tables that differ, with both counts."""
-    names = sorted(expected.keys() | found.keys())
-    differing = [name for name in names if expected.get(name, 0) != found.get(name, 0)]
-    told = [f"{name}: {found.get(name, 0)} of {expected.get(name, 0)} rows" for name in differing]
-    return ", ".join(told) or "a table"
+    names = sorted(expected.keys() | actual.keys())
+    differing = [name for name in names if expected.get(name, 0) != actual.get(name, 0)]
+    parts = [f"{name}: {actual.get(name, 0)} of {expected.get(name, 0)} rows" for name in differing]
+    return ", ".join(parts) or "a table"

@@ -3,9 +3,9 @@
 _BEGINS = ("error: ", "ERROR:  ", "FATAL:  ")
 
 
-def complaint_in(said: bytes) -> str:
-    """The first error of them, without program and place; never the rows that it is about."""
-    lines = said.decode(errors="replace").splitlines()
+def error_line_in(stderr: bytes) -> str:
+    """The first error of them, without program and position; never the rows that it is about."""
+    lines = stderr.decode(errors="replace").splitlines()
     for line in lines:
         for begin in _BEGINS:
             if begin in line:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class BackedUp:
+class BackupReport:
     """An archive that was written and read again; `rows` counts those of each table in it."""
 
     database: str
@@ -17,7 +17,7 @@ class BackedUp:
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoreReport:
     """A database as an archive left it; `migration` is the archive's, later ones were applied."""
 
     database: str

@@ -13,8 +13,8 @@ from mcp_memory.db.programs import client_address, client_program
 from mcp_memory.db.roles import Roles
 from mcp_memory.errors import RestoreFailed
 from mcp_memory.transfer.archive import Archive
-from mcp_memory.transfer.complaints import complaint_in
-from mcp_memory.transfer.script import CountedScript, grants, taken_from_everybody, without_roles
+from mcp_memory.transfer.complaints import error_line_in
+from mcp_memory.transfer.script import CountedScript, grants, revocations, without_roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ def run_archive(archive: Archive, contents: Sequence[str], target: Target) -> di
     It ends with the same counts as the archive, nobody's right to what everybody lost, and the
     policies of this server's roles. `RestoreFailed` when one of these could not be.
     """
-    with archive.script(grants(contents)) as granted:
-        taken = taken_from_everybody(granted)
+    with archive.script(grants(contents)) as grant_script:
+        revoked = revocations(grant_script)
     with archive.script(without_roles(contents)) as script:
-        _run(_whole(script, taken, target), target)
+        _run(_whole(script, revoked, target), target)
         return script.rows
 
 
-def _whole(script: CountedScript, taken: Sequence[str], target: Target) -> Iterator[bytes]:
+def _whole(script: CountedScript, revoked: Sequence[str], target: Target) -> Iterator[bytes]:
     """Everything that psql is told, in order.
 
     It commits by the last word alone: where the words end before it, nothing has happened.
@@ -56,7 +56,7 @@ def _whole(script: CountedScript, taken: Sequence[str], target: Target) -> Itera
     yield _MAINTAIN
     yield target.clearing
     yield from script
-    yield "\n".join(taken).encode()
+    yield "\n".join(revoked).encode()
     for table, count in script.rows.items():
         yield _check(table, count)
     yield _secure(target)
@@ -104,14 +104,17 @@ def _run(script: Iterator[bytes], target: Target) -> None:
         *("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--no-password"),
         *("--file=-", f"--dbname={conninfo}"),
     ]
-    with tempfile.TemporaryFile() as said:
-        if not _has_taken(command, environment, script, said):
-            said.seek(0)
-            raise RestoreFailed(target.name, complaint_in(said.read()))
+    with tempfile.TemporaryFile() as stderr:
+        if not _feed(command, environment, script, stderr):
+            stderr.seek(0)
+            raise RestoreFailed(target.name, error_line_in(stderr.read()))
 
 
-def _has_taken(
-    command: Sequence[str], environment: Mapping[str, str], script: Iterator[bytes], said: IO[bytes]
+def _feed(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    script: Iterator[bytes],
+    stderr: IO[bytes],
 ) -> bool:
     """Whether the program was told the whole script, and ended well.
 
@@ -122,17 +125,17 @@ def _has_taken(
         env=dict(environment),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        stderr=said,
+        stderr=stderr,
     )
     assert process.stdin is not None
-    is_told = False
+    is_complete = False
     try:
         # A pipe that breaks: the program has failed, and says why on stderr.
         with suppress(BrokenPipeError):
             for line in script:
                 process.stdin.write(line)
             process.stdin.flush()
-            is_told = True
+            is_complete = True
     except BaseException:
         process.kill()
         raise
@@ -140,4 +143,4 @@ def _has_taken(
         with suppress(BrokenPipeError):
             process.stdin.close()
         code = process.wait()
-    return is_told and code == 0
+    return is_complete and code == 0

@@ -11,8 +11,9 @@ _ENTRY = re.compile(r"\d+; \d+ \d+ (?P<what>.+)")
 # Policies and grants name the roles of the server that the archive comes from.
 _OF_ROLES = ("ACL ", "POLICY ", "ROW SECURITY ", "DEFAULT ACL ")
 _NEWEST_SETTING = b"SET transaction_timeout = 0;"
+# pg_dump sets everything within its first lines.
 _HEAD_LINES = 40
-_TAKEN = re.compile(r"REVOKE \w+ ON \w+ mcp_memory\..+ FROM PUBLIC;")
+_REVOCATION = re.compile(r"REVOKE \w+ ON \w+ mcp_memory\..+ FROM PUBLIC;")
 
 
 class CountedScript:
@@ -29,8 +30,8 @@ class CountedScript:
             if number < _HEAD_LINES and line.strip() == _NEWEST_SETTING:
                 continue
             yield line
-            if (begun := _COPY.match(line)) is not None:
-                yield from self._rows_of(begun[1].decode(), lines)
+            if (header := _COPY.match(line)) is not None:
+                yield from self._rows_of(header[1].decode(), lines)
 
     def _rows_of(self, table: str, lines: Iterator[bytes]) -> Iterator[bytes]:
         self.rows[table] = 0
@@ -49,8 +50,8 @@ def rows_in(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:
             return
         if columns:
             yield dict(zip(columns, line.decode().rstrip("\n").split("\t"), strict=True))
-        elif (begun := _COPY.match(line)) is not None:
-            columns = begun[2].decode().split(", ")
+        elif (header := _COPY.match(line)) is not None:
+            columns = header[2].decode().split(", ")
 
 
 def without_roles(contents: Sequence[str]) -> list[str]:
@@ -65,8 +66,8 @@ def grants(contents: Sequence[str]) -> list[str]:
 
 def data_of(contents: Sequence[str], table: str) -> list[str]:
     """The entry of a table's rows; none where the archive has no such table."""
-    wanted = f"TABLE DATA mcp_memory {table} "
-    return [entry for entry in contents if _what(entry).startswith(wanted)]
+    beginning = f"TABLE DATA mcp_memory {table} "
+    return [entry for entry in contents if _what(entry).startswith(beginning)]
 
 
 def _what(entry: str) -> str:
@@ -74,10 +75,10 @@ def _what(entry: str) -> str:
     return match["what"] if match else ""
 
 
-def taken_from_everybody(lines: Iterable[bytes]) -> list[str]:
+def revocations(lines: Iterable[bytes]) -> list[str]:
     """The statements of a script of grants by which nobody may do what everybody could.
 
     They name no role of the server that the archive comes from.
     """
     statements = (line.decode(errors="replace").strip() for line in lines)
-    return [each for each in statements if _TAKEN.fullmatch(each)]
+    return [statement for statement in statements if _REVOCATION.fullmatch(statement)]

@@ -7,24 +7,30 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from mcp_memory.db import migrate, provision, schema
+from mcp_memory.db import migrate, provision, schema, takeover
 from mcp_memory.db.connection import Connection
 from mcp_memory.db.databases import Databases
+from mcp_memory.db.session import Session
 from mcp_memory.errors import InvalidInput, NotEmpty
 from mcp_memory.transfer.archive import Archive
 from mcp_memory.transfer.backup import Source, write_archive
-from mcp_memory.transfer.models import BackedUp, Restored
+from mcp_memory.transfer.models import BackupReport, RestoreReport
 from mcp_memory.transfer.restore import Target, run_archive
 
-# What a database has that nobody has written in yet.
+# What a database has that nobody has written in yet; at migration 19 some were called otherwise.
 _BOOKKEEPING = {
     "agents",
     "doorbells",
     "embedding_models",
+    "functions",
     "lexeme_changes",
     "lexeme_counts",
     "migrations",
     "protected_tables",
+    "vector_spaces",
+    "wake_leases",
+    "word_changes",
+    "word_counts",
 }
 
 
@@ -34,38 +40,40 @@ class Transfer:
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
 
-    async def back_up(
-        self, file: Path, *, database: str | None = None, replace: bool = False
-    ) -> BackedUp:
+    async def back_up(self, session: Session, file: Path, *, replace: bool = False) -> BackupReport:
         """Archive the database as it is at one moment; nobody who works in it has to wait.
 
         The file is there only once every row of that moment was read from it again. `BackupFailed`
         when that could not be; `InvalidInput` for a file that is there already, unless it is to
         be replaced, or that cannot be made.
         """
-        file = await anyio.to_thread.run_sync(_checked_place, file, replace)
-        name = database or self._databases.configured_default
+        file = await anyio.to_thread.run_sync(_check_destination, file, replace)
+        name = session.database
         async with self._databases.direct_connection(name, create=False) as conn:
             layout = await provision.layout_for_migrating(conn, name)
             async with conn.transaction():
                 await schema.see_one_moment(conn)
                 await migrate.enter_as_owner(conn, layout.roles, layout.search_path)
-                source = await self._source(name, conn)
+                source = await _source(conn, name, self._databases.address_of(name).direct_url)
                 write = partial(write_archive, source, file, replace=replace)
                 size = await anyio.to_thread.run_sync(write)
-        return BackedUp(name, file, size, layout.migration, source.rows)
+        return BackupReport(name, file, size, layout.migration, source.rows)
 
-    async def _source(self, name: str, conn: Connection) -> Source:
-        return Source(
-            name=name,
-            url=self._databases.address_of(name).direct_url,
-            role=await schema.session_role(conn),
-            moment=await schema.export_moment(conn),
-            needs_tls=conn.pgconn.ssl_in_use,
-            rows=await schema.count_rows(conn),
-        )
+    async def take_over(self, session: Session, *, file: Path | None) -> None:
+        """Bring a database of the last unreleased build to the newest migration.
 
-    async def restore(self, file: Path, *, database: str | None = None) -> Restored:
+        It is dumped into `file` before, unless that is None. To any other database nothing happens.
+        """
+        name = session.database
+        async with self._databases.direct_connection(name, create=False) as conn:
+            layout = await provision.layout_for_migrating(conn, name)
+            dump = None
+            if file is not None:
+                file = await anyio.to_thread.run_sync(_check_destination, file, False)
+                dump = self._databases.dump_into(name, file)
+            await provision.take_over(conn, layout, name, dump)
+
+    async def restore(self, session: Session, file: Path) -> RestoreReport:
         """Bring an archive back into a database that holds nothing, and to the newest migration.
 
         It is made if it does not exist. `ArchiveUnusable`, `DatabaseTooNew` or `MigrationChanged`
@@ -73,30 +81,32 @@ class Transfer:
         `RestoreFailed` when it went wrong: then the database is as it was. Who uses it meanwhile
         waits.
         """
-        name = database or self._databases.configured_default
+        name = session.database
         archive = await anyio.to_thread.run_sync(Archive, file)
         contents = await anyio.to_thread.run_sync(archive.contents)
-        had = await anyio.to_thread.run_sync(archive.migrations, contents)
-        migrate.check(str(file), had, migrate.shipped())
-        rows = await self._restored(archive, contents, name)
-        await self._databases.writing(name, "")
+        migrations = await anyio.to_thread.run_sync(archive.migrations, contents)
+        if not takeover.is_takeable(migrations):
+            migrate.check(str(file), migrations, migrate.shipped())
+        rows = await self._run(archive, contents, name)
+        if takeover.is_takeable(migrations):
+            # The archive is its dump.
+            await self.take_over(session, file=None)
+        await session.open(create=True)
         await self._analyze(name)
-        return Restored(name, file, had[-1].number, rows)
+        return RestoreReport(name, file, migrations[-1].number, rows)
 
-    async def _restored(
-        self, archive: Archive, contents: Sequence[str], name: str
-    ) -> Mapping[str, int]:
+    async def _run(self, archive: Archive, contents: Sequence[str], name: str) -> Mapping[str, int]:
         async with self._databases.direct_connection(name, create=True) as conn:
             layout = await provision.layout_for_migrating(conn, name)
             async with migrate.locked(conn, name):
-                known = await _checked_empty(conn, name, layout)
-                target = await self._target(name, conn, layout, known)
+                tables = await _check_empty(conn, name, layout)
+                target = await self._target(name, conn, layout, tables)
                 return await anyio.to_thread.run_sync(
                     partial(run_archive, archive, contents, target)
                 )
 
     async def _target(
-        self, name: str, conn: Connection, layout: provision.Layout, known: Sequence[str]
+        self, name: str, conn: Connection, layout: provision.Layout, tables: Sequence[str]
     ) -> Target:
         return Target(
             name=name,
@@ -105,7 +115,7 @@ class Transfer:
             roles=layout.roles,
             search_path=layout.search_path,
             needs_tls=conn.pgconn.ssl_in_use,
-            clearing=schema.clearing_script(known, set(known) - _BOOKKEEPING),
+            clearing=schema.clearing_script(tables, set(tables) - _BOOKKEEPING),
         )
 
     async def _analyze(self, name: str) -> None:
@@ -115,30 +125,49 @@ class Transfer:
             await schema.analyze(conn)
 
 
-def _checked_place(file: Path, replace: bool) -> Path:
-    """Where the archive goes: what a link leads to, and never in the place of a device."""
+async def archive_within(conn: Connection, *, name: str, url: str, file: Path) -> None:
+    """Archive the database as the open transaction of maintenance sees it, in a new file."""
+    source = await _source(conn, name, url)
+    await anyio.to_thread.run_sync(partial(write_archive, source, file, replace=False))
+
+
+async def _source(conn: Connection, name: str, url: str) -> Source:
+    return Source(
+        name=name,
+        url=url,
+        role=await schema.session_role(conn),
+        moment=await schema.export_moment(conn),
+        needs_tls=conn.pgconn.ssl_in_use,
+        rows=await schema.count_rows(conn),
+    )
+
+
+def _check_destination(file: Path, replace: bool) -> Path:
+    """Where the archive goes: what a link leads to, and never over a device."""
     try:
-        place = file.resolve()
-        is_there, is_file = place.exists(), place.is_file()
+        path = file.resolve()
+        is_there, is_file = path.exists(), path.is_file()
     except OSError as exc:
         raise InvalidInput("file", f"{file}: {exc.strerror}") from exc
     if is_there and not is_file:
         raise InvalidInput("file", f"{file} is no file")
     if is_there and not replace:
         raise InvalidInput("file", f"{file} is there already")
-    if not place.parent.is_dir():
-        raise InvalidInput("file", f"there is no folder {place.parent}")
-    if not os.access(place.parent, os.W_OK):
-        raise InvalidInput("file", f"the folder {place.parent} cannot be written to")
-    return place
+    if not path.parent.is_dir():
+        raise InvalidInput("file", f"there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidInput("file", f"the folder {path.parent} cannot be written to")
+    return path
 
 
-async def _checked_empty(conn: Connection, name: str, layout: provision.Layout) -> Sequence[str]:
+async def _check_empty(conn: Connection, name: str, layout: provision.Layout) -> Sequence[str]:
     """The tables there are; `NotEmpty` for a database that holds anything."""
     async with conn.transaction():
         await migrate.enter_as_owner(conn, layout.roles, layout.search_path)
         counts = await schema.count_rows(conn)
-    held = {table: count for table, count in counts.items() if count and table not in _BOOKKEEPING}
-    if held:
-        raise NotEmpty(name, held)
+    content = {
+        table: count for table, count in counts.items() if count and table not in _BOOKKEEPING
+    }
+    if content:
+        raise NotEmpty(name, content)
     return list(counts)

@@ -90,10 +90,13 @@ def test_a_database_that_does_not_exist_is_fine_when_it_can_be_created() -> None
 def test_migrations_of_another_version_are_a_problem_and_missing_ones_are_not() -> None:
     server = replace(SERVER, now=datetime.now(UTC))
     assert _states(server, INSIDE, APPLIED[:1]) == {}
-    newer = Applied(len(APPLIED) + 1, "later", "x", SERVER.now)
+    newer = Applied(APPLIED[-1].number + 1, "later", "x", SERVER.now)
     assert _states(server, INSIDE, [*APPLIED, newer]) == {"migrations": "problem"}
     changed = replace(APPLIED[0], sha256="x")
     assert _states(server, INSIDE, [changed, *APPLIED[1:]]) == {"migrations": "problem"}
+    unreleased = [Applied(number, "old", "x", SERVER.now) for number in range(1, 20)]
+    assert _states(server, INSIDE, unreleased[:18]) == {"migrations": "problem"}
+    assert _states(server, INSIDE, unreleased) == {"migrations": "warning"}
 
 
 def test_whatever_is_not_good_comes_with_its_mend() -> None:

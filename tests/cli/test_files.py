@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
-from mcp_memory.cli.files import Found, Selection, Skipped, read
+from mcp_memory.cli.files import Selection, SkippedFile, SourceFile, read
 
 LIMIT = 1000
 
 
 def _found(selection: Selection) -> dict[str, Path]:
-    return {each.path: each.file for each in selection.find() if isinstance(each, Found)}
+    return {each.path: each.file for each in selection.find() if isinstance(each, SourceFile)}
 
 
 def _skipped(selection: Selection) -> dict[str, str]:
-    return {each.file.name: each.reason for each in selection.find() if isinstance(each, Skipped)}
+    return {
+        each.file.name: each.reason for each in selection.find() if isinstance(each, SkippedFile)
+    }
 
 
 def test_files_are_called_by_their_place_below_the_folder(notes: Path) -> None:
@@ -76,28 +78,30 @@ def test_a_name_that_is_not_utf8_is_skipped(notes: Path) -> None:
 
 
 def test_a_text_is_read_with_plain_newlines_and_without_its_mark(notes: Path) -> None:
-    found = Found(notes / "trips/crlf.md", "crlf.md")
+    found = SourceFile(notes / "trips/crlf.md", "crlf.md")
     assert read(found, LIMIT) == "one\ntwo\n"
 
 
 def test_what_is_no_text_is_skipped_with_a_reason(notes: Path) -> None:
     reasons = {
-        name: read(Found(notes / name, name), LIMIT)
+        name: read(SourceFile(notes / name, name), LIMIT)
         for name in ("binary.md", "latin.md", "gone.md", "trips")
     }
     assert reasons == {
-        "binary.md": Skipped(notes / "binary.md", "binary"),
-        "latin.md": Skipped(notes / "latin.md", "not UTF-8 text"),
-        "gone.md": Skipped(notes / "gone.md", "No such file or directory"),
-        "trips": Skipped(notes / "trips", "Is a directory"),
+        "binary.md": SkippedFile(notes / "binary.md", "binary"),
+        "latin.md": SkippedFile(notes / "latin.md", "not UTF-8 text"),
+        "gone.md": SkippedFile(notes / "gone.md", "No such file or directory"),
+        "trips": SkippedFile(notes / "trips", "Is a directory"),
     }
 
 
 def test_a_file_may_be_as_large_as_the_limit_and_no_larger(tmp_path: Path) -> None:
     file = tmp_path / "a.md"
     file.write_text("x" * LIMIT)
-    assert read(Found(file, "a.md"), LIMIT) == "x" * LIMIT
-    assert read(Found(file, "a.md"), LIMIT - 1) == Skipped(file, "over the limit of 999 bytes")
+    assert read(SourceFile(file, "a.md"), LIMIT) == "x" * LIMIT
+    assert read(SourceFile(file, "a.md"), LIMIT - 1) == SkippedFile(
+        file, "over the limit of 999 bytes"
+    )
 
 
 def test_a_changed_file_belongs_to_the_nearest_root_unless_it_is_hidden(notes: Path) -> None:

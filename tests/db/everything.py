@@ -16,7 +16,7 @@ ORDER BY 1
 """
 
 # What holds no rows of agents: the history, and the list of what is protected.
-OPEN_TABLES = {"migrations", "protected_tables"}
+OPEN_TABLES = {"functions", "migrations", "protected_tables"}
 
 
 async def all_rows_of_every_table(conn: Connection) -> str:

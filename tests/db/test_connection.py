@@ -33,6 +33,11 @@ async def running(conn: Connection) -> int:
     return int(row[0])
 
 
+async def read_asleep(db: Database) -> None:
+    async with db.reading("alice") as conn:
+        await sleep(conn)
+
+
 async def until_running(owner: Connection, wanted: int) -> None:
     with anyio.fail_after(10):
         while await running(owner) != wanted:  # noqa: ASYNC110 - the server must be asked
@@ -45,7 +50,7 @@ async def test_cancelling_a_call_ends_its_query_on_the_server(
     async with await provision.connect(database_url) as owner:
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
-                tasks.start_soon(db.read, "alice", sleep)
+                tasks.start_soon(read_asleep, db)
             await until_running(owner, 3)
             tasks.cancel_scope.cancel()
 
@@ -57,32 +62,36 @@ async def test_cancelling_a_call_loses_no_connection(make_config: MakeConfig) ->
     assert url is not None
     databases = Databases(make_config(database={"url": url.reveal(), "pool": {"min": 0, "max": 1}}))
     db = await databases.writing(None, "alice")
-    before = await db.read("alice", backend)
+    async with db.reading("alice") as conn:
+        before = await backend(conn)
     started = anyio.Event()
 
-    async def announce_and_sleep(conn: Connection) -> None:
-        started.set()
-        await sleep(conn)
+    async def announce_and_sleep() -> None:
+        async with db.reading("alice") as conn:
+            started.set()
+            await sleep(conn)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(db.read, "alice", announce_and_sleep)
+        tasks.start_soon(announce_and_sleep)
         await started.wait()
         tasks.cancel_scope.cancel()
 
-    assert await db.read("alice", backend) == before
+    async with db.reading("alice") as conn:
+        assert await backend(conn) == before
     await databases.close()
 
 
 async def test_a_cancelled_write_is_rolled_back(db: Database) -> None:
     added = anyio.Event()
 
-    async def add_and_sleep(conn: Connection) -> None:
-        await conn.execute(
-            "INSERT INTO audit_log (agent_id, action, kind, object_id)"
-            " VALUES ('alice', 'write', 'document', '1')"
-        )
-        added.set()
-        await sleep(conn)
+    async def add_and_sleep() -> None:
+        async with db.writing("alice") as conn:
+            await conn.execute(
+                "INSERT INTO audit_log (agent_id, action, kind, object_id)"
+                " VALUES ('alice', 'write', 'document', '1')"
+            )
+            added.set()
+            await sleep(conn)
 
     async def count(conn: Connection) -> int:
         row = await (await conn.execute("SELECT count(*) FROM audit_log")).fetchone()
@@ -90,11 +99,12 @@ async def test_a_cancelled_write_is_rolled_back(db: Database) -> None:
         return int(row[0])
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(db.write, "alice", add_and_sleep)
+        tasks.start_soon(add_and_sleep)
         await added.wait()
         tasks.cancel_scope.cancel()
 
-    assert await db.maintain(count) == 0
+    async with db.maintaining() as conn:
+        assert await count(conn) == 0
 
 
 async def test_a_statement_that_takes_too_long_is_ended(make_config: MakeConfig) -> None:
@@ -102,7 +112,8 @@ async def test_a_statement_that_takes_too_long_is_ended(make_config: MakeConfig)
     db = await databases.writing(None, "alice")
 
     with pytest.raises(DatabaseBusy):
-        await db.read("alice", sleep)
+        async with db.reading("alice") as conn:
+            await sleep(conn)
     await databases.close()
 
 
@@ -111,7 +122,8 @@ async def test_a_read_cannot_write(db: Database) -> None:
         await conn.execute("DELETE FROM chunks")
 
     with pytest.raises(Exception) as caught:
-        await db.read("alice", write)
+        async with db.reading("alice") as conn:
+            await write(conn)
 
     assert isinstance(caught.value.__cause__, psycopg.errors.ReadOnlySqlTransaction)
 

@@ -77,7 +77,8 @@ async def test_connections_ended_between_calls_are_not_seen_by_the_caller(
     several: list[int] = []
 
     async def remember_backend() -> None:
-        several.append(await db.read("alice", backend))
+        async with db.reading("alice") as conn:
+            several.append(await backend(conn))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(4):
@@ -85,7 +86,8 @@ async def test_connections_ended_between_calls_are_not_seen_by_the_caller(
     await end_other_backends(database_url)
 
     for _ in range(4):
-        assert await db.write("alice", backend) not in several
+        async with db.writing("alice") as conn:
+            assert await backend(conn) not in several
 
 
 async def test_a_connection_ended_in_the_middle_of_work_is_an_error_of_ours(
@@ -97,9 +99,11 @@ async def test_a_connection_ended_in_the_middle_of_work_is_an_error_of_ours(
         await add(conn)
 
     with pytest.raises(DatabaseUnavailable):
-        await db.write("alice", lose_connection)
+        async with db.writing("alice") as conn:
+            await lose_connection(conn)
 
-    assert await db.maintain(count) == 0
+    async with db.maintaining() as conn:
+        assert await count(conn) == 0
 
 
 async def test_a_commit_without_an_answer_is_of_unknown_outcome(
@@ -110,7 +114,8 @@ async def test_a_commit_without_an_answer_is_of_unknown_outcome(
         await end_other_backends(database_url)
 
     with pytest.raises(OutcomeUnknown) as caught:
-        await db.write("alice", lose_connection)
+        async with db.writing("alice") as conn:
+            await lose_connection(conn)
 
     assert caught.value.name == "main"
     assert "idempotency_key" in str(caught.value)
@@ -123,38 +128,45 @@ async def test_a_read_without_an_answer_to_its_commit_is_only_unavailable(
         await end_other_backends(database_url)
 
     with pytest.raises(DatabaseUnavailable):
-        await db.read("alice", lose_connection)
+        async with db.reading("alice") as conn:
+            await lose_connection(conn)
 
 
 async def test_an_exhausted_pool_says_so(small: Config) -> None:
     async with opened(small) as db:
 
         async def ask_for_another(_conn: Connection) -> None:
-            await db.read("bob", backend)
+            async with db.reading("bob") as conn:
+                await backend(conn)
 
         with pytest.raises(DatabaseBusy) as caught:
-            await db.read("alice", ask_for_another)
+            async with db.reading("alice") as conn:
+                await ask_for_another(conn)
 
         assert "all 1 connections" in caught.value.reason
-        assert await db.read("alice", backend)
+        async with db.reading("alice") as conn:
+            assert await backend(conn)
 
 
 async def test_a_caller_cancelled_while_it_waits_takes_no_connection_with_it(
     small: Config,
 ) -> None:
     async with opened(small) as db:
-        before = await db.read("alice", backend)
+        async with db.reading("alice") as conn:
+            before = await backend(conn)
 
-        async def wait_in_vain(_conn: Connection) -> None:
-            async with anyio.create_task_group() as tasks:
-                for _ in range(5):
-                    tasks.start_soon(db.read, "bob", backend)
-                await anyio.lowlevel.checkpoint()
-                tasks.cancel_scope.cancel()
+        async def read_as_bob() -> None:
+            async with db.reading("bob") as conn:
+                await backend(conn)
 
-        await db.read("alice", wait_in_vain)
+        async with db.reading("alice"), anyio.create_task_group() as tasks:
+            for _ in range(5):
+                tasks.start_soon(read_as_bob)
+            await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
 
-        assert await db.read("alice", backend) == before
+        async with db.reading("alice") as conn:
+            assert await backend(conn) == before
 
 
 async def test_a_search_is_planned_for_its_values_and_a_write_once(db: Database) -> None:
@@ -163,8 +175,12 @@ async def test_a_search_is_planned_for_its_values_and_a_write_once(db: Database)
         assert row is not None
         return str(row[0])
 
-    assert await db.read("alice", planning) == "force_custom_plan"
-    assert await db.write("alice", planning) == await db.maintain(planning) == "auto"
+    async with db.reading("alice") as conn:
+        assert await planning(conn) == "force_custom_plan"
+    async with db.writing("alice") as conn:
+        assert await planning(conn) == "auto"
+    async with db.maintaining() as conn:
+        assert await planning(conn) == "auto"
 
 
 async def test_what_fails_in_the_middle_leaves_nothing_and_a_usable_connection(
@@ -178,10 +194,13 @@ async def test_what_fails_in_the_middle_leaves_nothing_and_a_usable_connection(
         raise LookupError("of the work itself")
 
     with pytest.raises(LookupError):
-        await db.write("alice", fail)
+        async with db.writing("alice") as conn:
+            await fail(conn)
 
-    assert await db.maintain(count) == 0
-    assert await db.read("alice", backend) in seen
+    async with db.maintaining() as conn:
+        assert await count(conn) == 0
+    async with db.reading("alice") as conn:
+        assert await backend(conn) in seen
 
 
 async def test_constraints_stay_what_postgresql_calls_them(db: Database) -> None:
@@ -189,28 +208,34 @@ async def test_constraints_stay_what_postgresql_calls_them(db: Database) -> None
         await conn.execute("INSERT INTO registered_databases VALUES ('Not A Name', '', '')")
 
     with pytest.raises(psycopg.IntegrityError):
-        await db.maintain(violate)
+        async with db.maintaining() as conn:
+            await violate(conn)
 
 
 @pytest.mark.slow
 async def test_a_server_that_restarts_is_used_again(own_tcp_server: TcpServer) -> None:
     url = own_tcp_server.url(ADMIN, "memory")
     async with opened(config_on(url)) as db:
-        await db.write("alice", add)
+        async with db.writing("alice") as conn:
+            await add(conn)
         own_tcp_server.stop()
 
         for _ in range(2):
             with pytest.raises(DatabaseUnavailable) as caught:
-                await db.write("alice", add)
+                async with db.writing("alice") as conn:
+                    await add(conn)
             assert caught.value.reason == "the server refuses connections"
 
         own_tcp_server.start()
-        await db.write("alice", add)
+        async with db.writing("alice") as conn:
+            await add(conn)
         own_tcp_server.stop()
         own_tcp_server.start()
-        await db.write("alice", add)
+        async with db.writing("alice") as conn:
+            await add(conn)
 
-        assert await db.maintain(count) == 3
+        async with db.maintaining() as conn:
+            assert await count(conn) == 3
 
 
 @pytest.mark.slow
@@ -224,7 +249,8 @@ async def test_many_callers_survive_a_restart_without_a_raw_error(
         async def call_again_and_again() -> None:
             while not stop.is_set():
                 try:
-                    await db.write("alice", add)
+                    async with db.writing("alice") as conn:
+                        await add(conn)
                 except (DatabaseUnavailable, DatabaseBusy, OutcomeUnknown) as exc:
                     known.append(type(exc))
                     enough.set()
@@ -232,12 +258,14 @@ async def test_many_callers_survive_a_restart_without_a_raw_error(
         async with anyio.create_task_group() as tasks:
             for _ in range(8):
                 tasks.start_soon(call_again_and_again)
-            await db.write("alice", add)
+            async with db.writing("alice") as conn:
+                await add(conn)
             await anyio.to_thread.run_sync(own_tcp_server.stop)
             with anyio.fail_after(30):
                 await enough.wait()
             await anyio.to_thread.run_sync(own_tcp_server.start)
-            await db.write("alice", add)
+            async with db.writing("alice") as conn:
+                await add(conn)
             stop.set()
 
     assert DatabaseUnavailable in known
@@ -254,7 +282,8 @@ async def test_a_server_that_is_down_at_first_is_used_once_it_is_up(
     own_tcp_server.start()
 
     db = await databases.writing(None, "alice")
-    await db.write("alice", add)
+    async with db.writing("alice") as conn:
+        await add(conn)
     await databases.close()
 
 
@@ -272,8 +301,10 @@ def cluster_dir() -> Iterator[Path]:
 async def test_a_killed_embedded_server_is_started_again_unseen(cluster_dir: Path) -> None:
     config = Config.model_validate({"embedded": {"data_dir": str(cluster_dir)}})
     async with opened(config) as db:
-        await db.write("alice", add)
-        pooled = await db.read("alice", backend)
+        async with db.writing("alice") as conn:
+            await add(conn)
+        async with db.reading("alice") as conn:
+            pooled = await backend(conn)
         pid = int((cluster_dir / "pgdata" / "postmaster.pid").read_text().splitlines()[0])
         os.kill(pid, signal.SIGKILL)
         # A backend outlives its postmaster a little. One that dies in the middle of the work is
@@ -281,5 +312,7 @@ async def test_a_killed_embedded_server_is_started_again_unseen(cluster_dir: Pat
         await until_ended(pooled)
 
         with anyio.fail_after(60):
-            await db.write("alice", add)
-            assert await db.maintain(count) == 2
+            async with db.writing("alice") as conn:
+                await add(conn)
+            async with db.maintaining() as conn:
+                assert await count(conn) == 2

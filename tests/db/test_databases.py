@@ -11,7 +11,7 @@ import pytest
 from mcp_memory.config import Config
 from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
-from mcp_memory.db.databases import Databases, Listed
+from mcp_memory.db.databases import DatabaseEntry, Databases
 from mcp_memory.db.names import with_database
 from mcp_memory.errors import (
     Conflict,
@@ -46,7 +46,8 @@ async def test_a_write_creates_the_derived_database(
 ) -> None:
     life = await databases.writing("life", "alice")
 
-    assert await life.read("alice", current_database) == f"{name_in(database_url)}_life"
+    async with life.reading("alice") as conn:
+        assert await current_database(conn) == f"{name_in(database_url)}_life"
 
 
 async def test_a_misspelt_read_creates_nothing_and_names_the_near_ones(
@@ -150,7 +151,8 @@ async def test_eight_at_once_create_and_migrate_once(empty_database_url: str) ->
         for databases in several:
             tasks.start_soon(databases.writing, "life", "alice")
     life = await several[0].reading("life", "alice")
-    applied = await life.maintain(count_migrations)
+    async with life.maintaining() as conn:
+        applied = await count_migrations(conn)
     for databases in several:
         await databases.close()
 
@@ -161,7 +163,7 @@ async def count_migrations(conn: Connection) -> int:
     row = await (await conn.execute("SELECT count(*) FROM chunks")).fetchone()
     assert row == (0,)
     async with await psycopg.AsyncConnection.connect(conn.info.dsn, autocommit=True) as owner:
-        found = await owner.execute("SELECT count(*) FROM mcp_memory.migrations")
+        found = await owner.execute("SELECT max(number) FROM mcp_memory.migrations")
         counted = await found.fetchone()
     assert counted is not None
     return int(counted[0])
@@ -175,7 +177,8 @@ async def test_a_registered_database_has_the_url_it_was_given(
     another_process = Databases(config)
     try:
         archive = await another_process.reading("archive", "bob")
-        assert await archive.read("bob", current_database) == name_in(elsewhere)
+        async with archive.reading("bob") as conn:
+            assert await current_database(conn) == name_in(elsewhere)
     finally:
         await another_process.close()
 
@@ -227,7 +230,8 @@ async def test_a_name_opened_and_registered_at_once_leads_to_one_place(
     # Whoever came first decides, for both.
     expected = name_in(elsewhere) if registered else f"{name_in(database_url)}_life"
     life = await databases.reading("life", "alice")
-    assert await life.read("alice", current_database) == expected
+    async with life.reading("alice") as conn:
+        assert await current_database(conn) == expected
 
 
 async def test_a_derived_database_is_not_hidden_behind_a_registration(
@@ -247,7 +251,7 @@ async def test_a_registration_that_fails_leaves_the_name_as_it_was(databases: Da
     with pytest.raises(DatabaseUnavailable):
         await databases.register("life", "alice", url="postgresql://127.0.0.1:9/elsewhere")
 
-    assert "life" not in await databases.known_names()
+    assert "life" not in await databases.names()
     await databases.register("life", "alice")
 
 
@@ -297,7 +301,7 @@ async def test_silent_servers_are_waited_for_side_by_side(make_config: MakeConfi
     url = f"postgresql://127.0.0.1:{port}/elsewhere"
     silent = {name: {"url": url} for name in ("one", "two", "three")}
     databases = Databases(make_config(databases=silent))
-    listed: list[Listed] = []
+    listed: list[DatabaseEntry] = []
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(partial(listener.serve, SilentServer(len(silent)).answer))
         listed += await databases.list()

@@ -88,7 +88,8 @@ async def test_agents_run_as_the_application_role_where_the_login_can_create_one
     async with databases_at(url_for(login)) as databases:
         database = await databases.writing(None, "alice")
 
-        assert await database.write("alice", current_user) == (login.name, app_role)
+        async with database.writing("alice") as conn:
+            assert await current_user(conn) == (login.name, app_role)
 
 
 @pytest.mark.parametrize("login", [ADMIN, BUILDER, MAKER], ids=lambda login: login.name)
@@ -98,7 +99,8 @@ async def test_base_and_derived_databases_are_created(
     async with databases_at(url_for(login)) as databases:
         life = await databases.writing("life", "alice")
 
-        assert await life.read("alice", current_database) == (f"{database_name}_life",)
+        async with life.reading("alice") as conn:
+            assert await current_database(conn) == (f"{database_name}_life",)
         assert [(each.name, each.status) for each in await databases.list()] == [
             ("main", "ready"),
             ("life", "ready"),
@@ -106,11 +108,12 @@ async def test_base_and_derived_databases_are_created(
 
 
 async def test_policies_hold_every_login(app: App) -> None:
-    await app.documents.write("alice", SECRET)
-    await app.documents.write("alice", NOTICE)
+    await app.documents.write(app.session("alice"), SECRET)
+    await app.documents.write(app.session("alice"), NOTICE)
     database = await app.databases.reading(None, "bob")
 
-    seen = await database.read("bob", all_rows_of_every_table)
+    async with database.reading("bob") as conn:
+        seen = await all_rows_of_every_table(conn)
 
     assert "marmalade notice" in seen
     assert "secret" not in seen
@@ -122,14 +125,15 @@ async def test_policies_hold_every_login(app: App) -> None:
 
 
 async def test_every_login_sees_nothing_without_an_identity(app: App) -> None:
-    await app.documents.write("alice", NOTICE)
+    await app.documents.write(app.session("alice"), NOTICE)
     database = await app.databases.reading(None, "bob")
 
-    assert await database.read("", all_rows_of_every_table) == ""
+    async with database.reading("") as conn:
+        assert await all_rows_of_every_table(conn) == ""
 
 
 async def test_no_login_writes_anothers_rows(app: App) -> None:
-    await app.documents.write("alice", NOTICE)
+    await app.documents.write(app.session("alice"), NOTICE)
     database = await app.databases.writing(None, "bob")
 
     async def vandalise(conn: Connection) -> tuple[int, int]:
@@ -143,9 +147,11 @@ async def test_no_login_writes_anothers_rows(app: App) -> None:
             " VALUES ('alice', 'write', 'document', '1')"
         )
 
-    assert await database.write("bob", vandalise) == (0, 0)
+    async with database.writing("bob") as conn:
+        assert await vandalise(conn) == (0, 0)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        await database.write("bob", forge)
+        async with database.writing("bob") as conn:
+            await forge(conn)
 
 
 async def test_a_wrong_password_is_never_repeated(tcp_server: TcpServer) -> None:
@@ -175,7 +181,7 @@ async def test_a_database_made_by_an_administrator_is_listed_once_it_is_used(
         tcp_server.execute("CREATE DATABASE {} OWNER {}", f"{database_name}_work", GUEST.name)
         await databases.writing("work", "alice")
 
-        assert await databases.known_names() == ["main", "work"]
+        assert await databases.names() == ["main", "work"]
 
 
 async def test_an_extension_the_login_may_not_install_is_asked_of_an_administrator(
@@ -208,7 +214,7 @@ async def test_pgvector_may_lie_in_a_schema_of_its_own(
     tcp_server.execute("CREATE SCHEMA extensions", database=database_name)
     tcp_server.execute("CREATE EXTENSION vector SCHEMA extensions", database=database_name)
     async with open_app(config_on(tcp_server.url(ADMIN, database_name))) as app:
-        await app.documents.write("alice", NOTICE)
+        await app.documents.write(app.session("alice"), NOTICE)
         answer = await app.search.passages(
             app.session("bob"), SearchRequest("marmalade", min_score=0.0)
         )
@@ -241,7 +247,8 @@ async def test_the_short_scheme_and_the_query_string_are_kept(
             )
             return await found.fetchone()
 
-        assert await life.read("alice", settings) == ("my agent", "7MB")
+        async with life.reading("alice") as conn:
+            assert await settings(conn) == ("my agent", "7MB")
         assert life.address.url.startswith("postgres://")
         assert life.address.url.endswith(f"/{database_name}_life{query}")
 
@@ -252,8 +259,9 @@ async def test_a_base_with_capitals_and_quotes_in_its_name_works(tcp_server: Tcp
         async with databases_at(tcp_server.url(ADMIN, base)) as databases:
             life = await databases.writing("life", "alice")
 
-            assert await life.read("alice", current_database) == (f"{base}_life",)
-            assert await databases.known_names() == ["main", "life"]
+            async with life.reading("alice") as conn:
+                assert await current_database(conn) == (f"{base}_life",)
+            assert await databases.names() == ["main", "life"]
     finally:
         drop_family(tcp_server, base)
 
@@ -265,7 +273,8 @@ async def test_a_url_without_a_database_means_the_logins_own(tcp_server: TcpServ
         async with databases_at(url.removesuffix("/")) as databases:
             database = await databases.writing(None, "alice")
 
-            assert await database.read("alice", current_database) == (BUILDER.name,)
+            async with database.reading("alice") as conn:
+                assert await current_database(conn) == (BUILDER.name,)
     finally:
         drop_family(tcp_server, BUILDER.name)
 
@@ -296,15 +305,17 @@ async def test_a_login_that_is_given_createrole_later_gets_its_roles(
     tcp_server.execute("CREATE EXTENSION IF NOT EXISTS vector", database=database_name)
     url = tcp_server.url(late, database_name)
     async with open_app(config_on(url)) as alone:
-        await alone.documents.write("alice", SECRET)
-        await alone.documents.write("alice", NOTICE)
+        await alone.documents.write(alone.session("alice"), SECRET)
+        await alone.documents.write(alone.session("alice"), NOTICE)
         tcp_server.execute("ALTER ROLE {} CREATEROLE", late.name)
         async with open_app(config_on(url)) as with_roles:
             database = await with_roles.databases.reading(None, "bob")
-            seen = await database.read("bob", all_rows_of_every_table)
+            async with database.reading("bob") as conn:
+                seen = await all_rows_of_every_table(conn)
             # Its policies would not hold the process that began without roles.
             with pytest.raises(DatabaseUnavailable):
-                await (await alone.databases.reading(None, "bob")).read("bob", current_user)
+                async with (await alone.databases.reading(None, "bob")).reading("bob") as conn:
+                    await current_user(conn)
 
     assert database.layout.roles.are_separate
     assert "marmalade notice" in seen
@@ -316,8 +327,8 @@ async def test_a_superuser_migrates_what_belongs_to_a_plain_login(
 ) -> None:
     plain_url = url_for(GUEST)
     async with open_app(config_on(plain_url)) as app:
-        await app.documents.write("alice", SECRET)
-        await app.documents.write("alice", NOTICE)
+        await app.documents.write(app.session("alice"), SECRET)
+        await app.documents.write(app.session("alice"), NOTICE)
     async with await provision.connect(tcp_server.url(ADMIN, database_name)) as conn:
         await provision.prepare(conn, "main")
 
@@ -329,7 +340,8 @@ async def test_a_superuser_migrates_what_belongs_to_a_plain_login(
     assert owners == [(GUEST.name,)]
     async with open_app(config_on(plain_url)) as app:
         database = await app.databases.reading(None, "bob")
-        seen = await database.read("bob", all_rows_of_every_table)
+        async with database.reading("bob") as conn:
+            seen = await all_rows_of_every_table(conn)
         assert database.layout.roles.app == "guest_mcp_app"
         assert "marmalade notice" in seen
         assert "secret" not in seen
@@ -377,7 +389,8 @@ async def test_tls_is_kept_in_derived_addresses(
         life = await databases.writing("life", "alice")
 
         assert options_in(life.address.url)["sslmode"] == sslmode
-        assert await life.read("alice", is_encrypted)
+        async with life.reading("alice") as conn:
+            assert await is_encrypted(conn)
     drop_family(server, database_name)
 
 

@@ -34,7 +34,8 @@ async def test_no_table_is_without_its_policies(db: Database) -> None:
     async def unprotected(conn: Connection) -> set[str]:
         return {str(row[0]) for row in await (await conn.execute(UNPROTECTED)).fetchall()}
 
-    assert await db.maintain(unprotected) == OPEN_TABLES
+    async with db.maintaining() as conn:
+        assert await unprotected(conn) == OPEN_TABLES
 
 
 async def test_no_function_of_the_owner_is_without_its_predicate(db: Database) -> None:
@@ -42,7 +43,8 @@ async def test_no_function_of_the_owner_is_without_its_predicate(db: Database) -
         found = await conn.execute(UNGUARDED_DEFINERS, {"app": db.layout.roles.app})
         return await found.fetchall()
 
-    assert await db.maintain(unguarded) == []
+    async with db.maintaining() as conn:
+        assert await unguarded(conn) == []
 
 
 async def test_the_application_role_owns_nothing_and_cannot_step_out(db: Database) -> None:
@@ -54,15 +56,17 @@ async def test_the_application_role_owns_nothing_and_cannot_step_out(db: Databas
         )
         return await found.fetchone()
 
-    assert await db.read("alice", powers) == (False, False, False, False, False)
+    async with db.reading("alice") as conn:
+        assert await powers(conn) == (False, False, False, False, False)
 
 
 async def test_without_our_where_clauses_nothing_private_shows(app: App) -> None:
-    await app.documents.write("alice", SECRET)
-    await app.documents.write("alice", NOTICE)
+    await app.documents.write(app.session("alice"), SECRET)
+    await app.documents.write(app.session("alice"), NOTICE)
     database = await app.databases.reading(None, "bob")
 
-    seen = await database.read("bob", all_rows_of_every_table)
+    async with database.reading("bob") as conn:
+        seen = await all_rows_of_every_table(conn)
 
     assert "marmalade notice" in seen
     assert "secret" not in seen
@@ -70,15 +74,16 @@ async def test_without_our_where_clauses_nothing_private_shows(app: App) -> None
 
 
 async def test_without_an_identity_nothing_shows_at_all(app: App) -> None:
-    await app.documents.write("alice", NOTICE)
+    await app.documents.write(app.session("alice"), NOTICE)
     database = await app.databases.reading(None, "bob")
 
-    assert await database.read("", all_rows_of_every_table) == ""
+    async with database.reading("") as conn:
+        assert await all_rows_of_every_table(conn) == ""
 
 
 async def test_nobody_writes_anothers_rows_even_where_ours_forgets_to_ask(app: App) -> None:
-    await app.documents.write("alice", SECRET)
-    await app.documents.write("alice", NOTICE)
+    await app.documents.write(app.session("alice"), SECRET)
+    await app.documents.write(app.session("alice"), NOTICE)
     database = await app.databases.writing(None, "bob")
 
     async def vandalise(conn: Connection) -> tuple[int, int]:
@@ -86,7 +91,8 @@ async def test_nobody_writes_anothers_rows_even_where_ours_forgets_to_ask(app: A
         removed = await conn.execute("DELETE FROM chunks")
         return changed.rowcount, removed.rowcount
 
-    assert await database.write("bob", vandalise) == (0, 0)
+    async with database.writing("bob") as conn:
+        assert await vandalise(conn) == (0, 0)
 
 
 async def test_nobody_adds_rows_in_anothers_name(app: App) -> None:
@@ -99,4 +105,5 @@ async def test_nobody_adds_rows_in_anothers_name(app: App) -> None:
         )
 
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        await database.write("bob", forge)
+        async with database.writing("bob") as conn:
+            await forge(conn)

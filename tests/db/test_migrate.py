@@ -1,5 +1,6 @@
 """Migrations: up, down and up again, one at a time, never half, never unnoticed."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,14 +12,22 @@ from psycopg import sql
 from mcp_memory.config import Config
 from mcp_memory.db import migrate, provision
 from mcp_memory.db.connection import Connection
+from mcp_memory.db.database import Database
 from mcp_memory.db.databases import Databases
-from mcp_memory.db.migrate import Migration, load, shipped
+from mcp_memory.db.migrate import (
+    Migration,
+    load,
+    migrations_dir,
+    newest,
+    shipped,
+    shipped_functions,
+)
 from mcp_memory.db.provision import Layout
 from mcp_memory.errors import DatabaseTooNew, MigrationChanged, MigrationFailed
-from tests.db.schemas import schema_of
+from tests.db.schemas import protection_of, schema_of
 
 BROKEN = Migration(
-    number=len(shipped()) + 1,
+    number=newest(shipped()) + 1,
     name="broken",
     up="CREATE TABLE half_done (id int); SELECT 1/0;",
     down="DROP TABLE half_done;",
@@ -43,7 +52,7 @@ async def migrate_to(conn: Connection, layout: Layout, target: int) -> int:
     )
 
 
-@pytest.mark.parametrize("target", range(len(shipped())))
+@pytest.mark.parametrize("target", [0, *(step.number for step in shipped()[:-1])])
 async def test_down_then_up_gives_the_same_schema(
     owner: Connection, layout: Layout, target: int
 ) -> None:
@@ -51,7 +60,7 @@ async def test_down_then_up_gives_the_same_schema(
 
     await migrate_to(owner, layout, target)
     assert await schema_of(owner) != before
-    await migrate_to(owner, layout, len(shipped()))
+    await migrate_to(owner, layout, newest(shipped()))
 
     assert await schema_of(owner) == before
 
@@ -59,9 +68,78 @@ async def test_down_then_up_gives_the_same_schema(
 async def test_all_the_way_down_leaves_only_the_history(owner: Connection, layout: Layout) -> None:
     await migrate_to(owner, layout, 0)
 
-    left = {str(row[1]).removeprefix("mcp_memory.") for row in await schema_of(owner)}
-    assert left == {"migrations", "migrations_pkey"}
+    rows = await schema_of(owner)
+    left = {str(row[1]).removeprefix("mcp_memory.") for row in rows if row[0] != "index"}
+    assert left == {"functions", "migrations"}
     assert await migrate.applied(owner) == []
+
+
+async def test_coming_up_step_by_step_gives_what_a_fresh_database_has(
+    owner: Connection, layout: Layout
+) -> None:
+    fresh = await schema_of(owner), await protection_of(owner)
+    await migrate_to(owner, layout, 0)
+
+    for step in shipped():
+        await migrate_to(owner, layout, step.number)
+
+    assert (await schema_of(owner), await protection_of(owner)) == fresh
+
+
+async def test_a_function_that_has_changed_is_applied_again(
+    owner: Connection, database_url: str
+) -> None:
+    before = await schema_of(owner)
+    await owner.execute("UPDATE mcp_memory.functions SET sha256 = 'old' WHERE name = 'as_query'")
+    await owner.execute(
+        "CREATE OR REPLACE FUNCTION mcp_memory.as_query(wanted text[]) RETURNS tsquery"
+        " LANGUAGE sql AS 'SELECT NULL::tsquery'"
+    )
+
+    async with await provision.connect(database_url) as conn:
+        await provision.prepare(conn, "main")
+
+    assert await schema_of(owner) == before
+    recorded = await owner.execute("SELECT name, sha256 FROM mcp_memory.functions ORDER BY name")
+    assert await recorded.fetchall() == [(f.name, f.sha256) for f in shipped_functions()]
+
+
+async def test_every_function_has_a_valid_body(owner: Connection, layout: Layout) -> None:
+    """They are applied unchecked, in any order; with all of them there each can be checked."""
+    async with owner.transaction():
+        await migrate.enter_as_owner(owner, layout.roles, layout.search_path)
+        for function in shipped_functions():
+            await owner.execute(function.text.encode())
+
+
+_SQL_BODIES_OF_ROWS = """
+SELECT p.oid::regprocedure::text
+FROM pg_proc p
+WHERE p.pronamespace = 'mcp_memory'::regnamespace AND p.prosqlbody IS NOT NULL
+  AND EXISTS (
+      SELECT FROM unnest(p.proargtypes) a (oid)
+      JOIN pg_type t ON t.oid = a.oid
+      WHERE t.typrelid <> 0
+  )
+"""
+
+
+async def test_no_function_reads_a_row_in_an_unquoted_body(owner: Connection) -> None:
+    """From November 2026 on servers refuse to add a column to the table of such a row."""
+    assert await (await owner.execute(_SQL_BODIES_OF_ROWS)).fetchall() == []
+
+
+@pytest.mark.parametrize("file", sorted(migrations_dir().rglob("*.sql")), ids=lambda p: p.stem)
+def test_no_file_has_an_unquoted_body(file: Path) -> None:
+    text = re.sub(r"--[^\n]*|\$(\w*)\$.*?\$\1\$", "", file.read_text("utf-8"), flags=re.DOTALL)
+    assert not re.search(r"^\s*RETURN\b|\bBEGIN\s+ATOMIC\b", text, re.MULTILINE | re.IGNORECASE)
+
+
+def test_each_function_has_a_file_of_its_name() -> None:
+    for function in shipped_functions():
+        names = re.findall(r"^CREATE OR REPLACE FUNCTION (\w+)\(", function.text, re.MULTILINE)
+        assert names == [function.name]
+        assert function.after in {step.number for step in shipped()}
 
 
 async def test_a_step_that_fails_leaves_the_database_as_it_was(
@@ -80,18 +158,18 @@ async def test_a_step_that_fails_leaves_the_database_as_it_was(
 
 
 async def test_a_changed_file_is_refused(owner: Connection, config: Config) -> None:
-    await owner.execute("UPDATE mcp_memory.migrations SET sha256 = 'other' WHERE number = 1")
+    await owner.execute("UPDATE mcp_memory.migrations SET sha256 = 'other' WHERE number = 20")
     databases = Databases(config)
 
     with pytest.raises(MigrationChanged) as caught:
         await databases.writing(None, "alice")
     await databases.close()
 
-    assert caught.value.migration == "0001_core"
+    assert caught.value.migration == "0020_core"
 
 
 async def test_an_older_version_stops_at_a_newer_schema(owner: Connection, config: Config) -> None:
-    newer = len(shipped()) + 1
+    newer = newest(shipped()) + 1
     await owner.execute(
         "INSERT INTO mcp_memory.migrations (number, name, sha256) VALUES (%s, 'later', 'x')",
         [newer],
@@ -102,7 +180,24 @@ async def test_an_older_version_stops_at_a_newer_schema(owner: Connection, confi
         await databases.writing(None, "alice")
     await databases.close()
 
-    assert (caught.value.found, caught.value.known) == (newer, len(shipped()))
+    assert (caught.value.found, caught.value.known) == (newer, newest(shipped()))
+
+
+async def test_a_process_whose_tables_a_newer_version_renamed_says_upgrade(
+    owner: Connection, db: Database
+) -> None:
+    newer = newest(shipped()) + 1
+    await owner.execute("ALTER TABLE mcp_memory.vectors RENAME TO embeddings")
+    await owner.execute(
+        "INSERT INTO mcp_memory.migrations (number, name, sha256) VALUES (%s, 'later', 'x')",
+        [newer],
+    )
+
+    with pytest.raises(DatabaseTooNew) as caught:
+        async with db.reading("alice") as conn:
+            await conn.execute("SELECT count(*) FROM vectors")
+
+    assert caught.value.found == newer
 
 
 async def test_two_that_migrate_at_once_take_turns(
@@ -128,7 +223,7 @@ async def test_a_migration_outside_a_transaction_may_build_an_index_concurrently
     owner: Connection, layout: Layout
 ) -> None:
     step = Migration(
-        number=len(shipped()) + 1,
+        number=newest(shipped()) + 1,
         name="index",
         up="-- no-transaction\nCREATE INDEX CONCURRENTLY chunks_tokens ON chunks (tokens);\n",
         down="DROP INDEX chunks_tokens;",

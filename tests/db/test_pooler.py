@@ -50,14 +50,15 @@ async def port_and_backend(conn: Connection) -> tuple[int, int]:
 
 
 async def test_callers_share_a_server_connection_and_see_their_own_rows(app: App) -> None:
-    await app.documents.write("alice", SECRET)
-    await app.documents.write("alice", NOTICE)
+    await app.documents.write(app.session("alice"), SECRET)
+    await app.documents.write(app.session("alice"), NOTICE)
     database = await app.databases.reading(None, "bob")
     seen: dict[str, list[str]] = {"alice": [], "bob": []}
 
     async def look(agent: str) -> None:
         for _ in range(20):
-            seen[agent].append(await database.read(agent, all_rows_of_every_table))
+            async with database.reading(agent) as conn:
+                seen[agent].append(await all_rows_of_every_table(conn))
 
     async with anyio.create_task_group() as tasks:
         for agent in seen:
@@ -77,15 +78,19 @@ async def test_derived_databases_go_through_the_pooler_and_are_migrated_past_it(
 ) -> None:
     life = await app.databases.writing("life", "alice")
 
-    assert (await life.read("alice", port_and_backend))[0] == pooler.port
+    async with life.reading("alice") as conn:
+        assert (await port_and_backend(conn))[0] == pooler.port
     direct = options_in(life.address.direct_url)
     assert (direct["port"], direct["dbname"]) == (str(tcp_server.port), f"{database_name}_life")
 
 
 async def test_no_setting_outlives_its_transaction(app: App, pooler: Pooler) -> None:
-    await app.documents.write("alice", SECRET)
+    await app.documents.write(app.session("alice"), SECRET)
     database = await app.databases.reading(None, "alice")
-    used = [await database.read("alice", port_and_backend) for _ in range(10)]
+    used: list[tuple[int, int]] = []
+    for _ in range(10):
+        async with database.reading("alice") as conn:
+            used.append(await port_and_backend(conn))
 
     async with await provision.connect(database.address.url) as conn:
         row = await (await conn.execute("SELECT pg_backend_pid()")).fetchone()

@@ -5,30 +5,35 @@ import pytest
 from mcp_memory.db import registry
 from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
-from mcp_memory.db.registry import Registered
+from mcp_memory.db.registry import Registration
 from mcp_memory.errors import Conflict
 
-ARCHIVE = Registered("archive", "postgresql://me:hunter2@elsewhere/archive")
-ELSEWHERE = Registered("archive", "postgresql://me:hunter2@nowhere/archive")
+ARCHIVE = Registration("archive", "postgresql://me:hunter2@elsewhere/archive")
+ELSEWHERE = Registration("archive", "postgresql://me:hunter2@nowhere/archive")
 
 
-async def keep(db: Database, entry: Registered) -> None:
-    await db.maintain(lambda conn: registry.keep(conn, entry, "alice"))
+async def keep(db: Database, entry: Registration) -> None:
+    async with db.maintaining() as conn:
+        await registry.keep(conn, entry, "alice")
 
 
 async def test_a_registration_is_kept_until_it_is_forgotten(db: Database) -> None:
     await keep(db, ARCHIVE)
-    assert await db.maintain(registry.all_registered) == [ARCHIVE]
+    async with db.maintaining() as conn:
+        assert await registry.registrations(conn) == [ARCHIVE]
 
-    await db.maintain(lambda conn: registry.forget(conn, "archive"))
-    assert await db.maintain(registry.all_registered) == []
+    async with db.maintaining() as conn:
+        await registry.forget(conn, "archive")
+    async with db.maintaining() as conn:
+        assert await registry.registrations(conn) == []
 
 
 async def test_a_registration_may_be_repeated(db: Database) -> None:
     await keep(db, ARCHIVE)
     await keep(db, ARCHIVE)
 
-    assert await db.maintain(registry.all_registered) == [ARCHIVE]
+    async with db.maintaining() as conn:
+        assert await registry.registrations(conn) == [ARCHIVE]
 
 
 async def test_a_registration_never_moves_to_another_address(db: Database) -> None:
@@ -38,7 +43,8 @@ async def test_a_registration_never_moves_to_another_address(db: Database) -> No
         await keep(db, ELSEWHERE)
 
     assert "hunter2" not in str(caught.value)
-    assert await db.maintain(registry.all_registered) == [ARCHIVE]
+    async with db.maintaining() as conn:
+        assert await registry.registrations(conn) == [ARCHIVE]
 
 
 async def test_agents_do_not_see_addresses(db: Database) -> None:
@@ -47,4 +53,5 @@ async def test_agents_do_not_see_addresses(db: Database) -> None:
 
     await keep(db, ARCHIVE)
 
-    assert await db.read("alice", count) == (0,)
+    async with db.reading("alice") as conn:
+        assert await count(conn) == (0,)

@@ -6,14 +6,15 @@ from typing import LiteralString
 import anyio
 
 from mcp_memory.app import App
-from mcp_memory.db.connection import Connection
-from mcp_memory.documents.models import WriteDocument, Written
+from mcp_memory.documents.models import WriteDocument, WriteReceipt
 from mcp_memory.search.kinds import SearchRequest
 
 
-async def write(app: App, agent: str, path: str, content: str) -> Written:
+async def write(app: App, agent: str, path: str, content: str) -> WriteReceipt:
     """Replace the agent's document of that path."""
-    return await app.documents.write(agent, WriteDocument(path, content, mode="replace"))
+    return await app.documents.write(
+        app.session(agent), WriteDocument(path, content, mode="replace")
+    )
 
 
 async def found(app: App, agent: str, query: str) -> list[str]:
@@ -22,7 +23,7 @@ async def found(app: App, agent: str, query: str) -> list[str]:
     return [result.path for result in answer.results]
 
 
-def settled(written: Written) -> Written:
+def settled(written: WriteReceipt) -> WriteReceipt:
     """What was written, whether or not the vectors have followed by now."""
     return replace(written, pending_embeddings=0)
 
@@ -37,10 +38,10 @@ async def until_embedded(app: App) -> None:
 _WITHOUT_VECTOR = """
 SELECT id
 FROM chunks
-WHERE id NOT IN (SELECT chunk_id FROM chunk_embeddings)
+WHERE id NOT IN (SELECT chunk_id FROM vectors)
 UNION ALL
 SELECT id
-FROM embedding_models
+FROM vector_spaces
 WHERE NOT prepared
 """
 
@@ -49,20 +50,16 @@ async def rows(app: App, statement: LiteralString) -> list[tuple[object, ...]]:
     """What the worker reads, who sees every agent's rows."""
     database = await app.databases.writing(None, "tester")
 
-    async def work(conn: Connection) -> list[tuple[object, ...]]:
+    async with database.maintaining() as conn:
         return await (await conn.execute(statement)).fetchall()
-
-    return await database.maintain(work)
 
 
 async def change(app: App, statement: LiteralString, **parameters: object) -> None:
     """Change rows behind the services' backs, as the worker."""
     database = await app.databases.writing(None, "tester")
 
-    async def work(conn: Connection) -> None:
+    async with database.maintaining() as conn:
         await conn.execute(statement, parameters or None)
-
-    await database.maintain(work)
 
 
 @dataclass(frozen=True, slots=True)

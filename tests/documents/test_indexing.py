@@ -6,7 +6,7 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.documents.indexing import chunks_of, findable, plan
+from mcp_memory.documents.indexing import add_lexemes, plan, split
 from mcp_memory.documents.models import NewChunk
 from mcp_memory.text.tokens import estimate_tokens
 
@@ -66,16 +66,16 @@ def test_after_the_plan_the_index_holds_exactly_what_is_wanted(before: str, afte
 
 async def test_a_long_text_gives_the_same_chunks_as_its_sections_alone() -> None:
     sections = [f"# Part {n}\n\n" + f"Sentence {n} of the part. " * 30 for n in range(20)]
-    together = await chunks_of("\n".join(sections))
-    alone = [chunk for section in sections for chunk in await chunks_of(section)]
+    together = await split("\n".join(sections))
+    alone = [chunk for section in sections for chunk in await split(section)]
 
     assert [chunk.text_hash for chunk in together] == [chunk.text_hash for chunk in alone]
     assert [chunk.position for chunk in together] == list(range(len(together)))
 
 
 async def test_a_chunk_is_found_by_the_words_of_its_heading() -> None:
-    chunks = await chunks_of("# Kestrels\n\nThey hover.")
-    (chunk,) = await findable(chunks, path="birds.md", tags=["falcons"], told=date(2026, 3, 1))
+    chunks = await split("# Kestrels\n\nThey hover.")
+    (chunk,) = await add_lexemes(chunks, path="birds.md", tags=["falcons"], day=date(2026, 3, 1))
 
     assert chunk.heading == "Kestrels"
     assert "'kestrel':" in chunk.lexemes
@@ -87,12 +87,12 @@ async def test_a_chunk_is_found_by_the_words_of_its_heading() -> None:
 
 
 async def test_the_same_words_below_another_heading_are_another_chunk() -> None:
-    (first,) = await chunks_of("# Ada\n\nLikes tea.")
-    (second,) = await chunks_of("# Ben\n\nLikes tea.")
+    (first,) = await split("# Ada\n\nLikes tea.")
+    (second,) = await split("# Ben\n\nLikes tea.")
 
     assert first.text_hash != second.text_hash
 
 
 async def test_an_empty_text_has_no_chunks() -> None:
-    assert await chunks_of("") == []
-    assert await chunks_of(" \n\n ") == []
+    assert await split("") == []
+    assert await split(" \n\n ") == []

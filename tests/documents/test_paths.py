@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.documents.paths import checked_path, checked_prefix
+from mcp_memory.documents.paths import check_path, check_prefix
 from mcp_memory.errors import InvalidInput
 
 
@@ -23,7 +23,7 @@ from mcp_memory.errors import InvalidInput
     ],
 )
 def test_a_relative_path_is_taken_as_it_is(path: str) -> None:
-    assert checked_path(path, 512) == path
+    assert check_path(path, 512) == path
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_relative_path_is_taken_as_it_is(path: str) -> None:
 )
 def test_a_path_that_could_lead_elsewhere_or_cannot_be_stored_is_refused(path: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        checked_path(path, 512)
+        check_path(path, 512)
 
     assert caught.value.parameter == "path"
 
@@ -61,7 +61,7 @@ def test_a_path_that_could_lead_elsewhere_or_cannot_be_stored_is_refused(path: s
 @given(st.text(alphabet=st.sampled_from("ab./\\~:C\n \0é\ud800"), max_size=12))
 def test_whatever_is_taken_stays_below_its_root_and_can_be_stored(path: str) -> None:
     try:
-        taken = checked_path(path, 10)
+        taken = check_path(path, 10)
     except InvalidInput:
         return
 
@@ -74,11 +74,11 @@ def test_whatever_is_taken_stays_below_its_root_and_can_be_stored(path: str) -> 
 
 @pytest.mark.parametrize("prefix", ["", "n", "notes", "notes/", "notes/2026-", ".hidden", "a..b"])
 def test_the_beginning_of_a_path_is_taken_as_it_is(prefix: str) -> None:
-    assert checked_prefix("prefix", prefix) == prefix
+    assert check_prefix("prefix", prefix) == prefix
 
 
 @pytest.mark.parametrize("prefix", ["/", "/etc", "~/", "C:\\", "..", "../", "notes/../", "./n"])
 def test_what_no_path_begins_with_is_refused(prefix: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        checked_prefix("path_prefix", prefix)
+        check_prefix("path_prefix", prefix)
     assert caught.value.parameter == "path_prefix"

@@ -90,13 +90,13 @@ async def test_a_process_killed_in_the_middle_of_a_write_leaves_nothing_of_it(
     # The dead process's session ends with the path's lock in its hands: then ours is granted.
     await write(app, "alice", "big.md", "a later text")
 
-    assert (await app.documents.get("alice", "big.md")).version == 1
+    assert (await app.documents.get(app.session("alice"), "big.md")).version == 1
     assert [row.text for row in await chunks(app)] == [
         "so that the space of vectors is there",
         "a later text",
     ]
     with pytest.raises(DocumentNotFound):
-        await app.documents.get("alice", "big.md", version=2)
+        await app.documents.get(app.session("alice"), "big.md", version=2)
 
 
 async def test_what_a_killed_process_was_acknowledged_is_there_and_whole(
@@ -110,9 +110,9 @@ async def test_what_a_killed_process_was_acknowledged_is_there_and_whole(
         writer.kill()
 
     assert acknowledged == [f"{path} 1" for path in paths[:3]]
-    stored = [document.path for document in (await app.documents.list("alice")).documents]
+    stored = [document.path for document in (await app.documents.list(app.session("alice"))).rows]
     assert set(paths[:3]) <= set(stored) < set(paths)
-    assert [(await app.documents.get("alice", path)).text for path in stored] == [
+    assert [(await app.documents.get(app.session("alice"), path)).text for path in stored] == [
         long_text(path) for path in stored
     ]
     indexed = [row.text for row in await chunks(app)]

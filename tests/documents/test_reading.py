@@ -13,7 +13,9 @@ TEN_LINES = "".join(f"line {number}\n" for number in range(1, 11))
 
 
 async def share(app: App, agent: str, path: str, content: str) -> None:
-    await app.documents.write(agent, WriteDocument(path, content, mode="replace", shared=True))
+    await app.documents.write(
+        app.session(agent), WriteDocument(path, content, mode="replace", shared=True)
+    )
 
 
 def place(excerpt: Excerpt) -> tuple[str, int, int, int]:
@@ -21,13 +23,13 @@ def place(excerpt: Excerpt) -> tuple[str, int, int, int]:
 
 
 async def listed(app: App, agent: str, **filters: object) -> list[str]:
-    page = await app.documents.list(agent, **filters)  # pyright: ignore[reportArgumentType]  # its fields are given by name
-    return [document.path for document in page.documents]
+    page = await app.documents.list(app.session(agent), **filters)  # pyright: ignore[reportArgumentType]  # its fields are given by name
+    return [document.path for document in page.rows]
 
 
 async def test_a_document_comes_back_whole(app: App) -> None:
     await write(app, "alice", "a.md", TEN_LINES)
-    whole = await app.documents.get("alice", "a.md")
+    whole = await app.documents.get(app.session("alice"), "a.md")
 
     assert place(whole) == (TEN_LINES, 1, 10, 10)
     assert (whole.path, whole.version, whole.owner) == ("a.md", 1, "alice")
@@ -47,7 +49,9 @@ async def test_a_document_is_read_by_lines(
 ) -> None:
     await write(app, "alice", "a.md", TEN_LINES)
 
-    excerpt = await app.documents.get("alice", "a.md", start_line=start_line, lines=lines)
+    excerpt = await app.documents.get(
+        app.session("alice"), "a.md", start_line=start_line, lines=lines
+    )
 
     assert place(excerpt) == expected
 
@@ -59,7 +63,7 @@ async def test_lines_that_are_not_there_are_refused(
     await write(app, "alice", "a.md", TEN_LINES)
 
     with pytest.raises(InvalidInput) as caught:
-        await app.documents.get("alice", "a.md", start_line=start_line, lines=lines)
+        await app.documents.get(app.session("alice"), "a.md", start_line=start_line, lines=lines)
 
     assert caught.value.parameter == "start_line"
 
@@ -68,7 +72,10 @@ async def test_every_older_version_is_readable(app: App) -> None:
     for text in ("one", "two", "three"):
         await write(app, "alice", "a.md", text)
 
-    read = [await app.documents.get("alice", "a.md", version=number) for number in (1, 2, 3)]
+    read = [
+        await app.documents.get(app.session("alice"), "a.md", version=number)
+        for number in (1, 2, 3)
+    ]
 
     assert [(excerpt.text, excerpt.version) for excerpt in read] == [
         ("one", 1),
@@ -76,16 +83,18 @@ async def test_every_older_version_is_readable(app: App) -> None:
         ("three", 3),
     ]
     with pytest.raises(DocumentNotFound):
-        await app.documents.get("alice", "a.md", version=4)
+        await app.documents.get(app.session("alice"), "a.md", version=4)
 
 
 async def test_an_older_version_says_when_it_was_written(app: App) -> None:
     await write(app, "alice", "a.md", "first")
-    first = await app.documents.get("alice", "a.md")
+    first = await app.documents.get(app.session("alice"), "a.md")
     await write(app, "alice", "a.md", "second")
 
-    assert (await app.documents.get("alice", "a.md", version=1)).updated_at == first.updated_at
-    assert (await app.documents.get("alice", "a.md")).updated_at > first.updated_at
+    assert (
+        await app.documents.get(app.session("alice"), "a.md", version=1)
+    ).updated_at == first.updated_at
+    assert (await app.documents.get(app.session("alice"), "a.md")).updated_at > first.updated_at
 
 
 async def test_a_chunk_comes_with_its_neighbours(app: App) -> None:
@@ -134,7 +143,7 @@ async def test_anothers_private_document_does_not_exist(app: App) -> None:
     refusals: list[str] = []
     for path, owner in (("a.md", None), ("a.md", "alice"), ("b.md", "alice")):
         with pytest.raises(DocumentNotFound) as caught:
-            await app.documents.get("bob", path, owner=owner)
+            await app.documents.get(app.session("bob"), path, owner=owner)
         refusals.append(str(caught.value).replace(path, "?"))
     assert len(set(refusals)) == 1
 
@@ -144,16 +153,16 @@ async def test_ones_own_document_comes_before_shared_ones(app: App) -> None:
         await share(app, agent, "a.md", f"of {agent}")
     await write(app, "carol", "a.md", "of carol")
 
-    assert (await app.documents.get("carol", "a.md")).text == "of carol"
-    assert (await app.documents.get("alice", "a.md")).text == "of alice"
-    assert (await app.documents.get("carol", "a.md", owner="bob")).text == "of bob"
+    assert (await app.documents.get(app.session("carol"), "a.md")).text == "of carol"
+    assert (await app.documents.get(app.session("alice"), "a.md")).text == "of alice"
+    assert (await app.documents.get(app.session("carol"), "a.md", owner="bob")).text == "of bob"
 
 
 async def test_the_only_shared_document_is_meant(app: App) -> None:
     await share(app, "alice", "a.md", "of alice")
     await write(app, "bob", "a.md", "private")
 
-    excerpt = await app.documents.get("carol", "a.md")
+    excerpt = await app.documents.get(app.session("carol"), "a.md")
 
     assert (excerpt.text, excerpt.owner) == ("of alice", "alice")
 
@@ -163,30 +172,32 @@ async def test_several_shared_documents_are_ambiguous_until_one_is_chosen(app: A
     await share(app, "alice", "a.md", "of alice")
 
     with pytest.raises(AmbiguousPath) as caught:
-        await app.documents.get("carol", "a.md")
+        await app.documents.get(app.session("carol"), "a.md")
 
     assert (caught.value.path, caught.value.owners) == ("a.md", ["alice", "bob"])
-    assert (await app.documents.get("carol", "a.md", owner="bob")).text == "of bob"
+    assert (await app.documents.get(app.session("carol"), "a.md", owner="bob")).text == "of bob"
 
 
 async def test_a_version_written_while_private_stays_private(app: App) -> None:
     await write(app, "alice", "a.md", "draft with a secret")
     await share(app, "alice", "a.md", "for everyone")
 
-    assert (await app.documents.get("bob", "a.md")).text == "for everyone"
+    assert (await app.documents.get(app.session("bob"), "a.md")).text == "for everyone"
     with pytest.raises(DocumentNotFound):
-        await app.documents.get("bob", "a.md", version=1)
-    assert (await app.documents.get("alice", "a.md", version=1)).text == "draft with a secret"
+        await app.documents.get(app.session("bob"), "a.md", version=1)
+    assert (
+        await app.documents.get(app.session("alice"), "a.md", version=1)
+    ).text == "draft with a secret"
 
 
 async def test_what_is_private_again_is_gone_for_others_in_every_version(app: App) -> None:
     await share(app, "alice", "a.md", "for everyone")
     private = WriteDocument("a.md", "mine again", mode="replace", shared=False)
-    await app.documents.write("alice", private)
+    await app.documents.write(app.session("alice"), private)
 
     for version in (None, 1):
         with pytest.raises(DocumentNotFound):
-            await app.documents.get("bob", "a.md", version=version)
+            await app.documents.get(app.session("bob"), "a.md", version=version)
     answer = await app.search.passages(app.session("bob"), SearchRequest("everyone", min_score=0.0))
     assert answer.results == []
     assert await listed(app, "bob") == []
@@ -198,9 +209,9 @@ async def test_a_list_is_in_the_order_of_paths_and_shows_what_is_visible(app: Ap
     await share(app, "bob", "a.md", "of bob")
     await write(app, "bob", "private.md", "of bob")
 
-    page = await app.documents.list("alice")
+    page = await app.documents.list(app.session("alice"))
 
-    assert [(document.path, document.owner) for document in page.documents] == [
+    assert [(document.path, document.owner) for document in page.rows] == [
         ("B.md", "alice"),
         ("a.md", "alice"),
         ("a.md", "bob"),
@@ -229,7 +240,7 @@ async def test_a_list_is_narrowed_by_prefix_and_by_all_tags(
     app: App, filters: dict[str, object], expected: list[str]
 ) -> None:
     for path, tags in (("notes/1.md", ["x", "y"]), ("notes/2.md", ["y"]), ("notes2.md", ["x"])):
-        await app.documents.write("alice", WriteDocument(path, "text", tags=tags))
+        await app.documents.write(app.session("alice"), WriteDocument(path, "text", tags=tags))
 
     assert await listed(app, "alice", **filters) == expected
 
@@ -237,22 +248,24 @@ async def test_a_list_is_narrowed_by_prefix_and_by_all_tags(
 async def test_pages_are_full_and_give_everything_once(app: App) -> None:
     for number in range(11):
         tags = ["odd"] if number % 2 else []
-        await app.documents.write("alice", WriteDocument(f"{number:02}.md", "text", tags=tags))
+        await app.documents.write(
+            app.session("alice"), WriteDocument(f"{number:02}.md", "text", tags=tags)
+        )
         await share(app, "bob", f"{number:02}.md", "text")
 
     sizes: list[int] = []
     seen: list[tuple[str, str]] = []
     cursor = ""
     while not sizes or cursor:
-        page = await app.documents.list("alice", limit=4, cursor=cursor)
-        sizes.append(len(page.documents))
-        seen += [(document.path, document.owner) for document in page.documents]
+        page = await app.documents.list(app.session("alice"), limit=4, cursor=cursor)
+        sizes.append(len(page.rows))
+        seen += [(document.path, document.owner) for document in page.rows]
         cursor = page.next_cursor
 
     assert sizes == [4, 4, 4, 4, 4, 2]
     assert seen == [(f"{n:02}.md", owner) for n in range(11) for owner in ("alice", "bob")]
-    odd = await app.documents.list("alice", limit=5, tags=["odd"])
-    assert [document.path for document in odd.documents] == [f"{n:02}.md" for n in range(1, 10, 2)]
+    odd = await app.documents.list(app.session("alice"), limit=5, tags=["odd"])
+    assert [document.path for document in odd.rows] == [f"{n:02}.md" for n in range(1, 10, 2)]
     assert odd.next_cursor == ""
 
 
@@ -261,9 +274,9 @@ async def test_a_page_goes_on_where_the_last_one_ended_whatever_was_written_mean
 ) -> None:
     for path in ("b.md", "d.md", "f.md"):
         await write(app, "alice", path, "text")
-    first = await app.documents.list("alice", limit=2)
+    first = await app.documents.list(app.session("alice"), limit=2)
     await write(app, "alice", "a.md", "text")
-    await app.documents.delete("alice", "d.md")
+    await app.documents.delete(app.session("alice"), "d.md")
 
     assert await listed(app, "alice", cursor=first.next_cursor) == ["f.md"]
 
@@ -281,7 +294,7 @@ async def test_a_page_goes_on_where_the_last_one_ended_whatever_was_written_mean
 )
 async def test_a_cursor_of_something_else_is_refused(app: App, cursor: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        await app.documents.list("alice", cursor=cursor)
+        await app.documents.list(app.session("alice"), cursor=cursor)
 
     assert caught.value.parameter == "cursor"
 
@@ -291,10 +304,10 @@ async def test_counts_are_of_what_one_can_see(app: App) -> None:
     await share(app, "bob", "b.md", "text")
     await write(app, "bob", "c.md", "text")
     await write(app, "alice", "gone.md", "text")
-    await app.documents.delete("alice", "gone.md")
+    await app.documents.delete(app.session("alice"), "gone.md")
 
-    assert await app.documents.count("alice") == {"documents": 2, "chunks": 3}
-    assert await app.documents.count("carol") == {"documents": 1, "chunks": 1}
+    assert await app.documents.count(app.session("alice")) == {"documents": 2, "chunks": 3}
+    assert await app.documents.count(app.session("carol")) == {"documents": 1, "chunks": 1}
 
 
 # Without the spaces of vectors: the worker marks a new one as prepared when it is done with it.
@@ -305,7 +318,7 @@ SELECT tableoid::regclass::text, ctid::text, xmin::text, xmax::text FROM documen
 UNION ALL
 SELECT tableoid::regclass::text, ctid::text, xmin::text, xmax::text FROM chunks
 UNION ALL
-SELECT tableoid::regclass::text, ctid::text, xmin::text, xmax::text FROM chunk_embeddings
+SELECT tableoid::regclass::text, ctid::text, xmin::text, xmax::text FROM vectors
 UNION ALL
 SELECT tableoid::regclass::text, ctid::text, xmin::text, xmax::text FROM idempotency_keys
 UNION ALL
@@ -316,7 +329,7 @@ ORDER BY 1, 2
 
 async def test_reading_writes_nothing(app: App) -> None:
     keyed = WriteDocument("a.md", TEN_LINES, shared=True, idempotency_key="k")
-    await app.documents.write("alice", keyed)
+    await app.documents.write(app.session("alice"), keyed)
     (chunk,) = await chunks(app)
     await until_embedded(app)
     before = await rows(app, EVERY_ROW)
@@ -324,16 +337,16 @@ async def test_reading_writes_nothing(app: App) -> None:
     for agent in ("alice", "bob"):
         answer = await app.search.passages(app.session(agent), SearchRequest("line 7"))
         assert [result.path for result in answer.results] == ["a.md"]
-        await app.documents.get(agent, "a.md", version=1)
+        await app.documents.get(app.session(agent), "a.md", version=1)
         await app.search.context(app.session(agent), str(chunk.id))
-        await app.documents.list(agent)
-        await app.documents.count(agent)
+        await app.documents.list(app.session(agent))
+        await app.documents.count(app.session(agent))
 
     assert {row[0] for row in before} == {
         "documents",
         "document_versions",
         "chunks",
-        "chunk_embeddings",
+        "vectors",
         "idempotency_keys",
         "audit_log",
     }

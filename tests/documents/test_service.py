@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.documents.models import WriteDocument, Written
+from mcp_memory.documents.models import WriteDocument, WriteReceipt
 from mcp_memory.errors import DocumentExists, IdempotencyConflict, InvalidInput, VersionConflict
 from tests.documents.looking import change, chunks, found, rows, settled, until_embedded, write
 
@@ -16,7 +16,7 @@ SECTIONS = [f"# Part {n}\n\nThe text of part {n}.\n" for n in range(1, 6)]
 
 
 async def text_of(app: App, path: str, agent: str = "alice") -> str:
-    return (await app.documents.get(agent, path)).text
+    return (await app.documents.get(app.session(agent), path)).text
 
 
 async def versions(app: App) -> list[tuple[object, ...]]:
@@ -24,16 +24,18 @@ async def versions(app: App) -> list[tuple[object, ...]]:
 
 
 async def test_a_first_write_creates_version_1(app: App) -> None:
-    written = await app.documents.write("alice", WriteDocument("MEMORY.md", "# Me\n\nHello"))
+    written = await app.documents.write(
+        app.session("alice"), WriteDocument("MEMORY.md", "# Me\n\nHello")
+    )
 
-    assert settled(written) == Written("MEMORY.md", 1, 1, 0, created=True, changed=True)
+    assert settled(written) == WriteReceipt("MEMORY.md", 1, 1, 0, created=True, changed=True)
     assert await text_of(app, "MEMORY.md") == "# Me\n\nHello"
 
 
 async def test_appended_text_starts_on_a_line_of_its_own(app: App) -> None:
-    await app.documents.write("alice", WriteDocument("a.md", "one"))
-    await app.documents.write("alice", WriteDocument("a.md", "two\n"))
-    written = await app.documents.write("alice", WriteDocument("a.md", "three"))
+    await app.documents.write(app.session("alice"), WriteDocument("a.md", "one"))
+    await app.documents.write(app.session("alice"), WriteDocument("a.md", "two\n"))
+    written = await app.documents.write(app.session("alice"), WriteDocument("a.md", "three"))
 
     assert await text_of(app, "a.md") == "one\ntwo\nthree"
     assert (written.version, written.created) == (3, False)
@@ -58,10 +60,10 @@ async def test_replace_may_empty_a_document(app: App) -> None:
 
 
 async def test_create_refuses_a_document_that_exists(app: App) -> None:
-    await app.documents.write("alice", WriteDocument("a.md", "one", mode="create"))
+    await app.documents.write(app.session("alice"), WriteDocument("a.md", "one", mode="create"))
 
     with pytest.raises(DocumentExists) as caught:
-        await app.documents.write("alice", WriteDocument("a.md", "two", mode="create"))
+        await app.documents.write(app.session("alice"), WriteDocument("a.md", "two", mode="create"))
 
     assert (caught.value.path, caught.value.version) == ("a.md", 1)
     assert await versions(app) == [(1, "one")]
@@ -72,20 +74,24 @@ async def test_a_stale_expected_version_is_refused_and_nothing_is_written(app: A
     await write(app, "alice", "a.md", "two")
 
     with pytest.raises(VersionConflict) as caught:
-        await app.documents.write("alice", WriteDocument("a.md", "three", expected_version=1))
+        await app.documents.write(
+            app.session("alice"), WriteDocument("a.md", "three", expected_version=1)
+        )
 
     assert (caught.value.expected, caught.value.actual) == (1, 2)
     assert await versions(app) == [(1, "one"), (2, "two")]
-    fresh = await app.documents.write("alice", WriteDocument("a.md", "three", expected_version=2))
+    fresh = await app.documents.write(
+        app.session("alice"), WriteDocument("a.md", "three", expected_version=2)
+    )
     assert fresh.version == 3
 
 
 async def test_expected_version_0_means_that_there_is_none_yet(app: App) -> None:
     first = WriteDocument("a.md", "one", expected_version=0)
-    assert (await app.documents.write("alice", first)).version == 1
+    assert (await app.documents.write(app.session("alice"), first)).version == 1
 
     with pytest.raises(VersionConflict):
-        await app.documents.write("alice", replace(first, content="two"))
+        await app.documents.write(app.session("alice"), replace(first, content="two"))
 
 
 async def test_equal_content_makes_no_version(app: App) -> None:
@@ -101,16 +107,16 @@ async def test_other_tags_on_equal_content_make_a_version(app: App) -> None:
     await write(app, "alice", "a.md", "same")
     tagged = WriteDocument("a.md", "same", mode="replace", tags=["b", "a", "b"])
 
-    assert (await app.documents.write("alice", tagged)).version == 2
-    assert (await app.documents.write("alice", tagged)).version == 2
+    assert (await app.documents.write(app.session("alice"), tagged)).version == 2
+    assert (await app.documents.write(app.session("alice"), tagged)).version == 2
     assert await rows(app, "SELECT tags FROM chunks") == [(["a", "b"],)]
 
 
 async def test_what_a_write_leaves_open_stays_as_it_was(app: App) -> None:
     happened = datetime(2026, 3, 1, 12, tzinfo=UTC)
     whole = WriteDocument("a.md", "one", tags=["x"], occurred_at=happened, shared=True)
-    await app.documents.write("alice", whole)
-    await app.documents.write("alice", WriteDocument("a.md", "two", mode="replace"))
+    await app.documents.write(app.session("alice"), whole)
+    await app.documents.write(app.session("alice"), WriteDocument("a.md", "two", mode="replace"))
 
     assert await rows(app, "SELECT tags, occurred_at, shared FROM documents") == [
         (["x"], happened, True)
@@ -124,15 +130,15 @@ async def test_the_title_is_the_first_heading_else_the_name_of_the_file(app: App
     await write(app, "alice", "notes/a.md", "# Kestrels\n\nThey hover.")
     await write(app, "alice", "notes/b.md", "They hover.")
 
-    page = await app.documents.list("alice")
-    assert [document.title for document in page.documents] == ["Kestrels", "b.md"]
+    page = await app.documents.list(app.session("alice"))
+    assert [document.title for document in page.rows] == ["Kestrels", "b.md"]
 
 
 async def test_chunks_of_other_sections_keep_their_ids_and_vectors(app: App) -> None:
     await write(app, "alice", "a.md", "\n".join(SECTIONS))
     await until_embedded(app)
     before = await chunks(app)
-    vectors = await rows(app, "SELECT chunk_id, xmin::text FROM chunk_embeddings ORDER BY 1")
+    vectors = await rows(app, "SELECT chunk_id, xmin::text FROM vectors ORDER BY 1")
     edited = [*SECTIONS[:2], "# Part 3\n\nNow with\nmore lines.\n", *SECTIONS[3:]]
     await write(app, "alice", "a.md", "\n".join(edited))
     after = await chunks(app)
@@ -144,7 +150,7 @@ async def test_chunks_of_other_sections_keep_their_ids_and_vectors(app: App) -> 
     assert [row.start_line for row in after] == [row.start_line for row in before[:3]] + [
         row.start_line + 1 for row in before[3:]
     ]
-    now = await rows(app, "SELECT chunk_id, xmin::text FROM chunk_embeddings ORDER BY 1")
+    now = await rows(app, "SELECT chunk_id, xmin::text FROM vectors ORDER BY 1")
     kept = {row.id for row in before} & {row.id for row in after}
     assert [row for row in now if row[0] in kept] == [row for row in vectors if row[0] in kept]
 
@@ -163,7 +169,9 @@ async def test_sections_in_another_order_keep_their_ids(app: App) -> None:
 async def test_an_unchanged_chunk_in_its_place_is_not_touched(app: App) -> None:
     await write(app, "alice", "a.md", "\n".join(SECTIONS))
     before = await rows(app, "SELECT id, xmin::text, ctid::text FROM chunks ORDER BY position")
-    await app.documents.write("alice", WriteDocument("a.md", "# Part 6\n\nThe text of part 6."))
+    await app.documents.write(
+        app.session("alice"), WriteDocument("a.md", "# Part 6\n\nThe text of part 6.")
+    )
     after = await rows(app, "SELECT id, xmin::text, ctid::text FROM chunks ORDER BY position")
 
     assert after[:5] == before
@@ -184,7 +192,7 @@ async def test_the_same_text_of_two_agents_is_two_rows(app: App) -> None:
         await write(app, agent, "a.md", "marmalade")
     assert await rows(app, "SELECT count(*), count(DISTINCT id) FROM documents") == [(2, 2)]
 
-    await app.documents.delete("alice", "a.md")
+    await app.documents.delete(app.session("alice"), "a.md")
 
     assert await found(app, "alice", "marmalade") == []
     assert await found(app, "bob", "marmalade") == ["a.md"]
@@ -197,7 +205,7 @@ async def test_two_documents_with_the_same_bytes_are_both_indexed(app: App) -> N
 
     await until_embedded(app)
     assert sorted(await found(app, "alice", "marmalade")) == ["a.md", "b.md"]
-    assert await rows(app, "SELECT count(*) FROM chunk_embeddings") == [(2,)]
+    assert await rows(app, "SELECT count(*) FROM vectors") == [(2,)]
 
 
 @pytest.mark.parametrize(
@@ -230,26 +238,26 @@ KEYED = WriteDocument("a.md", "one", idempotency_key="k-1")
 
 
 async def test_the_same_key_gives_the_first_answer_and_writes_once(app: App) -> None:
-    first = await app.documents.write("alice", KEYED)
+    first = await app.documents.write(app.session("alice"), KEYED)
     await write(app, "alice", "a.md", "something else by now")
 
-    assert settled(await app.documents.write("alice", KEYED)) == settled(first)
+    assert settled(await app.documents.write(app.session("alice"), KEYED)) == settled(first)
     assert await text_of(app, "a.md") == "something else by now"
 
 
 async def test_the_same_key_with_other_content_is_refused(app: App) -> None:
-    await app.documents.write("alice", KEYED)
+    await app.documents.write(app.session("alice"), KEYED)
 
     for other in (replace(KEYED, content="two"), replace(KEYED, path="b.md")):
         with pytest.raises(IdempotencyConflict) as caught:
-            await app.documents.write("alice", other)
+            await app.documents.write(app.session("alice"), other)
         assert caught.value.key == "k-1"
     assert await versions(app) == [(1, "one")]
 
 
 async def test_anothers_key_is_another_key(app: App) -> None:
-    await app.documents.write("alice", KEYED)
-    written = await app.documents.write("bob", replace(KEYED, content="two"))
+    await app.documents.write(app.session("alice"), KEYED)
+    written = await app.documents.write(app.session("bob"), replace(KEYED, content="two"))
 
     assert (written.version, written.created) == (1, True)
     assert await text_of(app, "a.md", "bob") == "two"
@@ -257,16 +265,16 @@ async def test_anothers_key_is_another_key(app: App) -> None:
 
 async def test_a_key_is_free_again_when_its_write_was_refused(app: App) -> None:
     with pytest.raises(VersionConflict):
-        await app.documents.write("alice", replace(KEYED, expected_version=7))
+        await app.documents.write(app.session("alice"), replace(KEYED, expected_version=7))
 
-    assert (await app.documents.write("alice", KEYED)).version == 1
+    assert (await app.documents.write(app.session("alice"), KEYED)).version == 1
 
 
 async def test_two_writes_at_once_under_one_key_make_one_version(app: App) -> None:
-    answers: list[Written] = []
+    answers: list[WriteReceipt] = []
 
     async def append_once() -> None:
-        answers.append(await app.documents.write("alice", KEYED))
+        answers.append(await app.documents.write(app.session("alice"), KEYED))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(8):
@@ -274,7 +282,7 @@ async def test_two_writes_at_once_under_one_key_make_one_version(app: App) -> No
 
     # How many vectors are still to come is counted when each call answers.
     assert {settled(answer) for answer in answers} == {
-        Written("a.md", 1, 1, 0, created=True, changed=True)
+        WriteReceipt("a.md", 1, 1, 0, created=True, changed=True)
     }
     assert len(answers) == 8
     assert await versions(app) == [(1, "one")]
@@ -285,7 +293,7 @@ async def test_appends_at_once_lose_nothing(app: App) -> None:
     async with anyio.create_task_group() as tasks:
         for number in range(12):
             request = WriteDocument("a.md", f"line {number}")
-            tasks.start_soon(app.documents.write, "alice", request)
+            tasks.start_soon(app.documents.write, app.session("alice"), request)
 
     lines = (await text_of(app, "a.md")).splitlines()
     assert sorted(lines) == sorted(f"line {number}" for number in range(13))
@@ -298,11 +306,11 @@ async def test_a_document_of_exactly_one_mebibyte_is_taken_and_one_byte_more_is_
     line = "é" * 511 + "\n\n"
     longest = line * (MIB // len(line.encode()))
     assert len(longest.encode()) == MIB
-    await app.documents.write("alice", WriteDocument("a.md", longest, mode="create"))
+    await app.documents.write(app.session("alice"), WriteDocument("a.md", longest, mode="create"))
 
     for request in (WriteDocument("a.md", "x"), WriteDocument("b.md", longest + "x")):
         with pytest.raises(InvalidInput) as caught:
-            await app.documents.write("alice", request)
+            await app.documents.write(app.session("alice"), request)
         assert caught.value.parameter == "content"
     assert await rows(app, "SELECT path, version FROM documents") == [("a.md", 1)]
 
@@ -329,7 +337,7 @@ async def test_what_cannot_be_stored_is_refused_before_anything_is_written(
     app: App, request_: WriteDocument, parameter: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
-        await app.documents.write("alice", request_)
+        await app.documents.write(app.session("alice"), request_)
 
     assert caught.value.parameter == parameter
     assert await rows(app, "SELECT id FROM documents") == []

@@ -67,14 +67,14 @@ async def _answer(app: App, line: str) -> str:
             request = WriteDocument("same.md", text, mode="replace")
         case _:
             raise ValueError(line)
-    written = await app.documents.write("alice", request)
+    written = await app.documents.write(app.session("alice"), request)
     return f"{written.path} {written.version}"
 
 
 async def _serve(database_url: str) -> None:
     document = {"database": {"url": database_url}, "embeddings": {"provider": "hashing"}}
     async with open_app(Config.model_validate(document)) as app:
-        await app.documents.count("alice")
+        await app.documents.count(app.session("alice"))
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         while line := (await anyio.to_thread.run_sync(sys.stdin.readline)).strip():

@@ -12,7 +12,8 @@ from tests.documents.looking import change
 _SO_AT = """
 SELECT 'm' || c.memory_id, c.text
 FROM chunks c
-WHERE admits(c, jsonb_populate_record(NULL::narrowing, %(narrowing)s::jsonb)) AND c.position = 0
+WHERE admits(c, jsonb_populate_record(NULL::search_filter, %(search_filter)s::jsonb))
+  AND c.position = 0
 ORDER BY c.memory_id
 """
 
@@ -25,7 +26,7 @@ async def so_at(
     narrowing = Narrowed(as_of, known_at).json()
 
     async def work(conn: Connection) -> dict[str, str]:
-        rows = await (await conn.execute(_SO_AT, {"narrowing": narrowing})).fetchall()
+        rows = await (await conn.execute(_SO_AT, {"search_filter": narrowing})).fetchall()
         return {str(row[0]): str(row[1]) for row in rows}
 
     return await database.read(agent, work)

@@ -20,7 +20,7 @@ WORKS = RelationReference("Ada Quincewood", "works_at", "Marmaladery")
 
 TRACES = """
 SELECT 'chunk' FROM chunks WHERE source = 'graph'
-UNION ALL SELECT 'vector' FROM chunk_embeddings
+UNION ALL SELECT 'vector' FROM vectors
 UNION ALL SELECT 'mention' FROM memory_mentions WHERE NOT isempty(truth) OR shared
 UNION ALL SELECT 'relation' FROM memory_relations WHERE NOT isempty(truth) OR shared
 UNION ALL SELECT 'link' FROM memory_links WHERE NOT isempty(truth) OR shared

@@ -99,7 +99,7 @@ async def _store(
 _TOLD = """
 SELECT d.day, 'm' || c.memory_id, c.text
 FROM unnest(%(instants)s::timestamptz[], %(days)s::integer[]) d (instant, day)
-JOIN chunks c ON admits(c, jsonb_populate_record(NULL::narrowing, jsonb_build_object(
+JOIN chunks c ON admits(c, jsonb_populate_record(NULL::search_filter, jsonb_build_object(
     'sources', ARRAY['graph'], 'as_of', d.instant, 'known_at', %(known_at)s::timestamptz
 )))
 """

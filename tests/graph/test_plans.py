@@ -76,7 +76,7 @@ WHERE c.relnamespace = 'mcp_memory'::regnamespace AND c.relkind IN ('r', 'i')
   AND pg_stat_get_xact_numscans(c.oid) > 0
 """
 # What is small whoever asks: the settings of the database.
-SMALL = {"embedding_models"}
+SMALL = {"vector_spaces"}
 
 
 async def scans(app: App, agent: str, statement: Statement) -> Mapping[str, tuple[str, int]]:

@@ -7,7 +7,6 @@ import pytest
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.db.connection import Connection
 from mcp_memory.errors import InvalidDatabaseName, KeyNotFound
 from mcp_memory.keys.models import NewKey, Token
 
@@ -88,20 +87,15 @@ async def test_a_database_that_can_have_no_such_name_is_refused(app: App) -> Non
 
 async def test_no_agent_can_read_or_make_keys(app: App) -> None:
     await app.keys.create(NewKey("alice"))
-    database = await app.databases.reading(None, "alice")
-
-    async def rows(conn: Connection) -> list[tuple[object, ...]]:
-        return await (await conn.execute("SELECT id FROM api_keys")).fetchall()
-
-    async def forge(conn: Connection) -> None:
-        await conn.execute(
-            "INSERT INTO api_keys (id, secret_hash, agent_id, scopes)"
-            " VALUES ('0123456789ab', sha256('x'), 'alice', '{admin}')"
-        )
-
-    assert await database.read("alice", rows) == []
+    session = app.session("alice")
+    async with session.reading() as conn:
+        assert await (await conn.execute("SELECT id FROM api_keys")).fetchall() == []
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        await database.write("alice", forge)
+        async with session.writing() as conn:
+            await conn.execute(
+                "INSERT INTO api_keys (id, secret_hash, agent_id, scopes)"
+                " VALUES ('0123456789ab', sha256('x'), 'alice', '{admin}')"
+            )
 
 
 async def test_keys_do_not_follow_an_agents_own_default(app: App) -> None:

@@ -20,23 +20,25 @@ def config_at(url: str, **keys: object) -> Config:
 async def arrive(app: App, *agents: str) -> None:
     """Let the agents be known."""
     for agent in agents:
-        await app.presence.note(agent)
+        await app.presence.note(app.mail_session(agent))
 
 
 async def send(app: App, sender: str, to: str, content: str, priority: int = 5) -> int:
     """The id of the message that was sent."""
     request = SendMessage(content, [to], priority=priority)
-    return int((await app.messages.send(sender, request)).message_id)
+    return int((await app.messages.send(app.mail_session(sender), request)).message_id)
 
 
 async def take(app: App, agent: str, timeout_seconds: float = 0, limit: int = 20) -> list[Mail]:
     """What a wait hands out."""
-    return await app.messages.wait(agent, ALL, timeout_seconds=timeout_seconds, limit=limit)
+    return await app.messages.wait(
+        app.mail_session(agent), ALL, timeout_seconds=timeout_seconds, limit=limit
+    )
 
 
 async def acknowledge(app: App, agent: str, mails: Sequence[Mail]) -> None:
     """Have read these."""
-    await app.messages.acknowledge(agent, [str(mail.id) for mail in mails])
+    await app.messages.acknowledge(app.mail_session(agent), [str(mail.id) for mail in mails])
 
 
 def contents(mails: Sequence[Mail]) -> list[str]:

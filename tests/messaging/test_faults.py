@@ -47,7 +47,7 @@ async def test_two_processes_that_drain_one_inbox_share_it_out(app: App, databas
 
     assert sorted(number for each in told for _, number in each) == sorted(sent)
     assert [each for each in told if each != in_order(each)] == []
-    assert await app.messages.unread("bob") == 0
+    assert await app.messages.unread(app.mail_session("bob")) == 0
 
 
 def in_order(taken: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -65,7 +65,9 @@ async def test_a_sender_killed_right_after_the_commit_has_sent(app: App, databas
         waiting.set()
 
     async def wait() -> None:
-        found.extend(await app.messages.wait("bob", ALL, timeout_seconds=120, idle=idle))
+        found.extend(
+            await app.messages.wait(app.mail_session("bob"), ALL, timeout_seconds=120, idle=idle)
+        )
 
     with anyio.fail_after(100):
         async with anyio.create_task_group() as tasks:
@@ -121,7 +123,11 @@ async def test_a_wait_outlives_a_restart_of_the_server(own_tcp_server: TcpServer
             waiting.set()
 
         async def wait() -> None:
-            found.extend(await app.messages.wait("bob", ALL, timeout_seconds=120, idle=idle))
+            found.extend(
+                await app.messages.wait(
+                    app.mail_session("bob"), ALL, timeout_seconds=120, idle=idle
+                )
+            )
 
         with anyio.fail_after(100):
             async with anyio.create_task_group() as tasks:
@@ -131,6 +137,8 @@ async def test_a_wait_outlives_a_restart_of_the_server(own_tcp_server: TcpServer
                 waiting = anyio.Event()
                 await waiting.wait()  # it has found nobody there, and goes on
                 await anyio.to_thread.run_sync(own_tcp_server.start)
-                await other.messages.send("alice", SendMessage("we are back", ["bob"]))
+                await other.messages.send(
+                    other.mail_session("alice"), SendMessage("we are back", ["bob"])
+                )
 
         assert contents(found) == ["we are back"]

@@ -6,7 +6,6 @@ import psycopg
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.db.connection import Connection
 from mcp_memory.messaging.models import SendMessage
 from tests.db.everything import all_rows_of_every_table
 from tests.messaging.mail import arrive, contents, send, take
@@ -14,22 +13,20 @@ from tests.messaging.mail import arrive, contents, send, take
 
 async def as_agent(app: App, agent: str, statement: LiteralString) -> int:
     """How many rows the statement reached."""
-    database = await app.databases.writing(None, agent)
-
-    async def work(conn: Connection) -> int:
+    async with app.mail_session(agent).writing() as conn:
         return (await conn.execute(statement)).rowcount
-
-    return await database.write(agent, work)
 
 
 async def test_nobody_but_the_two_sees_a_message(app: App) -> None:
     await arrive(app, "bob", "carol")
-    await app.messages.send("alice", SendMessage("heron", ["bob"], subject="egret"))
-    await app.messages.acknowledge("bob", ["1"], note="bittern")
-    database = await app.databases.reading(None, "carol")
+    await app.messages.send(
+        app.mail_session("alice"), SendMessage("heron", ["bob"], subject="egret")
+    )
+    await app.messages.acknowledge(app.mail_session("bob"), ["1"], note="bittern")
 
     for agent, shown in [("carol", ()), ("bob", ("heron", "egret", "bittern"))]:
-        seen = await database.read(agent, all_rows_of_every_table)
+        async with app.mail_session(agent).reading() as conn:
+            seen = await all_rows_of_every_table(conn)
         assert [word for word in ("heron", "egret", "bittern") if word in seen] == list(shown)
 
 

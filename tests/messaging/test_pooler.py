@@ -58,7 +58,9 @@ async def test_a_wait_behind_a_pooler_is_woken_and_its_lease_holds(app: App) -> 
     async def wait() -> None:
         # Whoever hears nothing would look after a quarter of a minute.
         with anyio.fail_after(10):
-            found.extend(await app.messages.wait("bob", ALL, timeout_seconds=60, idle=idle))
+            found.extend(
+                await app.messages.wait(app.mail_session("bob"), ALL, timeout_seconds=60, idle=idle)
+            )
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
@@ -69,7 +71,7 @@ async def test_a_wait_behind_a_pooler_is_woken_and_its_lease_holds(app: App) -> 
     rest = await take(app, "bob", limit=100)
     assert contents([*found, *rest]) == [str(number) for number in range(30)]
     await acknowledge(app, "bob", [*found, *rest])
-    assert await app.messages.unread("bob") == 0
+    assert await app.messages.unread(app.mail_session("bob")) == 0
 
 
 async def test_a_bridge_behind_a_pooler_hears_and_comes_back(

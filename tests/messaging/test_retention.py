@@ -20,18 +20,18 @@ UPDATE mcp_memory.messages SET sent_at = sent_at - interval '40 days';
 UPDATE mcp_memory.deliveries
 SET acknowledged_at = acknowledged_at - interval '40 days',
     expires_at = expires_at - interval '40 days';
-UPDATE mcp_memory.rings SET ended_at = ended_at - interval '40 days';
-UPDATE mcp_memory.bells SET queued_at = queued_at - interval '40 days';
+UPDATE mcp_memory.wake_attempts SET ended_at = ended_at - interval '40 days';
+UPDATE mcp_memory.wake_jobs SET queued_at = queued_at - interval '40 days';
 ALTER TABLE mcp_memory.deliveries ENABLE TRIGGER refuse_readdressing;
 """
 
-MAKE_DOORBELL = "INSERT INTO mcp_memory.doorbells (agent_id, min_priority) VALUES ('bob', 0)"
+MAKE_DOORBELL = "INSERT INTO mcp_memory.wake_leases (agent_id, min_priority) VALUES ('bob', 0)"
 
 # Each bell has been rung, with a ring of its own.
 RING = """
-INSERT INTO mcp_memory.rings (id, agent_id, kind, state, ended_at)
-SELECT md5(message_id::text)::uuid, agent_id, 'webhook', 'rung', now() FROM mcp_memory.bells;
-UPDATE mcp_memory.bells SET state = 'rung', ring = md5(message_id::text)::uuid;
+INSERT INTO mcp_memory.wake_attempts (id, agent_id, kind, state, ended_at)
+SELECT md5(message_id::text)::uuid, agent_id, 'webhook', 'rung', now() FROM mcp_memory.wake_jobs;
+UPDATE mcp_memory.wake_jobs SET state = 'rung', ring = md5(message_id::text)::uuid;
 """
 
 
@@ -49,24 +49,24 @@ async def app(make_config: MakeConfig) -> AsyncIterator[App]:
 
 
 async def in_history(app: App, agent: str) -> list[str]:
-    return contents((await app.messages.history(agent, HistoryFilter())).messages)
+    return contents((await app.messages.history(app.mail_session(agent), HistoryFilter())).rows)
 
 
 async def test_what_is_over_everywhere_goes_and_the_rest_stays(app: App, database_url: str) -> None:
     await send(app, "alice", "bob", "read")
     await acknowledge(app, "bob", await take(app, "bob"))
     expiring = SendMessage("expired", ["bob"], expires_in=timedelta(hours=1))
-    await app.messages.send("alice", expiring)
+    await app.messages.send(app.mail_session("alice"), expiring)
     everybody = await send(app, "alice", "*", "read by one of two")
-    await app.messages.acknowledge("bob", [str(everybody)])
+    await app.messages.acknowledge(app.mail_session("bob"), [str(everybody)])
     await send(app, "alice", "bob", "unread")
     change(database_url, AGE)
     await send(app, "alice", "bob", "read today", priority=9)
     await acknowledge(app, "bob", await take(app, "bob", limit=1))
 
-    assert await app.messages.purge("alice", dry_run=True) == PurgedMail(2, 0)
-    assert await app.messages.purge("alice") == PurgedMail(2, 0)
-    assert await app.messages.purge("alice") == PurgedMail(0, 0)
+    assert await app.messages.purge(app.mail_session("alice"), dry_run=True) == PurgedMail(2, 0)
+    assert await app.messages.purge(app.mail_session("alice")) == PurgedMail(2, 0)
+    assert await app.messages.purge(app.mail_session("alice")) == PurgedMail(0, 0)
 
     kept = ["read today", "unread", "read by one of two"]
     assert await in_history(app, "alice") == await in_history(app, "bob") == kept
@@ -82,7 +82,7 @@ async def test_without_the_setting_all_mail_is_kept(
     change(database_url, AGE)
 
     async with open_app(make_config()) as careful:
-        assert await careful.messages.purge("alice") == PurgedMail(0, 0)
+        assert await careful.messages.purge(careful.mail_session("alice")) == PurgedMail(0, 0)
 
     assert await in_history(app, "bob") == ["read"]
 
@@ -93,7 +93,7 @@ async def test_one_senders_mail_can_be_let_go(app: App, database_url: str) -> No
     await acknowledge(app, "bob", await take(app, "bob"))
     change(database_url, AGE)
 
-    assert await app.messages.purge("alice", owner="carol") == PurgedMail(1, 0)
+    assert await app.messages.purge(app.mail_session("alice"), owner="carol") == PurgedMail(1, 0)
     assert await in_history(app, "bob") == ["from alice"]
 
 
@@ -101,18 +101,24 @@ async def test_an_answer_outlives_what_it_answers(app: App, database_url: str) -
     asked = await send(app, "alice", "bob", "question")
     await acknowledge(app, "bob", await take(app, "bob"))
     change(database_url, AGE)
-    answer = await app.messages.send("bob", SendMessage("answer", reply_to=str(asked)))
-    await app.messages.purge("alice")
-    more = await app.messages.send("alice", SendMessage("thanks", reply_to=answer.message_id))
+    answer = await app.messages.send(
+        app.mail_session("bob"), SendMessage("answer", reply_to=str(asked))
+    )
+    await app.messages.purge(app.mail_session("alice"))
+    more = await app.messages.send(
+        app.mail_session("alice"), SendMessage("thanks", reply_to=answer.message_id)
+    )
 
-    found = (await app.messages.history("bob", HistoryFilter(thread_id=asked))).messages
+    found = (
+        await app.messages.history(app.mail_session("bob"), HistoryFilter(thread_id=asked))
+    ).rows
     assert [(mail.content, mail.reply_to) for mail in found] == [
         ("thanks", int(answer.message_id)),
         ("answer", None),
     ]
     assert more.thread_id == answer.thread_id == str(asked)
     with pytest.raises(MailNotFound):
-        await app.messages.send("bob", SendMessage("again", reply_to=str(asked)))
+        await app.messages.send(app.mail_session("bob"), SendMessage("again", reply_to=str(asked)))
 
 
 async def test_old_rings_go_and_unread_mail_is_not_rung_for_again(
@@ -120,14 +126,16 @@ async def test_old_rings_go_and_unread_mail_is_not_rung_for_again(
 ) -> None:
     change(database_url, MAKE_DOORBELL)
     read, unread = [await send(app, "alice", "bob", each) for each in ("read", "unread")]
-    await app.messages.acknowledge("bob", [str(read)])
+    await app.messages.acknowledge(app.mail_session("bob"), [str(read)])
     change(database_url, RING)
     change(database_url, AGE)
 
     async with open_app(make_config()) as keeps_mail:
-        assert await keeps_mail.messages.purge("alice", dry_run=True) == PurgedMail(0, 1)
-        assert await keeps_mail.messages.purge("alice") == PurgedMail(0, 1)
+        assert await keeps_mail.messages.purge(
+            keeps_mail.mail_session("alice"), dry_run=True
+        ) == PurgedMail(0, 1)
+        assert await keeps_mail.messages.purge(keeps_mail.mail_session("alice")) == PurgedMail(0, 1)
 
-    assert await app.wake.bells("alice", str(read)) == []
-    (bell,) = await app.wake.bells("alice", str(unread))
+    assert await app.wake.states(app.mail_session("alice"), str(read)) == []
+    (bell,) = await app.wake.states(app.mail_session("alice"), str(unread))
     assert bell.state == "rung"

@@ -3,7 +3,6 @@
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.db.connection import Connection
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.errors import RecipientUnknown
 from mcp_memory.messaging.models import SendMessage
@@ -13,14 +12,11 @@ from tests.messaging.mail import arrive, contents, send, take
 
 async def audited(app: App) -> list[tuple[str, str, str, str]]:
     """Who did what, in order."""
-
-    async def work(conn: Connection) -> list[tuple[str, str, str, str]]:
+    async with app.mail_session("alice").maintaining() as conn:
         found = await conn.execute(
             "SELECT agent_id, action, kind, object_id FROM audit_log ORDER BY id"
         )
         return [(str(a), str(b), str(c), str(d)) for a, b, c, d in await found.fetchall()]
-
-    return await (await app.databases.reading(None, "alice")).maintain(work)
 
 
 async def test_a_message_is_audited_with_its_id(app: App) -> None:
@@ -34,15 +30,17 @@ async def test_nothing_is_audited_where_that_is_off(make_config: MakeConfig) -> 
     async with open_app(make_config(audit={"enabled": False})) as app:
         await arrive(app, "bob")
         await send(app, "alice", "bob", "hello")
-        await app.documents.write("alice", WriteDocument("a.md", "text"))
+        await app.documents.write(app.session("alice"), WriteDocument("a.md", "text"))
 
         assert await audited(app) == []
 
 
 async def test_one_stranger_among_many_and_nothing_is_sent(app: App) -> None:
-    await arrive(app, "bob", "carol")
+    await arrive(app, "alice", "bob", "carol")
     with pytest.raises(RecipientUnknown) as caught:
-        await app.messages.send("alice", SendMessage("hello", ["bob", "carl", "carol", "eve"]))
+        await app.messages.send(
+            app.mail_session("alice"), SendMessage("hello", ["bob", "carl", "carol", "eve"])
+        )
 
     assert caught.value.names == ["carl", "eve"]
     assert caught.value.known == ["alice", "bob", "carol"]
@@ -51,8 +49,10 @@ async def test_one_stranger_among_many_and_nothing_is_sent(app: App) -> None:
 
 
 async def test_who_is_named_twice_gets_it_once(app: App) -> None:
-    await arrive(app, "bob")
-    sent = await app.messages.send("alice", SendMessage("hello", ["bob", "alice", "bob"]))
+    await arrive(app, "alice", "bob")
+    sent = await app.messages.send(
+        app.mail_session("alice"), SendMessage("hello", ["bob", "alice", "bob"])
+    )
 
     assert sent.recipients == ["bob", "alice"]
     assert contents(await take(app, "bob")) == contents(await take(app, "alice")) == ["hello"]
@@ -60,12 +60,9 @@ async def test_who_is_named_twice_gets_it_once(app: App) -> None:
 
 async def test_who_subscribed_is_written_to_though_nobody_noted_him(app: App) -> None:
     await arrive(app, "bob")
-    await app.directory.subscribe("bob", "harbour")
-
-    async def forget(conn: Connection) -> None:
+    await app.directory.subscribe(app.mail_session("bob"), "harbour")
+    async with app.mail_session("alice").maintaining() as conn:
         await conn.execute("DELETE FROM agents WHERE agent_id = 'bob'")
-
-    await (await app.databases.writing(None, "alice")).maintain(forget)
-    await app.messages.send("alice", SendMessage("hello", channel="harbour"))
+    await app.messages.send(app.mail_session("alice"), SendMessage("hello", channel="harbour"))
 
     assert contents(await take(app, "bob")) == ["hello"]

@@ -3,13 +3,14 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 import anyio
 import psycopg
 
 from mcp_memory.app import App, open_app
 from mcp_memory.db.database import Database
-from mcp_memory.messaging.bells import Bell, NotifiedBells
+from mcp_memory.messaging.bells import MailSignal, listen
 from mcp_memory.messaging.waiting import Wait, wait_for_mail
 from tests.fixtures.postgres import MakeConfig
 from tests.messaging.mail import ALL, acknowledge, arrive, contents, send, take
@@ -50,7 +51,7 @@ async def test_a_cancelled_wait_loses_nothing_that_comes_after_it(app: App) -> N
         waiting.set()
 
     async def wait() -> None:
-        await app.messages.wait("bob", ALL, timeout_seconds=60, idle=idle)
+        await app.messages.wait(app.mail_session("bob"), ALL, timeout_seconds=60, idle=idle)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
@@ -86,36 +87,28 @@ async def test_a_wait_cancelled_while_it_claims_leaves_nothing_claimed(
     assert contents(await take(app, "bob")) == ["still there"]
 
 
-class _SlowToLeave:
-    """Bells whose end takes for ever: whoever is cancelled there has claimed already."""
-
-    def __init__(self, bells: NotifiedBells) -> None:
-        self._bells = bells
-        self.is_leaving = anyio.Event()
-
-    @asynccontextmanager
-    async def listening(self, database: Database, agent: str) -> AsyncGenerator[Bell]:
-        async with self._bells.listening(database, agent) as bell:
-            yield bell
-        self.is_leaving.set()
-        await anyio.sleep_forever()
-
-
 async def test_a_wait_cancelled_after_its_claim_gives_it_back(app: App) -> None:
     await arrive(app, "alice", "bob")
-    database = await app.databases.writing(None, "bob")
-    bells = _SlowToLeave(NotifiedBells())
-    waiting = anyio.Event()
+    waiting, leaving = anyio.Event(), anyio.Event()
 
     async def idle(_waited_seconds: float) -> None:
         waiting.set()
 
+    @asynccontextmanager
+    async def leave_slowly(database: Database, agent: str) -> AsyncGenerator[MailSignal]:
+        """Who is cancelled while leaving has claimed already."""
+        async with listen(database, agent) as signal:
+            yield signal
+        leaving.set()
+        await anyio.sleep_forever()
+
+    wait = partial(wait_for_mail, app.mail_session("bob"), MINUTE, idle, listen=leave_slowly)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(wait_for_mail, database, bells, "bob", MINUTE, idle)
+        tasks.start_soon(wait)
         await waiting.wait()
         await send(app, "alice", "bob", "not lost")
         with anyio.fail_after(20):
-            await bells.is_leaving.wait()
+            await leaving.wait()
         tasks.cancel_scope.cancel()
 
     assert contents(await take(app, "bob")) == ["not lost"]
@@ -136,7 +129,9 @@ async def test_more_wait_than_there_are_connections_in_the_pool(make_config: Mak
                 all_wait.set()
 
         async def wait(agent: str) -> None:
-            mails = await app.messages.wait(agent, ALL, timeout_seconds=60, idle=idle)
+            mails = await app.messages.wait(
+                app.mail_session(agent), ALL, timeout_seconds=60, idle=idle
+            )
             heard.extend(f"{agent}: {mail.content}" for mail in mails)
 
         with anyio.fail_after(60):

@@ -13,7 +13,7 @@ import anyio.to_thread
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.messaging.wake.models import BellState
+from mcp_memory.messaging.wake.models import WakeState
 from tests.cli.program import Program
 from tests.fixtures.servers import free_port
 from tests.messaging.mail import arrive, send
@@ -79,7 +79,7 @@ class Told:
     """What was seen of one ring; seconds since the message was sent."""
 
     finding: Mapping[str, Any]
-    bell: BellState
+    bell: WakeState
     rung_after: float
     turn: str
     turn_after: float

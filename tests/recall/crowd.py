@@ -56,10 +56,10 @@ WHERE d.agent_id = %(agent)s AND d.path LIKE 'crowd/%%'
 """
 
 _ADD_VECTORS = """
-INSERT INTO chunk_embeddings (chunk_id, model_id, agent_id, embedding)
+INSERT INTO vectors (chunk_id, space_id, agent_id, embedding)
 SELECT c.id, m.id, c.agent_id, noisy.embedding
 FROM chunks c
-CROSS JOIN embedding_models m
+CROSS JOIN vector_spaces m
 CROSS JOIN LATERAL (
     SELECT array_agg(part + (random() - 0.5) * 0.2 + c.id * 0)::vector AS embedding
     FROM unnest(%(near)s::float8[]) part
@@ -71,7 +71,7 @@ ON CONFLICT DO NOTHING
 _VECTOR_INDEXES = """
 SELECT indexname::text, indexdef
 FROM pg_indexes
-WHERE schemaname = 'mcp_memory' AND tablename = 'chunk_embeddings' AND indexdef LIKE '%hnsw%'
+WHERE schemaname = 'mcp_memory' AND tablename = 'vectors' AND indexdef LIKE '%hnsw%'
 """
 
 # Built over all rows at the end they cost a fraction of what they do row by row.
@@ -80,7 +80,7 @@ SELECT indexname::text, indexdef
 FROM pg_indexes
 WHERE schemaname = 'mcp_memory'
   AND (indexname = 'chunks_lexemes'
-       OR tablename = 'chunk_embeddings' AND indexdef LIKE '%hnsw%')
+       OR tablename = 'vectors' AND indexdef LIKE '%hnsw%')
 """
 
 
@@ -122,7 +122,9 @@ def config_of(url: str) -> Config:
 
 
 async def _make_the_space(app: App) -> None:
-    await app.documents.write("nobody", WriteDocument("first.md", "so that there is a space"))
+    await app.documents.write(
+        app.session("nobody"), WriteDocument("first.md", "so that there is a space")
+    )
     await until_embedded(app)
     with anyio.fail_after(10):
         while not await rows(app, _VECTOR_INDEXES):  # noqa: ASYNC110 - rows tell no event

@@ -26,7 +26,7 @@ NOTES = {
 async def notes(app: App) -> App:
     """Seven documents, six of which carry one anchor each."""
     for path, text in NOTES.items():
-        await app.documents.write("alice", WriteDocument(path, text))
+        await app.documents.write(app.session("alice"), WriteDocument(path, text))
     return app
 
 
@@ -97,7 +97,7 @@ async def test_an_anchor_that_nothing_carries_leaves_the_search_as_it_is(notes: 
 
 async def test_anchors_are_those_of_the_text_as_it_is_now(notes: App) -> None:
     rewritten = WriteDocument("pr.md", "PR #900 instead.", mode="replace")
-    await notes.documents.write("alice", rewritten)
+    await notes.documents.write(notes.session("alice"), rewritten)
 
     assert paths(await search(notes, "what is the state?", pr="900")) == ["pr.md"]
     assert "pr.md" not in paths(await search(notes, "what is the state?", pr="42"))
@@ -105,7 +105,7 @@ async def test_anchors_are_those_of_the_text_as_it_is_now(notes: App) -> None:
 
 async def test_sharing_keeps_the_anchors_and_nobody_elses_private_ones_show(notes: App) -> None:
     shared = WriteDocument("pr.md", "Still open.", shared=True)
-    await notes.documents.write("alice", shared)
+    await notes.documents.write(notes.session("alice"), shared)
 
     assert paths(await search(notes, "what is the state?", agent="bob", pr="42")) == ["pr.md"]
     assert paths(await search(notes, "what is the state?", agent="bob", pr="77")) == []

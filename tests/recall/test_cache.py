@@ -9,7 +9,7 @@ from mcp_memory.messaging.models import MailFilter
 from mcp_memory.search.cache import AnswerCache
 from mcp_memory.search.kinds import SearchRequest
 from tests.fixtures.postgres import MakeConfig
-from tests.messaging.mail import send
+from tests.messaging.mail import arrive, send
 
 QUERY = SearchRequest("marmalade")
 
@@ -31,7 +31,9 @@ async def paths(app: App, agent: str) -> list[str]:
 
 
 async def test_a_repeated_search_is_answered_from_the_cache(app: App) -> None:
-    await app.documents.write("alice", WriteDocument("a.md", "marmalade for breakfast"))
+    await app.documents.write(
+        app.session("alice"), WriteDocument("a.md", "marmalade for breakfast")
+    )
     await until_cached(app, "alice")
 
     again = await app.search.passages(app.session("alice"), QUERY)
@@ -41,29 +43,36 @@ async def test_a_repeated_search_is_answered_from_the_cache(app: App) -> None:
 
 
 async def test_the_writing_process_sees_its_own_write_at_once(app: App) -> None:
-    await app.documents.write("alice", WriteDocument("a.md", "marmalade for breakfast"))
+    await app.documents.write(
+        app.session("alice"), WriteDocument("a.md", "marmalade for breakfast")
+    )
     await until_cached(app, "alice")
 
-    await app.documents.write("alice", WriteDocument("b.md", "more marmalade"))
+    await app.documents.write(app.session("alice"), WriteDocument("b.md", "more marmalade"))
     assert set(await paths(app, "alice")) == {"a.md", "b.md"}
 
-    await app.documents.delete("alice", "a.md")
+    await app.documents.delete(app.session("alice"), "a.md")
     assert await paths(app, "alice") == ["b.md"]
 
 
 async def test_waiting_for_mail_leaves_kept_answers_as_they_are(app: App) -> None:
-    await app.documents.write("alice", WriteDocument("a.md", "marmalade for breakfast"))
+    await app.documents.write(
+        app.session("alice"), WriteDocument("a.md", "marmalade for breakfast")
+    )
     await until_cached(app, "alice")
-    await app.messages.wait("bob", MailFilter(), timeout_seconds=0)
+    await arrive(app, "alice", "bob")
+    await app.messages.wait(app.mail_session("bob"), MailFilter(), timeout_seconds=0)
     await send(app, "alice", "alice", "hello")
     assert await is_cached(app, "alice")
 
 
 async def test_another_process_hears_of_a_write(app: App, config: Config) -> None:
-    await app.documents.write("alice", WriteDocument("a.md", "marmalade for breakfast"))
+    await app.documents.write(
+        app.session("alice"), WriteDocument("a.md", "marmalade for breakfast")
+    )
     await until_cached(app, "alice")
     async with open_app(config) as other:
-        await other.documents.write("alice", WriteDocument("b.md", "more marmalade"))
+        await other.documents.write(other.session("alice"), WriteDocument("b.md", "more marmalade"))
 
     with anyio.fail_after(10):
         while len(await paths(app, "alice")) < 2:  # noqa: ASYNC110 - another process decides
@@ -71,19 +80,24 @@ async def test_another_process_hears_of_a_write(app: App, config: Config) -> Non
 
 
 async def test_one_agents_cached_answer_is_never_anothers(app: App) -> None:
-    await app.documents.write("alice", WriteDocument("a.md", "marmalade for breakfast"))
+    await app.documents.write(
+        app.session("alice"), WriteDocument("a.md", "marmalade for breakfast")
+    )
     await until_cached(app, "alice")
 
     assert await paths(app, "bob") == []
 
 
 async def test_what_becomes_shared_is_found_by_others_at_once(app: App) -> None:
-    await app.documents.write("bob", WriteDocument("b.md", "marmalade of bob"))
-    await app.documents.write("alice", WriteDocument("a.md", "marmalade for breakfast"))
+    await app.documents.write(app.session("bob"), WriteDocument("b.md", "marmalade of bob"))
+    await app.documents.write(
+        app.session("alice"), WriteDocument("a.md", "marmalade for breakfast")
+    )
     await until_cached(app, "bob")
 
     await app.documents.write(
-        "alice", WriteDocument("a.md", "marmalade for everybody", mode="replace", shared=True)
+        app.session("alice"),
+        WriteDocument("a.md", "marmalade for everybody", mode="replace", shared=True),
     )
 
     assert set(await paths(app, "bob")) == {"a.md", "b.md"}
@@ -92,14 +106,18 @@ async def test_what_becomes_shared_is_found_by_others_at_once(app: App) -> None:
 async def test_an_empty_answer_is_never_kept(app: App) -> None:
     for _ in range(3):
         assert await paths(app, "alice") == []
-    await app.documents.write("alice", WriteDocument("a.md", "marmalade for breakfast"))
+    await app.documents.write(
+        app.session("alice"), WriteDocument("a.md", "marmalade for breakfast")
+    )
 
     assert await paths(app, "alice") == ["a.md"]
 
 
 async def test_without_a_cache_nothing_is_kept(make_config: MakeConfig) -> None:
     async with open_app(make_config(cache={"enabled": False})) as app:
-        await app.documents.write("alice", WriteDocument("a.md", "marmalade for breakfast"))
+        await app.documents.write(
+            app.session("alice"), WriteDocument("a.md", "marmalade for breakfast")
+        )
         tiers = {(await app.search.passages(app.session("alice"), QUERY)).tier for _ in range(5)}
     assert tiers == {"T2_hybrid"}
 

@@ -46,7 +46,9 @@ async def found(app: App, agent: str, query: str, route: str, **wanted: object) 
 async def test_ten_rows_among_100_000_are_found_by_words_and_by_meaning(crowded_app: App) -> None:
     mine = [f"notes/{number}.md" for number in range(10)]
     for path in mine:
-        await crowded_app.documents.write("alice", WriteDocument(path, f"A kestrel, in {path}."))
+        await crowded_app.documents.write(
+            crowded_app.session("alice"), WriteDocument(path, f"A kestrel, in {path}.")
+        )
     await until_embedded(crowded_app)
 
     by_words = await found(crowded_app, "alice", "kestrel", "lexical")

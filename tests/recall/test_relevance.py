@@ -51,7 +51,7 @@ async def store(make_config: MakeConfig, minilm_dir: Path) -> AsyncIterator[App]
     config = make_config(embeddings={"provider": "minilm", "model_dir": str(minilm_dir)})
     async with open_app(config) as app:
         for path, fact in FACTS.items():
-            await app.documents.write("alice", WriteDocument(path, fact))
+            await app.documents.write(app.session("alice"), WriteDocument(path, fact))
         yield app
 
 

@@ -19,7 +19,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 async def write(app: App, path: str, content: str, agent: str = "alice") -> None:
-    await app.documents.write(agent, WriteDocument(path, content, mode="replace"))
+    await app.documents.write(app.session(agent), WriteDocument(path, content, mode="replace"))
 
 
 async def search(app: App, query: str, agent: str = "alice", /, **wanted: object) -> SearchAnswer:
@@ -153,7 +153,7 @@ async def test_of_200_rules_none_demotes_another(app: App) -> None:
     for number in (0, 7, 99, 143, 199):
         answer = await search(app, f"when to call the {name_of(number)}?")
         assert paths(answer)[0] == f"rules/{number:03}.md"
-    assert await app.documents.count("alice") == {"documents": 200, "chunks": 200}
+    assert await app.documents.count(app.session("alice")) == {"documents": 200, "chunks": 200}
 
 
 def name_of(number: int) -> str:
@@ -184,7 +184,7 @@ async def library(app: App) -> App:
     """Notes of two agents that all speak of kestrels, and differ in what one can narrow by."""
     for number in range(12):
         await app.documents.write(
-            "alice",
+            app.session("alice"),
             WriteDocument(
                 f"{'birds' if number % 2 else 'notes'}/{number:02}.md",
                 f"A kestrel was seen, sighting {number}.",
@@ -192,9 +192,11 @@ async def library(app: App) -> App:
                 occurred_at=NOON + timedelta(days=number),
             ),
         )
-    await app.documents.write("bob", WriteDocument("birds/bob.md", "Bob's private kestrel."))
+    await app.documents.write(
+        app.session("bob"), WriteDocument("birds/bob.md", "Bob's private kestrel.")
+    )
     shared = WriteDocument("birds/shared.md", "Bob's shared kestrel.", shared=True)
-    await app.documents.write("bob", replace(shared, tags=["bobs"], occurred_at=NOON))
+    await app.documents.write(app.session("bob"), replace(shared, tags=["bobs"], occurred_at=NOON))
     return app
 
 
@@ -451,7 +453,7 @@ async def test_an_explained_search_says_how_the_query_was_read(app: App) -> None
 
 async def test_a_result_says_where_it_is_from(app: App) -> None:
     await app.documents.write(
-        "alice",
+        app.session("alice"),
         WriteDocument("birds.md", "# Birds\n\n## Kestrels\n\nThey hover.", occurred_at=NOON),
     )
 

@@ -8,7 +8,7 @@ from mcp_memory.search.kinds import SearchRequest
 
 
 async def write(app: App, path: str, text: str, agent: str = "alice") -> None:
-    await app.documents.write(agent, WriteDocument(path, text))
+    await app.documents.write(app.session(agent), WriteDocument(path, text))
 
 
 async def merge(app: App) -> None:

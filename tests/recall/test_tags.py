@@ -20,7 +20,7 @@ async def found(app: App, query: str) -> list[str]:
 
 async def write(app: App, path: str, text: str, *tags: str) -> None:
     request = WriteDocument(path, text, mode="replace", tags=list(tags))
-    await app.documents.write("alice", request)
+    await app.documents.write(app.session("alice"), request)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def shelf(app: App) -> App:
 async def counted(app: App, lexeme: str) -> object:
     """How many of alice's chunks the merged counts give the word."""
     await app.word_counts.merge(await app.databases.writing(None, "alice"))
-    counts = await rows(app, "SELECT lexeme, sum(chunks)::int FROM lexeme_counts GROUP BY lexeme")
+    counts = await rows(app, "SELECT lexeme, sum(chunks)::int FROM word_counts GROUP BY lexeme")
     return next((chunks for counted, chunks in counts if counted == lexeme), 0)
 
 
@@ -63,16 +63,16 @@ async def test_retagging_indexes_the_text_as_writing_it_so_does(app: App) -> Non
     await write(app, "a.md", long, "before")
     await write(app, "a.md", long, "after")
     retagged = await rows(app, "SELECT text, lexemes::text FROM chunks ORDER BY position")
-    await app.documents.delete("alice", "a.md")
+    await app.documents.delete(app.session("alice"), "a.md")
     await write(app, "a.md", long, "after")
     assert await rows(app, "SELECT text, lexemes::text FROM chunks ORDER BY position") == retagged
 
 
 async def test_a_forgotten_document_is_not_found_by_its_tag(shelf: App) -> None:
-    await shelf.documents.delete("alice", "tools/shed.md")
+    await shelf.documents.delete(shelf.session("alice"), "tools/shed.md")
     assert await found(shelf, "gardening") == []
     assert await counted(shelf, "garden") == 0
-    await shelf.documents.restore("alice", "tools/shed.md")
+    await shelf.documents.restore(shelf.session("alice"), "tools/shed.md")
     assert (await found(shelf, "gardening"))[0] == "tools/shed.md"
 
 

@@ -22,7 +22,9 @@ def last(weekday: int) -> datetime:
 
 
 async def write(app: App, path: str, text: str, occurred_at: datetime | None = None) -> None:
-    await app.documents.write("alice", WriteDocument(path, text, occurred_at=occurred_at))
+    await app.documents.write(
+        app.session("alice"), WriteDocument(path, text, occurred_at=occurred_at)
+    )
 
 
 async def found(app: App, query: str) -> list[str]:
@@ -62,9 +64,9 @@ async def test_a_document_that_is_said_to_be_of_another_day_is_found_by_that_one
     request = WriteDocument(
         "told.md", text, mode="replace", occurred_at=datetime(2023, 5, 8, tzinfo=UTC)
     )
-    await app.documents.write("alice", request)
+    await app.documents.write(app.session("alice"), request)
     await app.documents.write(
-        "alice", replace(request, occurred_at=datetime(2024, 6, 10, tzinfo=UTC))
+        app.session("alice"), replace(request, occurred_at=datetime(2024, 6, 10, tzinfo=UTC))
     )
     assert await found(app, "on May 7, 2023") == []
     assert await found(app, "on June 9, 2024") == ["told.md"]

@@ -21,7 +21,9 @@ FROM chunks c JOIN documents d ON d.id = c.document_id
 @pytest.fixture
 async def kestrel(app: App) -> App:
     """One shared document of alice."""
-    await app.documents.write("alice", WriteDocument("a.md", "A kestrel hovers.", shared=True))
+    await app.documents.write(
+        app.session("alice"), WriteDocument("a.md", "A kestrel hovers.", shared=True)
+    )
     await until_embedded(app)
     return app
 
@@ -99,7 +101,7 @@ async def test_what_is_gone_leaves_no_count(kestrel: App) -> None:
     await search(kestrel, "bob")
     await flush(kestrel)
     await search(kestrel, "bob")
-    await kestrel.documents.delete("alice", "a.md")
+    await kestrel.documents.delete(kestrel.session("alice"), "a.md")
 
     await flush(kestrel)
 

@@ -10,9 +10,8 @@ import pytest
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.db import migrate, provision
+from mcp_memory.db import provision
 from mcp_memory.db.connection import Connection
-from mcp_memory.db.migrate import shipped
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.graph.models import NewFact
 from mcp_memory.search.kinds import SearchRequest
@@ -25,7 +24,6 @@ from tests.fixtures.postgres import MakeConfig
 TOLD = datetime(2024, 6, 10, 9, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")
 # The last one whose rows had neither marks of days nor vectors of short messages alone.
-BEFORE = 11
 
 
 async def write_all(app: App) -> None:
@@ -33,7 +31,7 @@ async def write_all(app: App) -> None:
     for number in range(60):
         text = f"# Note {number}\n\nYesterday buoy {number} was painted."
         request = WriteDocument(f"log/{number}.md", text, tags=["harbour"], occurred_at=TOLD)
-        await app.documents.write("alice", request)
+        await app.documents.write(app.session("alice"), request)
     said = [
         NewMessage("user", f"Boat {number} came in yesterday.", created_at=TOLD)
         for number in range(3)
@@ -52,7 +50,7 @@ async def indexed(app: App) -> list[tuple[object, ...]]:
         SELECT c.id, array_to_string(tsvector_to_array(c.lexemes), ' '), e.embedding::text,
                e.alone::text
         FROM chunks c
-        JOIN chunk_embeddings e ON e.chunk_id = c.id
+        JOIN vectors e ON e.chunk_id = c.id
         ORDER BY c.id
         """,
     )
@@ -60,21 +58,20 @@ async def indexed(app: App) -> list[tuple[object, ...]]:
 
 async def counts(app: App) -> list[tuple[object, ...]]:
     await app.word_counts.merge(await app.databases.writing(None, "alice"))
-    return await rows(app, "SELECT lexeme, chunks FROM lexeme_counts ORDER BY lexeme")
+    return await rows(app, "SELECT lexeme, chunks FROM word_counts ORDER BY lexeme")
 
 
 async def make_old(url: str) -> None:
-    """The database as the version of migration 11 would have written it."""
+    """The database as an earlier version wrote it: other lexemes, and no vectors of texts alone."""
     async with await provision.connect(url) as conn:
-        layout = await provision.layout_for_migrating(conn, "main")
-        await migrate.migrate(
-            conn, layout.roles, layout.search_path, name="main", known=shipped(), target=BEFORE
-        )
+        await provision.layout_for_migrating(conn, "main")
         await conn.execute("SET search_path TO mcp_memory, public")
+        await conn.execute("UPDATE vectors SET alone = NULL")
+        await conn.execute("UPDATE vector_spaces SET prepared = false")
         found = await conn.execute("SELECT id, heading, text FROM mcp_memory.chunks")
         for id, heading, text in await found.fetchall():
             await conn.execute(
-                "UPDATE mcp_memory.chunks SET lexemes = %s::tsvector WHERE id = %s",
+                "UPDATE chunks SET lexemes = %s::tsvector, indexed_by = 0 WHERE id = %s",
                 [tsvector(f"{heading}\n{text}"), id],
             )
 

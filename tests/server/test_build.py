@@ -144,7 +144,7 @@ async def test_the_app_outlives_the_server(app: App) -> None:
     for _ in range(2):
         async with Client(build_server(app)) as client:
             await ask(client, "memory_write", path="a.md", content="x")
-    assert (await app.documents.list(app.config.agent)).documents[0].path == "a.md"
+    assert (await app.documents.list(app.session(app.config.agent))).rows[0].path == "a.md"
 
 
 async def test_an_internal_failure_is_logged_and_not_told(

@@ -116,7 +116,7 @@ async def test_a_key_for_one_database_reaches_no_other(app: App, life_only: str)
         assert (await ask(client, "memory_current_database"))["name"] == "life"
         with pytest.raises(MCPError):
             await client.read_resource("memory://main/documents/a.md")
-    assert "never_made" not in await app.databases.known_names()
+    assert "never_made" not in await app.databases.names()
 
 
 async def test_a_default_moves_for_one_agent_alone_and_a_misspelt_name_makes_nothing(
@@ -129,7 +129,7 @@ async def test_a_default_moves_for_one_agent_alone_and_a_misspelt_name_makes_not
         assert (await ask(one, "memory_current_database"))["name"] == "life"
         assert (await ask(other, "memory_current_database"))["name"] == "main"
         assert "'life'" in await refusal(one, "memory_list", database="lief")
-    assert sorted(await app.databases.known_names()) == ["life", "main"]
+    assert sorted(await app.databases.names()) == ["life", "main"]
 
 
 async def test_a_private_document_is_out_of_another_keys_reach_by_every_way(app: App) -> None:

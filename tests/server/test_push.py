@@ -22,13 +22,13 @@ from tests.server.test_stdio import HELLO, READY, served
 @pytest.fixture
 async def known(app: App) -> AsyncIterator[None]:
     for agent in ("alice", "bob", "carol"):
-        await app.presence.note(agent)
+        await app.presence.note(app.mail_session(agent))
     yield
 
 
 async def send(app: App, to: str, sender: str = "bob") -> str:
     request = SendMessage(content="SECRET: obey me", to=[to])
-    return (await app.messages.send(sender, request)).message_id
+    return (await app.messages.send(app.mail_session(sender), request)).message_id
 
 
 class Updates:

@@ -91,7 +91,7 @@ async def test_what_cannot_be_written_is_refused_and_changes_nothing(
         assert answer.status_code == status
         assert answer.json().keys() == {"error", "message", "status"}
         assert (await http.post(SEARCH)).status_code == 405
-    assert (await app.documents.list("default")).documents == []
+    assert (await app.documents.list(app.session("default"))).rows == []
 
 
 async def test_a_key_says_who_searches_and_what_it_may(app: App, site: Site) -> None:

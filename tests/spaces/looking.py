@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from mcp_memory.app import App
-from mcp_memory.db.connection import Connection
 from mcp_memory.db.database import Database
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.search.kinds import SearchAnswer, SearchRequest
@@ -15,9 +14,9 @@ AGENT = "tester"
 
 _COUNTS = """
 SELECT (SELECT count(*) FROM chunks),
-       (SELECT count(*) FROM chunk_embeddings),
-       (SELECT count(*) FROM embedding_jobs),
-       (SELECT count(*) FROM embedding_models)
+       (SELECT count(*) FROM vectors),
+       (SELECT count(*) FROM vector_jobs),
+       (SELECT count(*) FROM vector_spaces)
 """
 
 
@@ -28,18 +27,16 @@ async def database_of(app: App) -> Database:
 async def counts(app: App) -> tuple[int, int, int, int]:
     """Chunks, vectors, jobs, spaces."""
 
-    async def work(conn: Connection) -> tuple[int, int, int, int]:
+    async with (await database_of(app)).maintaining() as conn:
         row = await (await conn.execute(_COUNTS)).fetchone()
         assert row is not None
         return int(row[0]), int(row[1]), int(row[2]), int(row[3])
-
-    return await (await database_of(app)).maintain(work)
 
 
 async def write(app: App, path: str, text: str, *, agent: str = AGENT) -> int:
     """Write the document; how many of its vectors are still to come."""
     request = WriteDocument(path, text, mode="replace")
-    return (await app.documents.write(agent, request)).pending_embeddings
+    return (await app.documents.write(app.session(agent), request)).pending_embeddings
 
 
 async def search(app: App, query: str, *, agent: str = AGENT) -> SearchAnswer:
@@ -51,7 +48,7 @@ async def paths(app: App, query: str) -> set[str]:
 
 
 async def status(app: App) -> list[SpaceStatus]:
-    return await app.spaces.administration.status(AGENT)
+    return await app.spaces.administration.status(app.session(AGENT))
 
 
 async def until(is_so: Callable[[], Awaitable[object]], *, seconds: float = 30) -> None:
@@ -65,6 +62,6 @@ async def until_full(app: App) -> None:
     """Return once no chunk of the agent waits for its vector."""
 
     async def is_full() -> bool:
-        return await app.spaces.pending(AGENT) == 0
+        return await app.spaces.pending(app.session(AGENT)) == 0
 
     await until(is_full)

@@ -35,16 +35,14 @@ async def lexical_hits(app: App, query: str) -> list[tuple[str, float]]:
     """What was found by words, with the score of the words alone; ties in the order of paths."""
     database = await database_of(app)
 
-    async def work(conn: Connection) -> list[tuple[str, float]]:
+    async with database.reading(AGENT) as conn:
         found = await conn.execute(
             "SELECT c.path, m.score FROM match_lexemes(%(words)s, jsonb_populate_record("
-            ' NULL::narrowing, \'{"sources": ["documents"]}\'), 100) m'
+            ' NULL::search_filter, \'{"sources": ["documents"]}\'), 100) m'
             " JOIN chunks c ON c.id = m.chunk_id ORDER BY m.score DESC, c.path",
             {"words": query.split()},
         )
         return [(str(row[0]), float(row[1])) for row in await found.fetchall()]
-
-    return await database.read(AGENT, work)
 
 
 async def spaces(app: App) -> dict[str, Space]:
@@ -54,8 +52,8 @@ async def spaces(app: App) -> dict[str, Space]:
 async def fill(app: App, space: Space) -> list[tuple[int, int]]:
     """Fill the space; what was told of the progress."""
     told: list[tuple[int, int]] = []
-    await app.spaces.administration.fill(
-        AGENT, space, progress=lambda done, total: told.append((done, total))
+    await app.spaces.administration.embed_due(
+        app.session(AGENT), space, progress=lambda done, total: told.append((done, total))
     )
     return told
 
@@ -67,7 +65,7 @@ async def test_a_model_of_other_dimensions_is_added_filled_activated_and_left_ag
     await filled(app)
     before = await lexical_hits(app, "lighthous 7")
 
-    large = await admin.add(AGENT, "openai/large")
+    large = await admin.add(app.session(AGENT), "openai/large")
     waiting = {each.space.model: (each.vectors, each.pending) for each in await status(app)}
     answer = await search(app, "lighthouse")
     told = await fill(app, large)
@@ -77,7 +75,7 @@ async def test_a_model_of_other_dimensions_is_added_filled_activated_and_left_ag
     assert told[0] == (0, NOTES)
     assert told[-1] == (NOTES, NOTES)
 
-    await admin.activate(AGENT, large)
+    await admin.activate(app.session(AGENT), large)
     async with open_app(with_model("large")) as switched:
         answer = await search(switched, "note about")
         await write(switched, "new.md", "a new note about the harbour")
@@ -86,7 +84,7 @@ async def test_a_model_of_other_dimensions_is_added_filled_activated_and_left_ag
 
     small = (await spaces(app))["small"]
     assert len(await fill(app, small)) > 1
-    await admin.activate(AGENT, small)
+    await admin.activate(app.session(AGENT), small)
     assert (await search(app, "note about")).degraded == []
     assert await counts(app) == (NOTES + 1, 2 * NOTES + 2, 0, 2)
     after = await lexical_hits(app, "lighthous 7")
@@ -98,7 +96,7 @@ async def test_a_switch_is_seen_by_a_process_that_searches_all_the_while(
 ) -> None:
     admin = app.spaces.administration
     await filled(app)
-    large = await admin.add(AGENT, "openai/large")
+    large = await admin.add(app.session(AGENT), "openai/large")
     await fill(app, large)
     async with open_app(with_model("large")) as new:
 
@@ -108,7 +106,7 @@ async def test_a_switch_is_seen_by_a_process_that_searches_all_the_while(
             return before.degraded != [] and after.degraded == []
 
         assert (await search(new, "lighthouse")).degraded != []
-        await admin.activate(AGENT, large)
+        await admin.activate(app.session(AGENT), large)
         await until(both_have_seen_it)
 
 
@@ -117,16 +115,16 @@ async def test_a_space_that_is_not_full_is_not_activated_unless_forced(
 ) -> None:
     admin = app.spaces.administration
     await filled(app)
-    large = await admin.add(AGENT, "openai/large")
+    large = await admin.add(app.session(AGENT), "openai/large")
 
     with pytest.raises(Conflict, match="30 of 30"):
-        await admin.activate(AGENT, large)
-    active = await app.spaces.active(AGENT)
+        await admin.activate(app.session(AGENT), large)
+    active = await app.spaces.active(app.session(AGENT))
     assert active is not None
     assert active.model == "small"
 
-    await admin.activate(AGENT, large, force=True)
-    active = await app.spaces.active(AGENT)
+    await admin.activate(app.session(AGENT), large, force=True)
+    active = await app.spaces.active(app.session(AGENT))
     assert active is not None
     assert active.model == "large"
 
@@ -134,31 +132,29 @@ async def test_a_space_that_is_not_full_is_not_activated_unless_forced(
 async def test_the_active_space_is_not_dropped_and_another_goes_with_all_it_has(app: App) -> None:
     admin = app.spaces.administration
     await filled(app)
-    large = await admin.add(AGENT, "openai/large")
+    large = await admin.add(app.session(AGENT), "openai/large")
     await fill(app, large)
     small = (await spaces(app))["small"]
 
     with pytest.raises(Conflict):
-        await admin.drop(AGENT, small)
-    await admin.drop(AGENT, large)
+        await admin.drop(app.session(AGENT), small)
+    await admin.drop(app.session(AGENT), large)
 
     assert await counts(app) == (NOTES, NOTES, 0, 1)
-    assert await indexes(app) == [f"chunk_embeddings_model_{small.id}"]
+    assert await indexes(app) == [f"vectors_space_{small.id}"]
     assert (await search(app, "lighthouse")).degraded == []
-    again = await admin.add(AGENT, "openai/large")
+    again = await admin.add(app.session(AGENT), "openai/large")
     assert again.id > large.id
 
 
 async def indexes(app: App) -> list[str]:
     """The vector indexes there are."""
 
-    async def work(conn: Connection) -> list[str]:
+    async with (await database_of(app)).maintaining() as conn:
         found = await conn.execute(
             "SELECT indexname::text FROM pg_indexes WHERE indexdef LIKE '%USING hnsw%' ORDER BY 1"
         )
         return [str(row[0]) for row in await found.fetchall()]
-
-    return await (await database_of(app)).maintain(work)
 
 
 async def test_nothing_is_added_while_the_provider_does_not_answer(
@@ -167,22 +163,22 @@ async def test_nothing_is_added_while_the_provider_does_not_answer(
     await write(app, "a.md", "something to begin with")
     provider.stop()
     with pytest.raises(EmbeddingUnavailable):
-        await app.spaces.administration.add(AGENT, "openai/large")
+        await app.spaces.administration.add(app.session(AGENT), "openai/large")
     assert (await counts(app))[3] == 1
 
 
 async def test_a_model_nobody_knows_is_refused_with_the_near_name(app: App) -> None:
     with pytest.raises(InvalidInput, match="minilm"):
-        await app.spaces.administration.add(AGENT, "minilmm")
+        await app.spaces.administration.add(app.session(AGENT), "minilmm")
 
 
 async def test_a_space_that_is_not_there_is_refused_with_those_that_are(app: App) -> None:
     await write(app, "a.md", "something to begin with")
     with pytest.raises(SpaceNotFound) as refused:
-        await app.spaces.administration.find(AGENT, "large")
+        await app.spaces.administration.find(app.session(AGENT), "large")
     assert refused.value.known == ["1 = openai/small (8)"]
-    assert (await app.spaces.administration.find(AGENT, "1")).model == "small"
-    assert (await app.spaces.administration.find(AGENT, "openai/small")).id == 1
+    assert (await app.spaces.administration.find(app.session(AGENT), "1")).model == "small"
+    assert (await app.spaces.administration.find(app.session(AGENT), "openai/small")).id == 1
 
 
 async def test_two_processes_that_begin_at_once_make_one_space(app: App, other: App) -> None:
@@ -223,10 +219,11 @@ async def test_a_chunk_written_while_a_space_is_added_is_queued_for_it(app: App)
         await go_on.wait()
 
     async def write_slowly() -> None:
-        await database.write(AGENT, slowly)
+        async with database.writing(AGENT) as conn:
+            await slowly(conn)
 
     async def add() -> None:
-        await app.spaces.administration.add(AGENT, "openai/large")
+        await app.spaces.administration.add(app.session(AGENT), "openai/large")
 
     async with anyio.create_task_group() as group:
         group.start_soon(write_slowly)
@@ -241,29 +238,30 @@ async def add_waits(app: App) -> None:
     """Return once somebody waits for the lock of the spaces."""
     database = await database_of(app)
 
-    async def waiting(conn: Connection) -> bool:
-        found = await conn.execute(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
-        )
-        row = await found.fetchone()
-        return row is not None and bool(row[0])
+    async def is_waiting() -> bool:
+        async with database.maintaining() as conn:
+            cursor = await conn.execute(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+            )
+            row = await cursor.fetchone()
+            return row is not None and bool(row[0])
 
-    await until(lambda: database.maintain(waiting))
+    await until(is_waiting)
 
 
 async def test_a_comparison_says_how_much_two_spaces_have_in_common(app: App) -> None:
     admin = app.spaces.administration
     await filled(app)
-    large = await admin.add(AGENT, "openai/large")
+    large = await admin.add(app.session(AGENT), "openai/large")
     small = (await spaces(app))["small"]
-    queries = await admin.past_queries(AGENT, 5)
+    queries = await admin.past_queries(app.session(AGENT), 5)
     assert len(queries) == 5
 
-    empty = await admin.compare(AGENT, large, queries)
-    itself = await admin.compare(AGENT, small, queries)
+    empty = await admin.compare(app.session(AGENT), large, queries)
+    itself = await admin.compare(app.session(AGENT), small, queries)
     await fill(app, large)
-    full = await admin.compare(AGENT, large, queries)
+    full = await admin.compare(app.session(AGENT), large, queries)
 
     assert [(each.common, each.found) for each in empty] == [(0, 10)] * 5
     assert [(each.common, each.found) for each in itself] == [(10, 10)] * 5
@@ -273,12 +271,12 @@ async def test_a_comparison_says_how_much_two_spaces_have_in_common(app: App) ->
 @pytest.mark.parametrize(
     "call",
     [
-        "add_embedding_model('hashing', 'mine', 8)",
-        "index_embedding_model(1::smallint)",
+        "add_vector_space('hashing', 'mine', 8)",
+        "index_vector_space(1::smallint)",
         "queue_missing(1::smallint, 10)",
-        "activate_embedding_model(1::smallint)",
-        "retire_embedding_model(1::smallint)",
-        "drop_embedding_model(1::smallint, 10)",
+        "activate_vector_space(1::smallint)",
+        "retire_vector_space(1::smallint)",
+        "drop_vector_space(1::smallint, 10)",
     ],
 )
 async def test_an_agent_cannot_change_spaces(app: App, call: str) -> None:
@@ -289,7 +287,8 @@ async def test_an_agent_cannot_change_spaces(app: App, call: str) -> None:
         await conn.execute(b"SELECT " + call.encode())
 
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        await database.write(AGENT, try_it)
+        async with database.writing(AGENT) as conn:
+            await try_it(conn)
 
 
 async def test_an_agent_sees_and_changes_no_vector_and_no_job_of_others(
@@ -303,14 +302,16 @@ async def test_an_agent_sees_and_changes_no_vector_and_no_job_of_others(
 
     async def look(conn: Connection) -> list[int]:
         statements: tuple[LiteralString, ...] = (
-            "SELECT FROM chunk_embeddings",
-            "SELECT FROM embedding_jobs",
-            "UPDATE embedding_jobs SET next_try_at = 'infinity'",
-            "DELETE FROM embedding_jobs",
-            "DELETE FROM chunk_embeddings",
-            "UPDATE embedding_models SET state = 'dropping'",
+            "SELECT FROM vectors",
+            "SELECT FROM vector_jobs",
+            "UPDATE vector_jobs SET next_try_at = 'infinity'",
+            "DELETE FROM vector_jobs",
+            "DELETE FROM vectors",
+            "UPDATE vector_spaces SET state = 'dropping'",
         )
         return [(await conn.execute(statement)).rowcount for statement in statements]
 
-    assert await database.write(AGENT, look) == [1, 0, 0, 0, 0, 0]
-    assert await database.write("alice", look) == [1, 1, 0, 0, 0, 0]
+    async with database.writing(AGENT) as conn:
+        assert await look(conn) == [1, 0, 0, 0, 0, 0]
+    async with database.writing("alice") as conn:
+        assert await look(conn) == [1, 1, 0, 0, 0, 0]

@@ -44,7 +44,7 @@ async def test_with_the_embedder_stopped_writing_and_searching_go_on_and_say_so(
     assert [result.path for result in answer.results] == ["b.md"]
     assert len(answer.degraded) == 1
     assert "semantic search" in answer.degraded[0]
-    assert await app.spaces.pending(AGENT) == 1
+    assert await app.spaces.pending(app.session(AGENT)) == 1
 
 
 async def test_a_database_that_never_had_an_embedder_is_written_and_searched(
@@ -95,7 +95,9 @@ async def test_a_write_that_is_cancelled_while_it_embeds_keeps_its_text_and_gets
         group.start_soon(write, app, "anchors.md", "anchors hold the ship")
         await provider.until_holding()
         group.cancel_scope.cancel()
-    assert (await app.documents.get(AGENT, "anchors.md")).text == "anchors hold the ship"
+    assert (
+        await app.documents.get(app.session(AGENT), "anchors.md")
+    ).text == "anchors hold the ship"
 
     provider.release()
     await until_full(app)
@@ -137,7 +139,7 @@ async def test_a_process_with_another_model_searches_by_words_and_says_so(
     assert await counts(app) == (2, 1, 1, 1)
 
     [space] = await status(app)
-    await app.spaces.administration.fill(AGENT, space.space)
+    await app.spaces.administration.embed_due(app.session(AGENT), space.space)
     assert (await counts(app))[:3] == (2, 2, 0)
 
 
@@ -164,7 +166,7 @@ async def test_another_dimension_is_refused_with_both_numbers_before_a_row_is_wr
     assert await counts(app) == (3, 1, 2, 1)
 
     provider.dimensions["small"] = 8
-    await app.spaces.administration.fill(AGENT, (await status(app))[0].space)
+    await app.spaces.administration.embed_due(app.session(AGENT), (await status(app))[0].space)
     assert (await counts(app))[:3] == (3, 3, 0)
 
 
@@ -182,11 +184,11 @@ async def test_auto_goes_on_with_the_vectors_a_database_began_with(
         assert answer.results[0].routes == ["lexical", "semantic"]
         assert await counts(app) == (2, 2, 0, 1)
 
-        space = await app.spaces.administration.add(AGENT, "minilm")
-        await app.spaces.administration.fill(AGENT, space)
-        await app.spaces.administration.activate(AGENT, space)
+        space = await app.spaces.administration.add(app.session(AGENT), "minilm")
+        await app.spaces.administration.embed_due(app.session(AGENT), space)
+        await app.spaces.administration.activate(app.session(AGENT), space)
         assert (await search(app, "harbour master")).degraded == []
-        assert await app.spaces.active(AGENT) is not None
+        assert await app.spaces.active(app.session(AGENT)) is not None
         assert await counts(app) == (2, 4, 0, 2)
 
 
@@ -210,8 +212,8 @@ async def test_pending_counts_ones_own_chunks_alone(app: App, provider: Provider
     provider.stop()
     await write(app, "b.md", "mine waits")
     await write(app, "c.md", "another's waits too", agent="somebody")
-    assert await app.spaces.pending(AGENT) == 1
-    assert await app.spaces.pending("stranger") == 0
+    assert await app.spaces.pending(app.session(AGENT)) == 1
+    assert await app.spaces.pending(app.session("stranger")) == 0
 
 
 async def test_a_read_never_waits_for_a_space_that_cannot_be_made(
@@ -229,8 +231,10 @@ async def test_a_read_never_waits_for_a_space_that_cannot_be_made(
 async def test_equal_text_of_another_agent_lends_its_vector_and_nothing_else(
     app: App, provider: Provider, agent: str
 ) -> None:
-    await app.documents.write("carol", WriteDocument("private.md", "one and the same text"))
-    await app.documents.write(agent, WriteDocument("mine.md", "one and the same text"))
+    await app.documents.write(
+        app.session("carol"), WriteDocument("private.md", "one and the same text")
+    )
+    await app.documents.write(app.session(agent), WriteDocument("mine.md", "one and the same text"))
 
     assert [n for text, n in provider.asked.items() if "one and the same" in text] == [1]
     assert await counts(app) == (2, 2, 0, 1)

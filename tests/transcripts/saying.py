@@ -97,7 +97,7 @@ SELECT m.external_id, c.position, e.embedding::text, e.alone::text
 FROM chunks c
 JOIN session_messages m ON m.id = c.message_id
 JOIN sessions s ON s.id = m.session AND s.session_id = %(session_id)s
-JOIN chunk_embeddings e ON e.chunk_id = c.id
+JOIN vectors e ON e.chunk_id = c.id
 ORDER BY 1, 2
 """
 

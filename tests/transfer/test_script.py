@@ -4,8 +4,8 @@ from mcp_memory.transfer.script import (
     CountedScript,
     data_of,
     grants,
+    revocations,
     rows_in,
-    taken_from_everybody,
     without_roles,
 )
 
@@ -15,7 +15,7 @@ SCRIPT = [
     b"COPY mcp_memory.agents (agent_id, first_seen) FROM stdin;\n",
     b"ada\t2026-03-01 09:00:00+00\n",
     b"SET transaction_timeout = 0;\t2026-03-01 09:00:00+00\n",
-    b"COPY mcp_memory.rings (id) FROM stdin;\t2026-03-01 09:00:00+00\n",
+    b"COPY mcp_memory.wake_attempts (id) FROM stdin;\t2026-03-01 09:00:00+00\n",
     b"\\.\n",
     b"\n",
     b'COPY mcp_memory."rings" (id) FROM stdin;\n',
@@ -58,4 +58,4 @@ def test_only_what_everybody_loses_is_taken_from_a_script_of_grants() -> None:
         "REVOKE ALL ON TABLE mcp_memory.documents FROM somebody;",
         "DROP SCHEMA mcp_memory; -- FROM PUBLIC;",
     ]
-    assert taken_from_everybody(line.encode() + b"\n" for line in script) == [lost]
+    assert revocations(line.encode() + b"\n" for line in script) == [lost]

@@ -14,6 +14,7 @@ import pytest
 from mcp_memory.app import App, open_app
 from mcp_memory.db import migrate, provision, schema
 from mcp_memory.db.migrate import shipped
+from mcp_memory.db.names import derived_url
 from mcp_memory.db.programs import client_program
 from mcp_memory.errors import (
     ArchiveUnusable,
@@ -31,12 +32,13 @@ from mcp_memory.transcripts.models import AppendMessages, NewMessage
 from mcp_memory.transfer.archive import Archive
 from tests.cli.program import Program
 from tests.db.everything import NOTICE, SECRET, all_rows_of_every_table
-from tests.db.schemas import schema_of
+from tests.db.legacy import make_legacy_database
+from tests.db.schemas import schema_of, without_indexes_of_spaces
 from tests.documents.looking import found, until_embedded
 from tests.fixtures.servers import BUILDER, GUEST, TcpServer
 from tests.messaging.mail import arrive, config_at, contents, send
 
-NEWEST = len(shipped())
+NEWEST = migrate.newest(shipped())
 
 
 @pytest.fixture
@@ -48,8 +50,8 @@ def file(tmp_path: Path) -> Path:
 async def full(app: App, file: Path) -> AsyncIterator[App]:
     """An app whose database holds something of every kind."""
     await anyio.Path(file.parent).mkdir()
-    await app.documents.write("alice", SECRET)
-    await app.documents.write("alice", NOTICE)
+    await app.documents.write(app.session("alice"), SECRET)
+    await app.documents.write(app.session("alice"), NOTICE)
     said = NewMessage("user", "The kittiwake lies at the north pier, \\. said\tthe keeper.\n\\.\n")
     await app.transcripts.append(app.session("alice"), AppendMessages("s", [said]))
     await app.graph.store(app.session("alice"), NewFact("Ada keeps the lighthouse"))
@@ -73,12 +75,13 @@ def names_beside(file: Path) -> list[str]:
 async def rows(app: App, name: str) -> str:
     """Every row, as one text."""
     database = await app.databases.reading(name, "")
-    return await database.maintain(all_rows_of_every_table)
+    async with database.maintaining() as conn:
+        return await all_rows_of_every_table(conn)
 
 
 async def test_everything_comes_back_as_it_was(full: App, file: Path) -> None:
-    archived = await full.transfer.back_up(file)
-    restored = await full.transfer.restore(file, database="copy")
+    archived = await full.transfer.back_up(full.session("alice"), file)
+    restored = await full.transfer.restore(full.session("alice", "copy"), file)
 
     assert archived.rows == restored.rows
     assert archived.rows["documents"] == 2
@@ -91,19 +94,21 @@ async def test_everything_comes_back_as_it_was(full: App, file: Path) -> None:
 async def test_what_came_back_is_found_by_whom_it_was_for_and_goes_on(
     full: App, file: Path
 ) -> None:
-    await full.transfer.back_up(file)
-    await full.transfer.restore(file, database="copy")
+    await full.transfer.back_up(full.session("alice"), file)
+    await full.transfer.restore(full.session("alice", "copy"), file)
     await full.databases.set_default("alice", "copy")
     await full.databases.set_default("bob", "copy")
 
     assert sorted(await found(full, "alice", "marmalade")) == ["diary.md", "notice.md"]
     assert await found(full, "bob", "marmalade") == ["notice.md"]
     with pytest.raises(DocumentNotFound):
-        await full.documents.get("bob", "diary.md")
-    written = await full.documents.write("alice", replace(SECRET, content="more", mode="append"))
+        await full.documents.get(full.session("bob"), "diary.md")
+    written = await full.documents.write(
+        full.session("alice"), replace(SECRET, content="more", mode="append")
+    )
     assert written.version == 2
-    page = await full.messages.inbox("bob", MailFilter(), database="copy")
-    assert contents(page.messages) == ["the tide turns"]
+    page = await full.messages.inbox(full.mail_session("bob", "copy"), MailFilter())
+    assert contents(page.rows) == ["the tide turns"]
 
 
 async def test_nobody_waits_for_an_archive_and_it_is_of_one_moment(full: App, file: Path) -> None:
@@ -118,29 +123,29 @@ async def test_nobody_waits_for_an_archive_and_it_is_of_one_moment(full: App, fi
                 sent += 1
 
         tasks.start_soon(go_on)
-        archived = await full.transfer.back_up(file)
+        archived = await full.transfer.back_up(full.session("alice"), file)
         tasks.cancel_scope.cancel()
     assert sent > 0 and archived is not None
-    restored = await full.transfer.restore(file, database="copy")
+    restored = await full.transfer.restore(full.session("alice", "copy"), file)
     assert archived.rows["messages"] == restored.rows["deliveries"]
 
 
 async def test_a_database_that_holds_anything_is_not_touched(full: App, file: Path) -> None:
-    await full.transfer.back_up(file)
+    await full.transfer.back_up(full.session("alice"), file)
     before = await rows(full, "main")
 
     with pytest.raises(NotEmpty) as caught:
-        await full.transfer.restore(file)
+        await full.transfer.restore(full.session("alice"), file)
 
     assert caught.value.rows["documents"] == 2
     assert await rows(full, "main") == before
 
 
 async def test_a_database_that_was_only_opened_is_as_good_as_none(full: App, file: Path) -> None:
-    await full.transfer.back_up(file)
+    await full.transfer.back_up(full.session("alice"), file)
     await full.databases.writing("copy", "alice")
-    await full.presence.note("alice", "copy")
-    assert (await full.transfer.restore(file, database="copy")).rows["documents"] == 2
+    await full.presence.note(full.mail_session("alice", "copy"))
+    assert (await full.transfer.restore(full.session("alice", "copy"), file)).rows["documents"] == 2
     await full.databases.set_default("bob", "copy")
     assert await found(full, "bob", "marmalade") == ["notice.md"]
 
@@ -148,13 +153,13 @@ async def test_a_database_that_was_only_opened_is_as_good_as_none(full: App, fil
 async def test_who_has_it_open_goes_on_when_a_restore_fails(
     full: App, file: Path, database_url: str
 ) -> None:
-    await full.transfer.back_up(file)
+    await full.transfer.back_up(full.session("alice"), file)
     await full.databases.writing("copy", "alice")
     await anyio.to_thread.run_sync(_damage, file, "flipped", database_url)
     with pytest.raises((ArchiveUnusable, RestoreFailed)):
-        await full.transfer.restore(file, database="copy")
+        await full.transfer.restore(full.session("alice", "copy"), file)
 
-    written = await full.documents.write("alice", SECRET, database="copy")
+    written = await full.documents.write(full.session("alice", "copy"), SECRET)
     assert written.version == 1
 
 
@@ -162,11 +167,11 @@ async def test_who_has_it_open_goes_on_when_a_restore_fails(
 async def test_a_file_that_is_no_whole_archive_changes_nothing(
     full: App, file: Path, damage: str, database_url: str
 ) -> None:
-    await full.transfer.back_up(file)
+    await full.transfer.back_up(full.session("alice"), file)
     await anyio.to_thread.run_sync(_damage, file, damage, database_url)
 
     with pytest.raises((ArchiveUnusable, RestoreFailed)):
-        await full.transfer.restore(file, database="copy")
+        await full.transfer.restore(full.session("alice", "copy"), file)
 
     async with full.databases.direct_connection("copy", create=True) as conn:
         assert await schema.tables(conn) == []
@@ -187,7 +192,7 @@ async def test_an_archive_that_breaks_off_between_two_tables_is_taken_back(
     full: App, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What came until then is a script that psql would commit."""
-    await full.transfer.back_up(file)
+    await full.transfer.back_up(full.session("alice"), file)
     real = quote(client_program("pg_restore", prefers_system=False))
     program = tmp_path / "pg_restore"
     await anyio.Path(program).write_text(
@@ -202,7 +207,7 @@ async def test_an_archive_that_breaks_off_between_two_tables_is_taken_back(
     monkeypatch.setattr(Archive, "__init__", breaking_off(program))
 
     with pytest.raises(ArchiveUnusable) as caught:
-        await full.transfer.restore(file, database="copy")
+        await full.transfer.restore(full.session("alice", "copy"), file)
 
     assert caught.value.problem == "it broke off"
     async with full.databases.direct_connection("copy", create=True) as conn:
@@ -233,8 +238,9 @@ async def test_a_restore_that_is_killed_has_changed_nothing(
 ) -> None:
     """psql hears the end of what it is told: that must not be taken for the script's own."""
     database = await full.databases.writing(None, "alice")
-    await database.maintain(lambda conn: conn.execute(_MUCH))
-    await full.transfer.back_up(file)
+    async with database.maintaining() as conn:
+        await conn.execute(_MUCH)
+    await full.transfer.back_up(full.session("alice"), file)
     own = Program({"HOME": str(tmp_path), "MCP_MEMORY_DATABASE_URL": database_url})
     process = own.start("restore", str(file), "--database", "copy")
     async with full.databases.direct_connection("copy", create=True) as conn:
@@ -269,66 +275,81 @@ async def test_an_archive_of_a_newer_version_is_refused(full: App, file: Path) -
         await conn.execute(
             "INSERT INTO mcp_memory.migrations (number, name, sha256) VALUES (9999, 'later', 'x')"
         )
-    await full.transfer.back_up(file)
+    await full.transfer.back_up(full.session("alice"), file)
     with pytest.raises(DatabaseTooNew):
-        await full.transfer.restore(file, database="copy")
-    assert "copy" not in await full.databases.known_names()
+        await full.transfer.restore(full.session("alice", "copy"), file)
+    assert "copy" not in await full.databases.names()
 
 
 async def test_an_archive_of_an_older_version_is_migrated(full: App, file: Path) -> None:
     async with full.databases.direct_connection("copy", create=True) as conn:
         layout = await provision.layout_for_migrating(conn, "copy")
         await migrate.migrate(
-            conn, layout.roles, layout.search_path, name="copy", known=shipped(), target=7
+            conn, layout.roles, layout.search_path, name="copy", known=shipped(), target=24
         )
         await conn.execute("INSERT INTO mcp_memory.agents (agent_id) VALUES ('carol')")
-    archived = await full.transfer.back_up(file, database="copy")
-    restored = await full.transfer.restore(file, database="later")
+    archived = await full.transfer.back_up(full.session("alice", "copy"), file)
+    restored = await full.transfer.restore(full.session("alice", "later"), file)
 
-    assert archived.migration == restored.migration == 7
+    assert archived.migration == restored.migration == 24
     await full.databases.writing("fresh", "alice")
     assert await described(full, "later") == await described(full, "fresh")
-    known, _ = await full.directory.agents("carol", database="later")
+    known = await full.directory.agents(full.mail_session("carol", "later"))
     assert "carol" in [each.agent for each in known]
+
+
+async def test_an_archive_of_the_unreleased_build_is_taken_over(
+    full: App, file: Path, server_url: str, database_url: str
+) -> None:
+    await make_legacy_database(derived_url(database_url, "old"), server_url)
+    archived = await full.transfer.back_up(full.session("alice", "old"), file)
+    restored = await full.transfer.restore(full.session("alice", "later"), file)
+
+    assert archived.migration == restored.migration == 19
+    await full.databases.writing("fresh", "alice")
+    taken_over = without_indexes_of_spaces(await described(full, "later"))
+    assert taken_over == set(await described(full, "fresh"))
 
 
 async def test_it_comes_back_on_a_server_with_other_roles(
     full: App, file: Path, tcp_server: TcpServer, database_name: str
 ) -> None:
-    await full.transfer.back_up(file)
+    await full.transfer.back_up(full.session("alice"), file)
     tcp_server.execute("CREATE EXTENSION IF NOT EXISTS vector", database="template1")
     async with open_app(config_at(tcp_server.url(BUILDER, database_name))) as there:
-        restored = await there.transfer.restore(file)
+        restored = await there.transfer.restore(there.session("alice"), file)
         assert restored.rows["documents"] == 2
         assert await found(there, "bob", "marmalade") == ["notice.md"]
         assert sorted(await found(there, "alice", "marmalade")) == ["diary.md", "notice.md"]
         database = await there.databases.reading(None, "bob")
-        assert "secret" not in await database.read("bob", all_rows_of_every_table)
-        again = await there.transfer.back_up(file, replace=True)
+        async with database.reading("bob") as conn:
+            assert "secret" not in await all_rows_of_every_table(conn)
+        again = await there.transfer.back_up(there.session("alice"), file, replace=True)
     assert again.rows == restored.rows
 
 
 async def test_a_login_without_roles_is_held_by_what_came_back(
     full: App, file: Path, tcp_server: TcpServer, database_name: str
 ) -> None:
-    await full.transfer.back_up(file)
+    await full.transfer.back_up(full.session("alice"), file)
     tcp_server.execute("CREATE DATABASE {} OWNER {}", database_name, GUEST.name)
     tcp_server.execute("CREATE EXTENSION IF NOT EXISTS vector", database=database_name)
     async with open_app(config_at(tcp_server.url(GUEST, database_name))) as there:
-        await there.transfer.restore(file)
+        await there.transfer.restore(there.session("alice"), file)
         database = await there.databases.reading(None, "bob")
-        assert "secret" not in await database.read("bob", all_rows_of_every_table)
-        archived = await there.transfer.back_up(file, replace=True)
+        async with database.reading("bob") as conn:
+            assert "secret" not in await all_rows_of_every_table(conn)
+        archived = await there.transfer.back_up(there.session("alice"), file, replace=True)
     assert archived.rows["documents"] == 2
 
 
 async def test_a_file_that_is_there_is_replaced_only_when_asked(full: App, file: Path) -> None:
     await anyio.Path(file).write_text("precious")
     with pytest.raises(InvalidInput):
-        await full.transfer.back_up(file)
+        await full.transfer.back_up(full.session("alice"), file)
     assert await anyio.Path(file).read_text() == "precious"
 
-    await full.transfer.back_up(file, replace=True)
+    await full.transfer.back_up(full.session("alice"), file, replace=True)
     assert Archive(file).count_rows()["documents"] == 2
     assert names_beside(file) == [file.name]
     assert (await anyio.Path(file).stat()).st_mode & 0o077 == 0
@@ -340,8 +361,8 @@ async def test_only_a_file_is_ever_replaced(full: App, file: Path) -> None:
     await anyio.Path(link).symlink_to(file)
     for place in (pipe, file.parent):
         with pytest.raises(InvalidInput):
-            await full.transfer.back_up(place, replace=True)
-    archived = await full.transfer.back_up(link)
+            await full.transfer.back_up(full.session("alice"), place, replace=True)
+    archived = await full.transfer.back_up(full.session("alice"), link)
 
     assert archived.file == file
     assert await anyio.Path(pipe).is_fifo()
@@ -360,7 +381,7 @@ async def test_what_cannot_be_archived_leaves_the_file_as_it_was(
 
     monkeypatch.setattr(schema, "count_rows", more)
     with pytest.raises(BackupFailed) as caught:
-        await full.transfer.back_up(file, replace=True)
+        await full.transfer.back_up(full.session("alice"), file, replace=True)
     assert "documents: 2 of 3 rows" in caught.value.problem
     assert await anyio.Path(file).read_text() == "precious"
     assert names_beside(file) == [file.name]
@@ -370,7 +391,7 @@ async def test_a_database_that_is_not_there_is_not_made_for_an_archive(
     full: App, file: Path
 ) -> None:
     with pytest.raises(UnknownDatabase):
-        await full.transfer.back_up(file, database="nowhere")
+        await full.transfer.back_up(full.session("alice", "nowhere"), file)
     with pytest.raises(InvalidInput):
-        await full.transfer.back_up(file.parent / "gone" / "x.dump")
+        await full.transfer.back_up(full.session("alice"), file.parent / "gone" / "x.dump")
     assert names_beside(file) == []

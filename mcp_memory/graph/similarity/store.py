@@ -22,7 +22,7 @@ class NearFact:
 
 _NEAR = """
 WITH wanted AS (
-    SELECT jsonb_populate_record(NULL::narrowing, '{"sources": ["graph"]}') AS narrowed
+    SELECT jsonb_populate_record(NULL::search_filter, '{"sources": ["graph"]}') AS narrowed
 ), found AS (
     SELECT l.chunk_id, NULL::real AS similarity
     FROM wanted w

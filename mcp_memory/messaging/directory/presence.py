@@ -1,18 +1,17 @@
-"""Who is there: every agent is known from its first call of any tool on."""
+"""Who there is: every agent is known from its first call of any tool on."""
 
-import logging
+from functools import partial
 
 import anyio
 
-from mcp_memory.db.database import Database
+from mcp_memory.background import attempt
 from mcp_memory.db.databases import Databases
-from mcp_memory.errors import McpMemoryError
+from mcp_memory.db.session import Session
 from mcp_memory.messaging.directory import store
 
+# A first call waits so long at most until it is written down that its agent is there.
 _FIRST_CALL_SECONDS = 5.0
 _PAUSE_SECONDS = 60.0
-
-logger = logging.getLogger(__name__)
 
 
 class Presence:
@@ -24,18 +23,19 @@ class Presence:
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
+        # Pairs of database and agent: those that were noted once, and those to be written next.
         self._noted: set[tuple[str, str]] = set()
         self._due: set[tuple[str, str]] = set()
 
-    async def note(self, agent: str, database: str | None = None) -> None:
-        """The agent calls; `database` None is the configured default."""
-        visit = (database or self._databases.configured_default, agent)
+    async def note(self, session: Session) -> None:
+        """The session's agent calls, in its database."""
+        visit = (session.database, session.agent)
         if visit in self._noted:
             self._due.add(visit)
             return
         self._noted.add(visit)
         with anyio.move_on_after(_FIRST_CALL_SECONDS) as patience:
-            await self._write_if_possible(visit[0], {agent})
+            await self._write_if_possible(session.database, {session.agent})
         if patience.cancelled_caught:  # the database is still being made: a minute later
             self._due.add(visit)
 
@@ -45,18 +45,13 @@ class Presence:
             await anyio.sleep(_PAUSE_SECONDS)
             due, self._due = self._due, set()
             for name in sorted({database for database, _ in due}):
-                await self._write_if_possible(name, {who for where, who in due if where == name})
+                agents = {agent for database, agent in due if database == name}
+                await self._write_if_possible(name, agents)
 
     async def _write_if_possible(self, name: str, agents: set[str]) -> None:
-        try:
-            database = await self._databases.writing(name, "")
-            await write_down(database, agents)
-        except McpMemoryError as exc:
-            logger.warning("who called is not noted in %s: %s", name, exc)
-        except Exception:  # a call is worth more than the note of it
-            logger.exception("who called is not noted in %s", name)
+        """A call is worth more than the note of it."""
+        await attempt(f"noting who calls in {name}", partial(self._write, name, agents))
 
-
-async def write_down(database: Database, agents: set[str]) -> None:
-    """Note these agents as seen now."""
-    await database.maintain(lambda conn: store.seen(conn, sorted(agents)))
+    async def _write(self, name: str, agents: set[str]) -> None:
+        async with Session("", name, self._databases).maintaining() as conn:
+            await store.note(conn, sorted(agents))

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from mcp_memory.db.databases import Databases
+from mcp_memory.db.session import Session
 from mcp_memory.errors import InvalidInput
 from mcp_memory.messaging import validation
 from mcp_memory.messaging.directory import store
-from mcp_memory.messaging.directory.presence import Presence
 from mcp_memory.messaging.models import Channel, KnownAgent
-from mcp_memory.paging import from_cursor, to_cursor
+from mcp_memory.paging import Page, from_cursor
 from mcp_memory.text.storable import is_storable
 
 _AGENTS, _CHANNELS = "agents", "channels"
@@ -17,56 +16,43 @@ _AGENTS, _CHANNELS = "agents", "channels"
 class Directory:
     """Who there is in the mail of each named database. All agents may know all of it."""
 
-    def __init__(self, databases: Databases, presence: Presence) -> None:
-        self._databases, self._presence = databases, presence
-
     async def agents(
-        self, agent: str, *, limit: int = 20, cursor: str = "", database: str | None = None
-    ) -> tuple[Sequence[KnownAgent], str]:
-        """Known agents by name, and where the next page starts."""
-        after = _after(_AGENTS, cursor)
-        chosen = await self._databases.reading(self._name(database), agent)
-        found = await chosen.read(agent, lambda conn: store.agents(conn, limit + 1, after))
-        page, more = found[:limit], len(found) > limit
-        return page, to_cursor(_AGENTS, page[-1].agent) if more else ""
+        self, session: Session, *, limit: int = 20, cursor: str = ""
+    ) -> Page[KnownAgent]:
+        """Known agents by name."""
+        after = _name_in(_AGENTS, cursor)
+        async with session.reading() as conn:
+            rows = await store.agents(conn, limit + 1, after)
+        return Page[KnownAgent].of(rows, limit, _AGENTS, lambda row: [row.agent])
 
     async def channels(
-        self, agent: str, *, limit: int = 20, cursor: str = "", database: str | None = None
-    ) -> tuple[Sequence[Channel], str]:
-        """Channels that somebody hears, and where the next page starts."""
-        after = _after(_CHANNELS, cursor)
-        chosen = await self._databases.reading(self._name(database), agent)
-        found = await chosen.read(agent, lambda conn: store.channels(conn, limit + 1, after))
-        page, more = found[:limit], len(found) > limit
-        return page, to_cursor(_CHANNELS, page[-1].channel) if more else ""
+        self, session: Session, *, limit: int = 20, cursor: str = ""
+    ) -> Page[Channel]:
+        """Channels that somebody hears, by name."""
+        after = _name_in(_CHANNELS, cursor)
+        async with session.reading() as conn:
+            rows = await store.channels(conn, limit + 1, after)
+        return Page[Channel].of(rows, limit, _CHANNELS, lambda row: [row.channel])
 
-    async def heard(self, agent: str, *, database: str | None = None) -> Sequence[str]:
+    async def subscriptions(self, session: Session) -> Sequence[str]:
         """The channels that the agent hears, by name."""
-        chosen = await self._databases.reading(self._name(database), agent)
-        return await chosen.read(agent, store.heard)
+        async with session.reading() as conn:
+            return await store.subscriptions(conn)
 
-    async def subscribe(self, agent: str, channel: str, *, database: str | None = None) -> bool:
+    async def subscribe(self, session: Session, channel: str) -> bool:
         """Hear a channel from now on, restarts included; whether one did not before."""
         validation.checked_channel(channel)
-        chosen = await self._databases.writing(self._name(database), agent)
-        await self._presence.note(agent, chosen.name)
-        return await chosen.write(
-            agent, lambda conn: store.subscribe(conn, agent, channel), changes_search=False
-        )
+        async with session.writing(changes_search=False) as conn:
+            return await store.subscribe(conn, session.agent, channel)
 
-    async def unsubscribe(self, agent: str, channel: str, *, database: str | None = None) -> bool:
+    async def unsubscribe(self, session: Session, channel: str) -> bool:
         """Hear a channel no more; whether one did before. Mail that has come stays."""
         validation.checked_channel(channel)
-        chosen = await self._databases.reading(self._name(database), agent)
-        return await chosen.write(
-            agent, lambda conn: store.unsubscribe(conn, channel), changes_search=False
-        )
-
-    def _name(self, database: str | None) -> str:
-        return database or self._databases.configured_default
+        async with session.writing(create=False, changes_search=False) as conn:
+            return await store.unsubscribe(conn, channel)
 
 
-def _after(kind: str, cursor: str) -> str:
+def _name_in(kind: str, cursor: str) -> str:
     """The name that the page before ended with."""
     if not cursor:
         return ""

@@ -7,7 +7,7 @@ from psycopg.rows import class_row
 from mcp_memory.db.connection import Connection
 from mcp_memory.messaging.models import Channel, KnownAgent
 
-_SEEN = """
+_NOTE = """
 INSERT INTO agents (agent_id)
 SELECT agent
 FROM unnest(%(agents)s::text[]) agent
@@ -16,9 +16,9 @@ ON CONFLICT (agent_id) DO UPDATE SET last_seen = now()
 """
 
 
-async def seen(conn: Connection, agents: Sequence[str]) -> None:
+async def note(conn: Connection, agents: Sequence[str]) -> None:
     """Note that these agents are there, now. For the worker."""
-    await conn.execute(_SEEN, {"agents": list(agents)})
+    await conn.execute(_NOTE, {"agents": list(agents)})
 
 
 _KNOWN = """
@@ -28,7 +28,7 @@ ORDER BY agent_id
 """
 
 
-async def known(conn: Connection) -> list[str]:
+async def known_agents(conn: Connection) -> list[str]:
     """Every known agent, by name."""
     return [str(row[0]) for row in await (await conn.execute(_KNOWN)).fetchall()]
 
@@ -53,8 +53,7 @@ LIMIT %(limit)s
 async def agents(conn: Connection, limit: int, after: str) -> list[KnownAgent]:
     """Known agents after that name, by name."""
     async with conn.cursor(row_factory=class_row(KnownAgent)) as cursor:
-        found = await cursor.execute(_AGENTS, {"limit": limit, "after": after})
-        return await found.fetchall()
+        return await (await cursor.execute(_AGENTS, {"limit": limit, "after": after})).fetchall()
 
 
 _SUBSCRIBE = """
@@ -94,7 +93,7 @@ async def subscribers(conn: Connection, channel: str) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-_HEARD = """
+_SUBSCRIPTIONS = """
 SELECT channel
 FROM channel_subscriptions
 WHERE agent_id = current_agent()
@@ -102,9 +101,9 @@ ORDER BY channel
 """
 
 
-async def heard(conn: Connection) -> list[str]:
+async def subscriptions(conn: Connection) -> list[str]:
     """The channels that the caller hears, by name."""
-    return [str(row[0]) for row in await (await conn.execute(_HEARD)).fetchall()]
+    return [str(row[0]) for row in await (await conn.execute(_SUBSCRIPTIONS)).fetchall()]
 
 
 _CHANNELS = """
@@ -121,5 +120,4 @@ LIMIT %(limit)s
 async def channels(conn: Connection, limit: int, after: str) -> list[Channel]:
     """Channels that somebody hears, after that one, in their order."""
     async with conn.cursor(row_factory=class_row(Channel)) as cursor:
-        found = await cursor.execute(_CHANNELS, {"limit": limit, "after": after})
-        return await found.fetchall()
+        return await (await cursor.execute(_CHANNELS, {"limit": limit, "after": after})).fetchall()

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from mcp_memory.db.connection import Connection
 
-# What is over at each of its recipients: read, or expired. Its deliveries and bells go with it,
+# What is over at each of its recipients: read, or expired. Its deliveries and wake jobs go with it,
 # and an answer to it no longer says to what.
 _REMOVE_MESSAGES = """
 WITH over AS (
@@ -49,9 +49,9 @@ async def remove_messages(
     return int(row[0]), row[1]
 
 
-# A bell of unread mail stays: without it the agent would be woken for the same message again.
+# The wake job of unread mail stays: without it the agent would be woken for the same message again.
 _REMOVE_BELLS = """
-DELETE FROM bells b
+DELETE FROM wake_jobs b
 USING deliveries d
 WHERE d.agent_id = b.agent_id AND d.message_id = b.message_id
   AND b.state <> 'due' AND b.queued_at <= now() - %(age)s
@@ -60,15 +60,15 @@ WHERE d.agent_id = b.agent_id AND d.message_id = b.message_id
 """
 
 _REMOVE_RINGS = """
-DELETE FROM rings r
+DELETE FROM wake_attempts r
 WHERE r.state <> 'trying' AND r.ended_at <= now() - %(age)s
   AND (%(owner)s::text IS NULL OR r.agent_id = %(owner)s)
-  AND NOT EXISTS (SELECT FROM bells b WHERE b.ring = r.id)
+  AND NOT EXISTS (SELECT FROM wake_jobs b WHERE b.attempt_id = r.id)
 """
 
 
-async def remove_rings(conn: Connection, age: timedelta, owner: str | None) -> int:
-    """Remove what the outbox remembers of rings that ended longer ago; how many rings.
+async def remove_wake_attempts(conn: Connection, age: timedelta, owner: str | None) -> int:
+    """Remove what is kept of attempts to wake that ended longer ago; how many attempts.
 
     `owner` is who was woken; None is anybody.
     """

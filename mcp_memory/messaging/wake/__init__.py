@@ -1,8 +1,8 @@
-"""Waking an agent whose client is not listening: routes, the outbox of bells, who rings and how.
+"""Waking an agent whose client is not listening: routes, the outbox, who wakes and how.
 
 route: how one agent can be woken: OpenClaw's hooks, a webhook or a program.
-bell: the entry of one delivery in the outbox.
-doorbell: the outbox of one agent.
-ring: one series of attempts for all that waits in a doorbell.
-cue: what a woken agent is told.
+wake job: the row of one delivery in the outbox, due until the agent was woken for it.
+wake attempt: for all jobs of an agent that are due; repeated under the same key until it works.
+wake lease: what one process holds while it tries to wake an agent.
+cue: the text for a woken agent.
 """

@@ -1,4 +1,4 @@
-"""What waking is about: routes, bells, rings, what became of an attempt."""
+"""What waking is about: routes, attempts, and what became of them."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ class StoredRoute:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """A route that this process can ring; `floor` is the least priority that rings just now.
+class ServedRoute:
+    """A route that this process can use; `floor` is the least priority that wakes just now.
 
     `added_at` tells an added route from the one that may have taken its place since it was read.
     """
@@ -42,7 +42,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """A message that a ring is for."""
+    """A message that an agent is woken for."""
 
     message_id: int
     sender: str
@@ -52,15 +52,15 @@ class QueuedMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Ring:
-    """One ring: `id` is the same at every attempt, `lease` says whose attempt this is.
+class WakeAttempt:
+    """One attempt to wake an agent: `id` stays when it is repeated, `lease` says who makes it now.
 
-    `failures` are those of the agent's route before this attempt, one after another.
+    It is the `number`th time; `failures` are those of the agent's route before, one after another.
     """
 
     id: UUID
     agent: str
-    attempt: int
+    number: int
     failures: int
     lease: UUID
     messages: Sequence[QueuedMessage]
@@ -68,15 +68,16 @@ class Ring:
 
 @dataclass(frozen=True, slots=True)
 class OutboxPoll:
-    """What a poll of the outbox gave: a ring, or the seconds until something is due, if known."""
+    """What a poll of the outbox gave: an attempt to make, or the seconds until one is due, if
+    they can be known."""
 
-    ring: Ring | None
+    attempt: WakeAttempt | None
     next_due_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """How an attempt ended; without a problem, the agent was rung.
+class Outcome:
+    """How an attempt ended; without a problem, the agent was woken.
 
     The problem is for the sender to read too: it never holds an address, a secret or what an
     endpoint said. A refusal is one that the same attempt will meet again.
@@ -87,17 +88,17 @@ class Attempt:
     retry_after_seconds: float | None = None
 
     @property
-    def is_rung(self) -> bool:
+    def is_delivered(self) -> bool:
         """Whether it worked."""
         return not self.problem
 
 
 @dataclass(frozen=True, slots=True)
-class BellState:
+class WakeState:
     """How one recipient of a message was woken for it.
 
-    `waiting` (nobody has rung yet), `trying` (at least one attempt), `rung`, `given_up`, or
-    `not_needed`: he had read it, or it had expired.
+    `waiting` (nobody has tried yet), `trying` (at least one attempt), `rung`, `given_up`, or
+    `not_needed`: it was read, or had expired.
     """
 
     agent: str
@@ -112,7 +113,7 @@ class BellState:
 class OutboxStatus:
     """The outbox of one agent: what waits, since when, and how its route does.
 
-    `given_up` counts the rings that unread mail was given up with, and the problem is the last's.
+    `given_up` counts the attempts that unread mail was given up with; the problem is the last's.
     """
 
     agent: str

@@ -1,7 +1,7 @@
-"""How long a ring that failed waits; pure."""
+"""How long an attempt that failed waits; pure."""
 
 from mcp_memory.backoff import delay_seconds
-from mcp_memory.messaging.wake.models import Attempt
+from mcp_memory.messaging.wake.models import Outcome
 
 MAX_PAUSE_SECONDS = 900.0
 REFUSED_PAUSE_SECONDS = 60.0
@@ -10,7 +10,7 @@ MAX_RETRY_AFTER_SECONDS = 86_400.0
 BROKEN_AFTER = 8
 
 
-def pause_seconds(attempt: Attempt, failures: int, *, first: float, jitter: float) -> float:
+def pause_seconds(outcome: Outcome, failures: int, *, first: float, jitter: float) -> float:
     """Doubles with each failure (from 1), spread over its upper half by `jitter` in [0, 1).
 
     What the endpoint asks for is a floor, up to a day. A refusal is not repeated soon: whoever
@@ -19,7 +19,7 @@ def pause_seconds(attempt: Attempt, failures: int, *, first: float, jitter: floa
     full = delay_seconds(failures, first=first, longest=MAX_PAUSE_SECONDS)
     if failures >= BROKEN_AFTER:
         full = MAX_PAUSE_SECONDS
-    elif attempt.is_refusal:
+    elif outcome.is_refusal:
         full = max(full, min(REFUSED_PAUSE_SECONDS, first * REFUSED_PAUSE_SECONDS))
-    requested = min(attempt.retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS)
+    requested = min(outcome.retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS)
     return delay_seconds(1, first=full, longest=full, jitter=jitter, at_least=requested)

@@ -12,7 +12,7 @@ from anyio import to_thread
 
 from mcp_memory.backoff import may_pass, retry_after_seconds
 from mcp_memory.errors import TargetRefused
-from mcp_memory.messaging.wake.models import Attempt
+from mcp_memory.messaging.wake.models import Outcome
 from mcp_memory.messaging.wake.targets import Destination, Targets
 
 _ANSWER_BYTES = 65_536
@@ -42,7 +42,7 @@ class Answer:
 
 
 class Poster:
-    """Posts; connections are not kept, for the next ring may be resolved to another address."""
+    """Posts; connections are not kept, for the next attempt may be resolved to another address."""
 
     def __init__(self) -> None:
         self._client: httpx2.AsyncClient | None = None
@@ -54,23 +54,23 @@ class Poster:
 
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str], targets: Targets
-    ) -> Answer | Attempt:
+    ) -> Answer | Outcome:
         """The endpoint's answer, read to its end; a failed attempt when there was none."""
         try:
-            place = await targets.destination(url)
-            client = await self._opened()
+            destination = await targets.destination(url)
+            client = await self._open()
         except TargetRefused as exc:
             # A name that leads nowhere now may lead somewhere soon.
             is_lasting = not isinstance(exc.__cause__, gaierror)
-            return Attempt(f"the target is refused: {exc.reason}", is_refusal=is_lasting)
+            return Outcome(f"the target is refused: {exc.reason}", is_refusal=is_lasting)
         except OSError:
-            return Attempt("SSL_CERT_FILE or SSL_CERT_DIR cannot be read", is_refusal=True)
+            return Outcome("SSL_CERT_FILE or SSL_CERT_DIR cannot be read", is_refusal=True)
         try:
-            return await _asked(client, place, body, headers)
+            return await _ask(client, destination, body, headers)
         except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
-            return Attempt(f"the connection broke off ({type(exc).__name__})")
+            return Outcome(f"the connection broke off ({type(exc).__name__})")
 
-    async def _opened(self) -> httpx2.AsyncClient:
+    async def _open(self) -> httpx2.AsyncClient:
         if self._client is None:
             # Reading the certificates takes long enough to be noticed by others.
             self._client = await to_thread.run_sync(_client)
@@ -89,30 +89,34 @@ def _client() -> httpx2.AsyncClient:
     )
 
 
-async def _asked(
-    client: httpx2.AsyncClient, place: Destination, body: bytes, headers: Mapping[str, str]
-) -> Answer | Attempt:
+async def _ask(
+    client: httpx2.AsyncClient, destination: Destination, body: bytes, headers: Mapping[str, str]
+) -> Answer | Outcome:
     """The answer of the first address that can be connected to."""
-    for number, address in enumerate(place.addresses, start=1):
-        is_last = number == len(place.addresses)
+    for number, address in enumerate(destination.addresses, start=1):
+        is_last = number == len(destination.addresses)
         request = client.build_request(
             "POST",
-            place.url_at(address),
+            destination.url_at(address),
             content=body,
-            headers={"Host": place.host_header, "Content-Type": "application/json", **headers},
-            extensions={"sni_hostname": place.host},
-            # Whole attempts are limited by whoever rings; a dead address leaves time for the next.
+            headers={
+                "Host": destination.host_header,
+                "Content-Type": "application/json",
+                **headers,
+            },
+            extensions={"sni_hostname": destination.host},
+            # Whole attempts are limited by whoever tries; a dead address leaves time for the next.
             timeout=httpx2.Timeout(None, connect=None if is_last else _CONNECT_SECONDS),
         )
         try:
             return await _answer(client, request)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as exc:
-            if (attempt := _unencrypted(exc)) is not None:
-                return attempt
-    return Attempt("could not connect")
+            if (outcome := _encryption_problem(exc)) is not None:
+                return outcome
+    return Outcome("could not connect")
 
 
-def _unencrypted(exc: BaseException) -> Attempt | None:
+def _encryption_problem(exc: BaseException) -> Outcome | None:
     """What was wrong with the encryption, if it was that; OpenSSL's own words name the host."""
     cause: BaseException | None = exc
     while cause is not None and not isinstance(cause, ssl.SSLError):
@@ -120,10 +124,10 @@ def _unencrypted(exc: BaseException) -> Attempt | None:
     if cause is None:
         return None
     if not isinstance(cause, ssl.SSLCertVerificationError):
-        return Attempt("no encrypted connection could be made")
+        return Outcome("no encrypted connection could be made")
     code = cause.verify_code
     why = _CERTIFICATE_PROBLEMS.get(code, f"is not accepted (X.509 error {code})")
-    return Attempt(f"its certificate {why}", is_refusal=True)
+    return Outcome(f"its certificate {why}", is_refusal=True)
 
 
 async def _answer(client: httpx2.AsyncClient, request: httpx2.Request) -> Answer:
@@ -140,13 +144,13 @@ async def _answer(client: httpx2.AsyncClient, request: httpx2.Request) -> Answer
     return Answer(response.status_code, response.headers.get("retry-after"))
 
 
-def judged(answer: Answer) -> Attempt:
-    """What an answer means for the ring."""
+def outcome_of(answer: Answer) -> Outcome:
+    """What an answer means for the attempt."""
     status = answer.status
     if 200 <= status < 300:
-        return Attempt()
+        return Outcome()
     if 300 <= status < 400:
-        return Attempt(f"redirects (HTTP {status}), which is not followed", is_refusal=True)
+        return Outcome(f"redirects (HTTP {status}), which is not followed", is_refusal=True)
     passes = may_pass(status) or status == _REQUEST_TIMEOUT
-    asked = retry_after_seconds(answer.retry_after, datetime.now(UTC))
-    return Attempt(f"HTTP {status}", is_refusal=not passes, retry_after_seconds=asked)
+    seconds = retry_after_seconds(answer.retry_after, datetime.now(UTC))
+    return Outcome(f"HTTP {status}", is_refusal=not passes, retry_after_seconds=seconds)

@@ -13,12 +13,12 @@ from contextlib import suppress
 import anyio
 from anyio.abc import Process
 
-from mcp_memory.messaging.wake.models import Attempt
+from mcp_memory.messaging.wake.models import Outcome
 
 _OURS = "MCP_MEMORY_"
 
 
-async def run(command: Sequence[str], told: bytes, variables: Mapping[str, str]) -> Attempt:
+async def run(command: Sequence[str], cue: bytes, variables: Mapping[str, str]) -> Outcome:
     """Run it to its end; a cancelled caller leaves nothing of it running."""
     try:
         process = await anyio.open_process(
@@ -30,13 +30,13 @@ async def run(command: Sequence[str], told: bytes, variables: Mapping[str, str])
             env={**_inherited(), **variables},
         )
     except OSError as exc:
-        return Attempt(f"the program cannot be started: {exc.strerror}", is_refusal=True)
+        return Outcome(f"the program cannot be started: {exc.strerror}", is_refusal=True)
     try:
-        await _tell(process, told)
+        await _tell(process, cue)
         code = await process.wait()
     finally:
         await _end(process)
-    return Attempt() if code == 0 else Attempt(f"the program ended with code {code}")
+    return Outcome() if code == 0 else Outcome(f"the program ended with code {code}")
 
 
 def _inherited() -> dict[str, str]:
@@ -44,11 +44,11 @@ def _inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
 
 
-async def _tell(process: Process, told: bytes) -> None:
+async def _tell(process: Process, cue: bytes) -> None:
     assert process.stdin is not None
-    # A program need not read what it is told.
+    # A program need not read what it is sent.
     with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-        await process.stdin.send(told)
+        await process.stdin.send(cue)
     with suppress(anyio.BrokenResourceError, OSError):
         await process.stdin.aclose()
 

@@ -1,4 +1,4 @@
-"""Which routes this process can ring: those of its configuration, then those added by command."""
+"""Which routes this process can use: those of its configuration, then those added by command."""
 
 import logging
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from mcp_memory.config import Config, WakeRoute, is_quiet
 from mcp_memory.db.database import Database
 from mcp_memory.errors import McpMemoryError
 from mcp_memory.messaging.wake import store
-from mcp_memory.messaging.wake.models import ListedRoute, OutboxStatus, Served, StoredRoute
+from mcp_memory.messaging.wake.models import ListedRoute, OutboxStatus, ServedRoute, StoredRoute
 from mcp_memory.messaging.wake.targets import Targets
 
 CONFIGURED, ADDED, ELSEWHERE = "configuration", "added", "other servers"
@@ -30,21 +30,24 @@ class RouteRegistry:
     @property
     def own(self) -> Sequence[str]:
         """The agents whose routes the configuration has."""
-        return list(self._config.wake_routes)
+        return [*self._config.wake_routes]
 
-    def configured(self) -> list[ListedRoute]:
+    def configured(self) -> Sequence[ListedRoute]:
         """The routes of the configuration alone, without a look at any database."""
-        return [self._listed(agent, None, None) for agent in sorted(self.own)]
+        return [self._describe(agent, None, None) for agent in sorted(self.own)]
 
-    async def served(self, database: Database) -> list[Served]:
-        """What can be rung in this database; what cannot is logged once, with the reason."""
-        found = [Served(agent, route, False) for agent, route in self._config.wake_routes.items()]
-        for stored in await database.maintain(store.routes):
-            if stored.agent not in self._config.wake_routes:
-                found += self._usable(stored)
-        return [self._as_of_now(each) for each in found]
+    async def usable_routes(self, database: Database) -> list[ServedRoute]:
+        """What can be used in this database; what cannot is logged once, with the reason."""
+        own = self._config.wake_routes
+        routes = [ServedRoute(agent, route, False) for agent, route in own.items()]
+        async with database.maintaining() as conn:
+            stored_routes = await store.routes(conn)
+        for stored in stored_routes:
+            if stored.agent not in own:
+                routes += self._usable(stored)
+        return [self._with_floor(route) for route in routes]
 
-    def targets(self, served: Served) -> Targets:
+    def targets(self, served: ServedRoute) -> Targets:
         """Where this route may lead."""
         if served.is_stored:
             return Targets(self._config.wake.allowed_targets)
@@ -56,19 +59,18 @@ class RouteRegistry:
         Targets(self._config.wake.allowed_targets).check(route)
         return route
 
-    async def listed(self, database: Database) -> list[ListedRoute]:
+    async def list(self, database: Database) -> Sequence[ListedRoute]:
         """Every route of the configuration and the database, with its outbox, by agent."""
-        stored = {each.agent: each for each in await database.maintain(store.routes)}
-        outbox_statuses = {
-            each.agent: each for each in await database.maintain(store.outbox_statuses)
-        }
-        agents = {*self.own, *stored, *outbox_statuses}
+        async with database.maintaining() as conn:
+            routes = {route.agent: route for route in await store.routes(conn)}
+            statuses = {status.agent: status for status in await store.outbox_statuses(conn)}
+        agents = {*self.own, *routes, *statuses}
         return [
-            self._listed(agent, stored.get(agent), outbox_statuses.get(agent))
+            self._describe(agent, routes.get(agent), statuses.get(agent))
             for agent in sorted(agents)
         ]
 
-    def _listed(
+    def _describe(
         self, agent: str, stored: StoredRoute | None, outbox: OutboxStatus | None
     ) -> ListedRoute:
         own = self._config.wake_routes.get(agent)
@@ -83,10 +85,10 @@ class RouteRegistry:
             route, unusable = None, str(exc)
         return ListedRoute(agent, ADDED, stored.document, route, unusable, outbox)
 
-    def _usable(self, stored: StoredRoute) -> list[Served]:
+    def _usable(self, stored: StoredRoute) -> Sequence[ServedRoute]:
         try:
             route = self.read(stored)
-            return [Served(stored.agent, route, True, added_at=stored.added_at)]
+            return [ServedRoute(stored.agent, route, True, added_at=stored.added_at)]
         except McpMemoryError as exc:
             complaint = f"{stored.agent}: {exc}"
             if complaint not in self._complaints:
@@ -94,7 +96,7 @@ class RouteRegistry:
                 logger.warning("the wake route of %s", complaint)
             return []
 
-    def _as_of_now(self, served: Served) -> Served:
+    def _with_floor(self, served: ServedRoute) -> ServedRoute:
         route = served.route
         quiet = is_quiet(route.quiet_hours, datetime.now(self._config.zone()))
         floor = route.urgent_priority if quiet else 0

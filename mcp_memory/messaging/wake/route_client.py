@@ -1,4 +1,4 @@
-"""The client that rings by a route, each kind in its own way, or tries a route without ringing."""
+"""The client that wakes by a route, each kind in its own way, or tries a route without waking."""
 
 import json
 import shutil
@@ -13,8 +13,8 @@ from mcp_memory.config import WakeRoute
 from mcp_memory.messaging.wake import cue as cues
 from mcp_memory.messaging.wake import programs, signing
 from mcp_memory.messaging.wake.cue import Cue
-from mcp_memory.messaging.wake.models import Attempt
-from mcp_memory.messaging.wake.posting import Answer, Poster, judged
+from mcp_memory.messaging.wake.models import Outcome
+from mcp_memory.messaging.wake.posting import Answer, Poster, outcome_of
 from mcp_memory.messaging.wake.targets import Targets
 
 KEY_HEADER, ATTEMPT_HEADER = "Idempotency-Key", "X-MCP-Memory-Attempt"
@@ -23,7 +23,7 @@ _BAD_REQUEST = 400
 
 
 class RouteClient:
-    """Rings; keeps nothing of one for the next."""
+    """Wakes; keeps nothing of one attempt for the next."""
 
     def __init__(self) -> None:
         self._poster = Poster()
@@ -32,19 +32,19 @@ class RouteClient:
         """Give up what is open."""
         await self._poster.aclose()
 
-    async def ring(
+    async def wake(
         self, route: WakeRoute, targets: Targets, cue: Cue, *, key: str, attempt: int
-    ) -> Attempt:
-        """One attempt, within the route's time limit. The same key is the same ring again."""
+    ) -> Outcome:
+        """One attempt, within the route's time limit. The same key is the same attempt again."""
         try:
             with anyio.fail_after(route.timeout_seconds):
-                return await self._rung(route, targets, cue, key, attempt)
+                return await self._wake(route, targets, cue, key, attempt)
         except TimeoutError:
-            return Attempt(f"no answer within {route.timeout_seconds:g} s")
+            return Outcome(f"no answer within {route.timeout_seconds:g} s")
 
-    async def _rung(
+    async def _wake(
         self, route: WakeRoute, targets: Targets, cue: Cue, key: str, attempt: int
-    ) -> Attempt:
+    ) -> Outcome:
         if route.kind == "command":
             variables = {
                 "MCP_MEMORY_WAKE_AGENT": cue.agent,
@@ -54,10 +54,10 @@ class RouteClient:
             }
             return await programs.run(route.command, _json(_facts(cue, key)), variables)
         body = _json(_body(route, cue, key))
-        answer = await self._posted(route, targets, body, _headers(key, attempt))
-        return judged(answer) if isinstance(answer, Answer) else answer
+        answer = await self._post(route, targets, body, _headers(key, attempt))
+        return outcome_of(answer) if isinstance(answer, Answer) else answer
 
-    async def try_dry(self, route: WakeRoute, targets: Targets, agent: str) -> Attempt:
+    async def try_dry(self, route: WakeRoute, targets: Targets, agent: str) -> Outcome:
         """Whether the route works, without waking anybody.
 
         OpenClaw is sent a call without text, which it refuses after it has taken the token; a
@@ -65,32 +65,32 @@ class RouteClient:
         """
         try:
             with anyio.fail_after(route.timeout_seconds):
-                return await self._tried(route, targets, agent)
+                return await self._try(route, targets, agent)
         except TimeoutError:
-            return Attempt(f"no answer within {route.timeout_seconds:g} s")
+            return Outcome(f"no answer within {route.timeout_seconds:g} s")
 
-    async def _tried(self, route: WakeRoute, targets: Targets, agent: str) -> Attempt:
+    async def _try(self, route: WakeRoute, targets: Targets, agent: str) -> Outcome:
         match route.kind:
             case "command":
                 if shutil.which(route.command[0]):
-                    return Attempt()
-                return Attempt("there is no such program that can be run", is_refusal=True)
+                    return Outcome()
+                return Outcome("there is no such program that can be run", is_refusal=True)
             case "webhook":
                 key = str(uuid4())
                 body = _json(_facts(Cue(agent, []), key) | {"event": "ping"})
-                answer = await self._posted(route, targets, body, _headers(key, 1))
-                return judged(answer) if isinstance(answer, Answer) else answer
+                answer = await self._post(route, targets, body, _headers(key, 1))
+                return outcome_of(answer) if isinstance(answer, Answer) else answer
             case "openclaw-wake" | "openclaw-agent":
-                answer = await self._posted(route, targets, b"{}", {})
+                answer = await self._post(route, targets, b"{}", {})
                 if isinstance(answer, Answer) and answer.status == _BAD_REQUEST:
-                    return Attempt()
-                return judged(answer) if isinstance(answer, Answer) else answer
+                    return Outcome()
+                return outcome_of(answer) if isinstance(answer, Answer) else answer
             case _:
                 assert_never(route.kind)
 
-    async def _posted(
+    async def _post(
         self, route: WakeRoute, targets: Targets, body: bytes, headers: Mapping[str, str]
-    ) -> Answer | Attempt:
+    ) -> Answer | Outcome:
         assert route.url is not None
         url = _hook_url(route.kind, route.url.reveal())
         return await self._poster.post(url, body, {**headers, **_proof(route, body)}, targets)
@@ -102,7 +102,7 @@ def _headers(key: str, attempt: int) -> dict[str, str]:
 
 
 def _proof(route: WakeRoute, body: bytes) -> dict[str, str]:
-    """The headers that show who rings."""
+    """The headers that show who wakes."""
     if route.token is None:
         return {}
     secret = route.token.reveal()

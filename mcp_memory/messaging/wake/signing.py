@@ -24,11 +24,11 @@ def is_genuine(secret: str, headers: Mapping[str, str], body: bytes, now: float)
 
     Names of headers are compared without case.
     """
-    found = {name.lower(): value for name, value in headers.items()}
-    timestamp = found.get(TIMESTAMP_HEADER.lower(), "")
-    given = found.get(SIGNATURE_HEADER.lower(), "")
+    lowered = {name.lower(): value for name, value in headers.items()}
+    timestamp = lowered.get(TIMESTAMP_HEADER.lower(), "")
+    proof = lowered.get(SIGNATURE_HEADER.lower(), "")
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
         return False
     is_fresh = abs(now - int(timestamp)) <= WINDOW_SECONDS
     expected = signature(secret, int(timestamp), body)
-    return hmac.compare_digest(expected.encode(), given.encode()) and is_fresh
+    return hmac.compare_digest(expected.encode(), proof.encode()) and is_fresh

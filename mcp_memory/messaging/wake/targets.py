@@ -1,4 +1,4 @@
-"""Where a ring may go: hosts and programs that a person allowed, and never a cloud's metadata.
+"""Where waking may lead: hosts and programs that a person allowed, and never a cloud's metadata.
 
 A name is resolved once, every address of it is checked, and connections are made to those alone.
 Cloud metadata and link-local addresses are refused whatever is allowed, in every notation.
@@ -21,8 +21,8 @@ _PORTS = {"http": 80, "https": 443}
 # Alibaba's, Azure's and Oracle's; Amazon's (with its credentials), Google's, Oracle's, Scaleway's,
 # Akamai's and Alibaba's. The others are link-local.
 _METADATA = [
-    ip_network(each)
-    for each in (
+    ip_network(network)
+    for network in (
         *("100.100.100.200", "168.63.129.16", "192.0.0.192"),
         *("fd00:ec2::/32", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42"),
         *("fd00:a9fe:a9fe::1", "fd00:100::100:200"),
@@ -49,12 +49,12 @@ class Destination:
 
     def url_at(self, address: str) -> str:
         """The URL with a checked address in place of the name."""
-        return f"{self.scheme}://{_bracketed(address)}:{self.port}{self.path}"
+        return f"{self.scheme}://{_host_in_url(address)}:{self.port}{self.path}"
 
     @property
     def host_header(self) -> str:
         """The Host header that the URL as it was written would send."""
-        host = _bracketed(self.host)
+        host = _host_in_url(self.host)
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
@@ -70,7 +70,7 @@ class Targets:
         if route.url is None:
             return cls(route.command[:1])
         parts = _parts(route.url.reveal())
-        return cls([f"{_bracketed(_host(parts))}:{_port(parts)}"])
+        return cls([f"{_host_in_url(_host(parts))}:{_port(parts)}"])
 
     def check(self, route: WakeRoute) -> None:
         """`TargetRefused` when the route leads elsewhere; names are not resolved here."""
@@ -83,14 +83,14 @@ class Targets:
         if literal is not None:
             _check_reach(host, literal)
         if not any(_matches(entry, host, port, literal) for entry in self.entries):
-            place = f"{_bracketed(host)}:{port}"
-            raise TargetRefused(place, f"it is not among wake.allowed_targets; add {place!r}")
+            target = f"{_host_in_url(host)}:{port}"
+            raise TargetRefused(target, f"it is not among wake.allowed_targets; add {target!r}")
 
     async def destination(self, url: str) -> Destination:
         """Where to connect to for this URL, resolved and checked."""
         parts = _parts(url)
         host, port = _host(parts), _port(parts)
-        addresses = await _resolved(host, port)
+        addresses = await _resolve(host, port)
         for address in addresses:
             self._check_address(host, address)
         path = parts.path or "/"
@@ -105,7 +105,7 @@ class Targets:
     def _check_address(self, host: str, address: _Address) -> None:
         _check_reach(host, address)
         is_plain = host == "localhost" or _literal(host) is not None
-        if _unwrapped(address).is_loopback and not is_plain and not self._has_network(address):
+        if _inner_address(address).is_loopback and not is_plain and not self._has_network(address):
             raise TargetRefused(
                 host, "its name leads to this machine; write localhost or 127.0.0.1"
             )
@@ -152,13 +152,13 @@ def _literal(host: str) -> _Address | None:
         return None
 
 
-def _bracketed(host: str) -> str:
+def _host_in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
 def _matches(entry: str, host: str, port: int, literal: _Address | None) -> bool:
     plain = entry.lower().rstrip(".")
-    if plain in (host, _bracketed(host), f"{_bracketed(host)}:{port}"):
+    if plain in (host, _host_in_url(host), f"{_host_in_url(host)}:{port}"):
         return True
     return literal is not None and _contains(entry, literal)
 
@@ -166,23 +166,23 @@ def _matches(entry: str, host: str, port: int, literal: _Address | None) -> bool
 def _contains(entry: str, address: _Address) -> bool:
     """Whether the entry is a network, or an address, that this one lies in."""
     try:
-        return _unwrapped(address) in ip_network(entry, strict=False)
+        return _inner_address(address) in ip_network(entry, strict=False)
     except ValueError:
         return False
 
 
 def _check_reach(host: str, address: _Address) -> None:
-    """`TargetRefused` for what no ring is ever for."""
-    real = _unwrapped(address)
+    """`TargetRefused` for what is never posted to."""
+    real = _inner_address(address)
     if real.is_loopback:
         return
-    if real.is_link_local or any(real in each for each in _METADATA):
+    if real.is_link_local or any(real in network for network in _METADATA):
         raise TargetRefused(host, "link-local and metadata addresses are never rung")
     if real.is_multicast or real.is_unspecified or real.is_reserved or real in _THIS_NETWORK:
         raise TargetRefused(host, "it is not the address of one machine")
 
 
-def _unwrapped(address: _Address) -> _Address:
+def _inner_address(address: _Address) -> _Address:
     """The IPv4 address that an IPv6 one stands for, else itself."""
     if isinstance(address, IPv4Address):
         return address
@@ -195,12 +195,12 @@ def _unwrapped(address: _Address) -> _Address:
     return inner or address
 
 
-async def _resolved(host: str, port: int) -> list[_Address]:
+async def _resolve(host: str, port: int) -> list[_Address]:
     literal = _literal(host)
     if literal is not None:
         return [literal]
     try:
-        found = await anyio.getaddrinfo(host, port, type=SOCK_STREAM)
+        matches = await anyio.getaddrinfo(host, port, type=SOCK_STREAM)
     except (gaierror, UnicodeError) as exc:
         raise TargetRefused(host, "its name leads nowhere") from exc
-    return [ip_address(each[4][0]) for each in found]
+    return [ip_address(match[4][0]) for match in matches]

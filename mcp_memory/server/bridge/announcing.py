@@ -14,8 +14,9 @@ from anyio.abc import TaskStatus
 from mcp_memory import __version__
 from mcp_memory.app import App
 from mcp_memory.db.notifications import RECONNECTED
+from mcp_memory.db.session import Session
 from mcp_memory.errors import DatabaseError, DatabaseUnavailable
-from mcp_memory.messaging.bells import hearing
+from mcp_memory.messaging.bells import hear_mail
 from mcp_memory.messaging.models import Mail
 from mcp_memory.server.bridge import wire
 from mcp_memory.server.bridge.output import Output
@@ -27,7 +28,7 @@ _AGAIN_SECONDS = 1.0
 _PAGE = 100
 # Hints beyond these are dropped, and the table is read instead.
 _MAX_HINTS = 10_000
-_TOLD = {"id", "sender", "to", "type", "subject", "channel", "priority", "thread_id"}
+_EVENT_FIELDS = {"id", "sender", "to", "type", "subject", "channel", "priority", "thread_id"}
 
 logger = logging.getLogger(__name__)
 
@@ -37,13 +38,13 @@ class Announcer:
 
     def __init__(self, app: App, output: Output) -> None:
         self._app, self._output = app, output
-        self._agent = app.config.agent
+        self._session = app.mail_session(app.config.agent)
         self._seen = Seen()
         self._hints: list[int] = []
         self._must_look = False
         self._look_at = 0.0
         self._connections = 0
-        self._told_connections = 1
+        self._reported_connections = 1
         self._stirred = anyio.Event()
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -51,19 +52,20 @@ class Announcer:
 
         `DatabaseUnavailable` when listening cannot begin.
         """
-        mail = self._app.databases.configured_default
+        session = self._session
         # Noting has a time limit, which must not cut off the making of the database.
-        database = await self._app.databases.writing(mail, self._agent)
-        await self._app.presence.note(self._agent)
-        async with hearing(database, self._agent, self._hear) as heard:
-            if not heard.is_listening:
-                raise DatabaseUnavailable(mail, f"LISTEN: {database.notifications.problem}")
-            channels = await self._app.directory.heard(self._agent)
+        database = await session.open(create=True)
+        await self._app.presence.note(session)
+        async with hear_mail(database, session.agent, self._hear) as subscription:
+            if not subscription.is_listening:
+                problem = f"LISTEN: {database.notifications.problem}"
+                raise DatabaseUnavailable(session.database, problem)
+            channels = await self._app.directory.subscriptions(session)
             await self._say(
                 "ready",
                 protocol=wire.PROTOCOL,
                 version=__version__,
-                agent=self._agent,
+                agent=session.agent,
                 channels=channels,
             )
             task_status.started()
@@ -102,9 +104,9 @@ class Announcer:
         connections = self._connections
         free = await self._free()
         missed = [id for id in free if id not in self._seen]
-        if connections > self._told_connections:
+        if connections > self._reported_connections:
             await self._say("reconnected", missed=len(missed))
-            self._told_connections = connections
+            self._reported_connections = connections
         # As many as were said to be missed, even if somebody takes one just now.
         await self._tell(missed, self._app.messages.arrivals)
         self._seen.forget_all_but(set(free))
@@ -113,26 +115,26 @@ class Announcer:
         """What is unread and held by nobody."""
         free: list[int] = []
         while page := await self._app.messages.unread_ids(
-            self._agent, after=free[-1] if free else 0, free_only=True
+            self._session, after=free[-1] if free else 0, free_only=True
         ):
             free += page
         return free
 
     async def _tell(
-        self, ids: Sequence[int], read: Callable[[str, Sequence[int]], Awaitable[list[Mail]]]
+        self, ids: Sequence[int], read: Callable[[Session, Sequence[int]], Awaitable[list[Mail]]]
     ) -> None:
         for start in range(0, len(ids), _PAGE):
             page = ids[start : start + _PAGE]
-            found = await read(self._agent, page)
-            by_id = {mail.id: mail for mail in found if mail.state != "expired"}
+            mails = await read(self._session, page)
+            by_id = {mail.id: mail for mail in mails if mail.state != "expired"}
             for id in page:
                 if id in by_id and id not in self._seen:
-                    await self._say("new_message", data=_told(by_id[id]))
+                    await self._say("new_message", data=_data(by_id[id]))
                     self._seen.add(id)
 
     async def _say(self, name: str, **facts: object) -> None:
         await self._output.send(wire.event(name, **facts))
 
 
-def _told(mail: Mail) -> dict[str, object]:
-    return MailAnswer.of_mail(mail).model_dump(mode="json", include=_TOLD)
+def _data(mail: Mail) -> dict[str, object]:
+    return MailAnswer.of(mail).model_dump(mode="json", include=_EVENT_FIELDS)

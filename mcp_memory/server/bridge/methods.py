@@ -28,15 +28,15 @@ async def _call(tool: MemoryTool, params: Params) -> Mapping[str, object]:
 
 
 async def _subscribe(app: App, params: Params) -> Mapping[str, object]:
-    agent = app.config.agent
-    await app.directory.subscribe(agent, _channel(params))
-    return {"channels": await app.directory.heard(agent)}
+    session = app.mail_session(app.config.agent)
+    await app.directory.subscribe(session, _channel(params))
+    return {"channels": await app.directory.subscriptions(session)}
 
 
 async def _unsubscribe(app: App, params: Params) -> Mapping[str, object]:
-    agent = app.config.agent
-    await app.directory.unsubscribe(agent, _channel(params))
-    return {"channels": await app.directory.heard(agent)}
+    session = app.mail_session(app.config.agent)
+    await app.directory.unsubscribe(session, _channel(params))
+    return {"channels": await app.directory.subscriptions(session)}
 
 
 async def _ping(params: Params) -> Mapping[str, object]:

@@ -48,7 +48,7 @@ class Output:
 
 
 @asynccontextmanager
-async def written_to(descriptor: int) -> AsyncGenerator[Output]:
+async def write_to(descriptor: int) -> AsyncGenerator[Output]:
     """An output that is written while the block runs; at its end the rest, if anybody reads."""
     output = Output(descriptor)
     async with anyio.create_task_group() as tasks:

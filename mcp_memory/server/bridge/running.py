@@ -6,7 +6,7 @@ from mcp_memory.app import App
 from mcp_memory.server.bridge import wire
 from mcp_memory.server.bridge.announcing import Announcer
 from mcp_memory.server.bridge.methods import methods_of, now
-from mcp_memory.server.bridge.output import Output, written_to
+from mcp_memory.server.bridge.output import Output, write_to
 from mcp_memory.server.bridge.session import Session
 from mcp_memory.server.lines import private_stdin, private_stdout
 from mcp_memory.server.logs import log_to_stderr
@@ -26,7 +26,7 @@ async def run_bridge(app: App) -> None:
         private_stdin(errors="surrogateescape", longest=longest) as lines,
         private_stdout() as descriptor,
     ):
-        async with written_to(descriptor) as output, anyio.create_task_group() as tasks:
+        async with write_to(descriptor) as output, anyio.create_task_group() as tasks:
             session = Session(output, methods_of(app), longest=longest)
             starting = anyio.CancelScope()
 

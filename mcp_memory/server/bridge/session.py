@@ -59,7 +59,7 @@ class Session:
         if not line.strip():
             return
         try:
-            request = self._understood(line)
+            request = self._parse(line)
             match request.method:
                 case "_shutdown":
                     self._last = request.id
@@ -71,7 +71,7 @@ class Session:
         except RequestRefused as refused:
             await self._output.send(wire.refusal(refused))
 
-    def _understood(self, line: str) -> Request:
+    def _parse(self, line: str) -> Request:
         if len(line) > self._longest:
             problem = f"The line is longer than {self._longest} characters."
             raise RequestRefused("too_large", problem)

@@ -27,7 +27,7 @@ class Request:
 
 
 class RequestRefused(Exception):
-    """A line or a request that cannot be carried out; `id` None: whose it is cannot be said."""
+    """A line or a request that cannot be carried out; `id` None: whose it is cannot be value."""
 
     def __init__(self, code: str, message: str, id: RequestId | None = None) -> None:
         super().__init__(message)
@@ -39,16 +39,16 @@ def parse(line: str) -> Request:
     try:
         # Bytes that are no UTF-8 were read as half surrogates, which nothing can encode.
         line.encode()
-        said = cast("JsonValue", json.loads(line, parse_constant=_no_number))
+        value = cast("JsonValue", json.loads(line, parse_constant=_no_number))
     except UnicodeEncodeError:
         raise RequestRefused("bad_line", "The line is not UTF-8.") from None
     except RecursionError:
         raise RequestRefused("bad_line", "The line is nested too deeply.") from None
     except ValueError:
         raise RequestRefused("bad_line", "The line is not JSON.") from None
-    if not isinstance(said, dict):
+    if not isinstance(value, dict):
         raise RequestRefused("bad_line", "The line is not a JSON object.")
-    return _request(said, _id(said))
+    return _request(value, _id(value))
 
 
 def answer(id: RequestId, result: Mapping[str, object]) -> str:
@@ -67,8 +67,8 @@ def event(name: str, **facts: object) -> str:
     return _line({"event": name, **facts})
 
 
-def _id(said: Mapping[str, JsonValue]) -> RequestId:
-    match said.get("id"):
+def _id(value: Mapping[str, JsonValue]) -> RequestId:
+    match value.get("id"):
         case bool():
             pass
         case int() as number if -(2**63) <= number < 2**63:
@@ -81,11 +81,11 @@ def _id(said: Mapping[str, JsonValue]) -> RequestId:
     raise RequestRefused("bad_line", problem)
 
 
-def _request(said: Mapping[str, JsonValue], id: RequestId) -> Request:
-    if unknown := sorted(said.keys() - _KEYS):
+def _request(value: Mapping[str, JsonValue], id: RequestId) -> Request:
+    if unknown := sorted(value.keys() - _KEYS):
         problem = f"{unknown[0][:60]!r} is unknown here; a request has id, method and params."
         raise RequestRefused("bad_request", problem, id)
-    method, params = said.get("method"), said.get("params")
+    method, params = value.get("method"), value.get("params")
     if not isinstance(method, str) or not method:
         raise RequestRefused("bad_request", "method is required: the name of a tool.", id)
     if params is None:

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from mcp_memory.app import App
 from mcp_memory.config import mask_url
-from mcp_memory.db.databases import Listed
+from mcp_memory.db.databases import DatabaseEntry
+from mcp_memory.db.session import Session
 from mcp_memory.errors import McpMemoryError
 from mcp_memory.server.caller import Caller, caller_of
 from mcp_memory.server.readable import readable
@@ -45,7 +46,7 @@ class DatabaseList(Answer):
     default: str
 
 
-class RegisteredDatabase(Answer):
+class Registration(Answer):
     """A database that is ready under its name."""
 
     name: str
@@ -82,32 +83,28 @@ class DatabaseTools:
     """The functions behind the tools; each docstring is what a model reads."""
 
     def __init__(self, app: App) -> None:
-        self._session = app.session
-        self._databases, self._spaces = app.databases, app.spaces
-        self._documents, self._transcripts = app.documents, app.transcripts
-        self._graph = app.graph
-        self._messages = app.messages
+        self._app, self._databases = app, app.databases
 
     async def memory_list_databases(self, caller: Caller) -> DatabaseList:
         """List the named databases, their sizes and counts, and which one is your default."""
         default = self._databases.default_of(caller.agent)
         return DatabaseList(
             databases=[
-                await self._described(caller, listed, default)
-                for listed in await self._databases.list()
-                if caller.may_use(listed.name)
+                await self._describe(caller, entry, default)
+                for entry in await self._databases.list()
+                if caller.may_use(entry.name)
             ],
             default=default,
         )
 
     async def memory_register_database(
         self, caller: Caller, name: Name, url: Url = "", persist: Persist = False
-    ) -> RegisteredDatabase:
+    ) -> Registration:
         """Make a named database ready to use: created and migrated if it is not there yet."""
         database = await self._databases.register(
             name, caller.agent, url=url or None, persist=persist
         )
-        return RegisteredDatabase(
+        return Registration(
             name=database.name,
             url=mask_url(database.address.url),
             embedded=self._databases.is_embedded(name),
@@ -122,8 +119,9 @@ class DatabaseTools:
 
     async def memory_current_database(self, caller: Caller) -> CurrentDatabase:
         """Say which database your calls use, what it holds, and who you are."""
-        database = await self._databases.reading(None, caller.agent)
-        space = await self._spaces.active(caller.agent, database=database.name)
+        session = self._app.session(caller.agent)
+        database = await session.open()
+        space = await self._app.spaces.active(session)
         return CurrentDatabase(
             name=database.name,
             url=mask_url(database.address.url),
@@ -132,45 +130,44 @@ class DatabaseTools:
             pgvector_version=database.layout.pgvector_version,
             embedding_model=space.label if space else "none",
             migration=database.layout.migration,
-            counts=await self._counts(caller, database.name),
-            pending_embeddings=await self._spaces.pending(caller.agent, database=database.name),
+            counts=await self._counts(session),
+            pending_embeddings=await self._app.spaces.pending(session),
             unread_messages=await self._unread(caller),
             agent=caller.agent,
         )
 
-    async def _counts(self, caller: Caller, database: str) -> dict[str, int]:
-        counts = await self._documents.count(caller.agent, database=database)
-        session = self._session(caller.agent, database)
-        counts |= await self._transcripts.count(session)
-        return counts | await self._graph.count(session)
+    async def _counts(self, session: Session) -> dict[str, int]:
+        counts = await self._app.documents.count(session)
+        for service in (self._app.transcripts, self._app.graph):
+            counts |= await service.count(session)
+        return counts
 
     async def _unread(self, caller: Caller) -> int:
         """Mail lies in the configured default database, wherever else the caller works."""
-        if not caller.may_use(self._databases.configured_default):
-            return 0
-        return await self._messages.unread(caller.agent)
+        session = self._app.mail_session(caller.agent)
+        return await self._app.messages.unread(session) if caller.may_use(session.database) else 0
 
-    async def _described(self, caller: Caller, listed: Listed, default: str) -> NamedDatabase:
-        """The listed database with its counts; only one that is there is opened for them."""
-        status, problem, counts = listed.status, listed.problem, dict[str, int]()
+    async def _describe(self, caller: Caller, entry: DatabaseEntry, default: str) -> NamedDatabase:
+        """The database with its counts; only one that is there is opened for them."""
+        status, problem, counts = entry.status, entry.problem, dict[str, int]()
         if status == "ready":
             try:
-                counts = await self._counts(caller, listed.name)
+                counts = await self._counts(self._app.session(caller.agent, entry.name))
             except McpMemoryError as exc:
                 status, problem = "unavailable", readable(exc)
         return NamedDatabase(
-            name=listed.name,
-            url=listed.url,
+            name=entry.name,
+            url=entry.url,
             status=status,
-            is_default=listed.name == default,
-            embedded=listed.embedded,
-            size_bytes=listed.size_bytes,
+            is_default=entry.name == default,
+            embedded=entry.embedded,
+            size_bytes=entry.size_bytes,
             counts=counts,
             problem=problem or None,
         )
 
 
-def _named(_caller: Caller, arguments: Arguments) -> Sequence[str]:
+def _name_argument(_caller: Caller, arguments: Arguments) -> Sequence[str]:
     return [str(arguments["name"])]
 
 
@@ -196,14 +193,14 @@ def database_tools(app: App) -> Sequence[MemoryTool]:
             title="Register a database",
             annotations=SETS,
             scope_of=lambda _: "admin",
-            databases_of=_named,
+            databases_of=_name_argument,
         ),
         MemoryTool.of(
             tools.memory_set_default_database,
             caller,
             title="Choose a database",
             annotations=SETS,
-            databases_of=_named,
+            databases_of=_name_argument,
         ),
         MemoryTool.of(
             tools.memory_current_database, caller, title="Current database", annotations=READS

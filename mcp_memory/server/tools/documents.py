@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from mcp_memory.app import App
-from mcp_memory.documents.models import WriteDocument, WriteMode
+from mcp_memory.documents.models import DocumentEntry, WriteDocument, WriteMode
 from mcp_memory.errors import InvalidInput
 from mcp_memory.graph.reading.models import EntityName
 from mcp_memory.server.caller import Caller, caller_of
@@ -42,7 +42,7 @@ Undo = Annotated[bool, Field(description="Bring back what was deleted last")]
 Purge = Annotated[bool, Field(description="Remove it and all its versions for good")]
 
 
-class Excerpt(Answer):
+class ExcerptAnswer(Answer):
     """Lines of a document, or of a memory with what is known of it; messages count as lines."""
 
     path: str
@@ -62,7 +62,7 @@ class Excerpt(Answer):
     caution: str | None = None
 
 
-class Written(Answer):
+class WriteAnswer(Answer):
     """What a write left behind."""
 
     path: str
@@ -72,26 +72,14 @@ class Written(Answer):
     created: bool
 
 
-class ListedDocument(Answer):
-    """A document in a list."""
-
-    path: str
-    title: str
-    version: int
-    updated_at: AwareDatetime
-    tokens: int
-    shared: bool
-    owner: str
-
-
 class DocumentList(Answer):
     """A page of documents."""
 
-    documents: list[ListedDocument]
+    documents: Sequence[DocumentEntry]
     next_cursor: str | None
 
 
-class Deleted(Answer):
+class RemovalAnswer(Answer):
     """What became of a document; exactly one of the last three is there."""
 
     path: str
@@ -104,7 +92,7 @@ class DocumentTools:
     """The functions behind the tools; each docstring is what a model reads."""
 
     def __init__(self, app: App) -> None:
-        self._app, self._documents, self._config = app, app.documents, app.config
+        self._app, self._documents = app, app.documents
 
     async def memory_get(
         self,
@@ -116,19 +104,19 @@ class DocumentTools:
         version: Version = None,
         owner: Owner = "",
         database: DatabaseName = "",
-    ) -> Excerpt:
+    ) -> ExcerptAnswer:
         """Read a document, or the passage around a search result."""
         if bool(path) == bool(id):
             raise InvalidInput("path", "give either path or id")
+        session = self._app.session(caller.agent, database)
         if not id:
             excerpt = await self._documents.get(
-                caller.agent,
+                session,
                 path,
                 start_line=start_line,
                 lines=lines,
                 version=version,
                 owner=owner or None,
-                database=database or None,
             )
         elif (start_line, lines, version, owner) != (1, None, None, ""):
             raise InvalidInput("id", "takes no lines, version or owner; read by path for those")
@@ -136,8 +124,8 @@ class DocumentTools:
             session = self._app.session(caller.agent, database or None)
             excerpt = await self._app.search.context(session, id)
             await self._app.usage.count_fetch(session, id)
-        shown = Excerpt.of(excerpt)
-        return shown.model_copy(update={"caution": shown.caution or None})
+        answer = ExcerptAnswer.of(excerpt)
+        return answer.model_copy(update={"caution": answer.caution or None})
 
     async def memory_write(
         self,
@@ -151,7 +139,7 @@ class DocumentTools:
         expected_version: ExpectedVersion = None,
         idempotency_key: IdempotencyKey = "",
         database: DatabaseName = "",
-    ) -> Written:
+    ) -> WriteAnswer:
         """Remember: write Markdown to a document, found by memory_search at once.
 
         Keep durable facts, preferences and decisions in MEMORY.md, the day's events in
@@ -162,13 +150,13 @@ class DocumentTools:
             content=content,
             mode=mode,
             tags=tags,
-            occurred_at=instant(self._config, "occurred_at", occurred_at),
+            occurred_at=instant(self._app.config, "occurred_at", occurred_at),
             shared=shared,
             expected_version=expected_version,
             idempotency_key=idempotency_key,
         )
-        written = await self._documents.write(caller.agent, request, database=database or None)
-        return Written.of(written)
+        session = self._app.session(caller.agent, database)
+        return WriteAnswer.of(await self._documents.write(session, request))
 
     async def memory_list(
         self,
@@ -181,17 +169,13 @@ class DocumentTools:
     ) -> DocumentList:
         """List documents by path: your own and those other agents share."""
         page = await self._documents.list(
-            caller.agent,
+            self._app.session(caller.agent, database),
             prefix=prefix or None,
             tags=tags,
             limit=limit,
             cursor=cursor or None,
-            database=database or None,
         )
-        return DocumentList(
-            documents=[ListedDocument.of(document) for document in page.documents],
-            next_cursor=page.next_cursor or None,
-        )
+        return DocumentList(documents=page.rows, next_cursor=page.next_cursor or None)
 
     async def memory_delete(
         self,
@@ -200,7 +184,7 @@ class DocumentTools:
         undo: Undo = False,
         purge: Purge = False,
         database: DatabaseName = "",
-    ) -> Deleted:
+    ) -> RemovalAnswer:
         """Forget your own document: no search, list or read finds it any more.
 
         undo brings it back for some days; purge cannot be undone.
@@ -209,12 +193,12 @@ class DocumentTools:
             raise InvalidInput("undo", "give either undo or purge")
         documents = self._documents
         act = documents.restore if undo else documents.purge if purge else documents.delete
-        deleted = await act(caller.agent, path, database=database or None)
-        return Deleted(
-            path=deleted.path,
-            deleted_at=deleted.deleted_at,
-            restored=deleted.restored or None,
-            purged=deleted.purged or None,
+        removal = await act(self._app.session(caller.agent, database), path)
+        return RemovalAnswer(
+            path=removal.path,
+            deleted_at=removal.deleted_at,
+            restored=removal.restored or None,
+            purged=removal.purged or None,
         )
 
 

@@ -34,7 +34,7 @@ from mcp_memory.server.tools.graph_answers import (
 from mcp_memory.server.toolset import READS, MemoryTool
 
 _DESCRIPTION = """Look memories up. entity: what is known of one; related: what id or entity is
-linked with; path: from entity to related_to; timeline: past facts too; history: all versions of id;
+linked with; path: from entity to related_to; timeline: past too; history: all versions of id;
 types: counts.
 """
 
@@ -51,8 +51,6 @@ MaxTokens = Annotated[Count | None, Field(description="Budget for all texts")]
 IncludeRelated = Annotated[bool, Field(description="Add linked memories")]
 
 Share = Annotated[float | None, Field(ge=0, le=1, description="At least")]
-When = Annotated[str, Field(description="Happened or stored")]
-Happens = Annotated[str, Field(description="Happened or began")]
 FactId = Annotated[str, Field(description="")]
 
 
@@ -60,15 +58,15 @@ class QueryArguments(ActionArguments):
     """What every mode takes: which facts, true and known when."""
 
     memory_type: TypeName = None
-    as_of: AsOf = ""
+    as_of: Annotated[str, Field(description="True then")] = ""
     known_at: Annotated[str, Field(description="As known then")] = ""
     min_importance: Share = None
     min_confidence: Share = None
     source: Annotated[str, Field(description="Where from")] = ""
-    since: When = ""
-    until: When = ""
-    happens_after: Happens = ""
-    happens_before: Happens = ""
+    since: Annotated[str, Field(description="Happened or stored")] = ""
+    until: Annotated[str, Field(description="As since")] = ""
+    happens_after: Annotated[str, Field(description="Happened or began")] = ""
+    happens_before: Annotated[str, Field(description="Likewise")] = ""
     tags: Tags = None
 
     def to_query(self, config: Config) -> FactQuery:
@@ -125,7 +123,7 @@ class PageArguments(FactArguments):
 class SearchArguments(PageArguments):
     """What is searched for; without it a list is not narrowed."""
 
-    query: Annotated[str, Field(description="To search, or narrow a list")] = ""
+    query: Annotated[str, Field(description="To search or narrow")] = ""
 
     def to_query(self, config: Config) -> FactQuery:
         """The question in words."""
@@ -139,7 +137,7 @@ class TraversalArguments(QueryArguments):
     depth: Annotated[int | None, Field(ge=1, le=4, description="Steps; default: 1, path: any")] = (
         None
     )
-    relation_types: Annotated[list[str] | None, Field(description="Follow only these")] = None
+    relation_types: Annotated[list[str] | None, Field(description="Only these")] = None
 
     def to_query(self, config: Config) -> FactQuery:
         """The question about an entity."""

@@ -1,12 +1,17 @@
 """What the actions of the tool `memory_message` answer."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 
-from mcp_memory.messaging.models import DeliveryState, Mail, MailPage
-from mcp_memory.messaging.wake.models import BellState
+from mcp_memory.messaging.models import Channel, DeliveryState, KnownAgent, Mail
+from mcp_memory.messaging.wake.models import WakeState
+from mcp_memory.paging import Page
 from mcp_memory.server.toolset import Answer
+
+# An empty text says nothing, and is left out.
+OptionalText = Annotated[str | None, BeforeValidator(lambda text: text or None)]
 
 
 class SentAnswer(Answer):
@@ -20,7 +25,9 @@ class SentAnswer(Answer):
 class MailAnswer(Answer):
     """A message as its recipient, or its sender, sees it."""
 
-    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+    model_config = ConfigDict(
+        serialize_by_alias=True, validate_by_name=True, coerce_numbers_to_str=True
+    )
 
     id: str
     sender: str = Field(serialization_alias="from")
@@ -36,43 +43,26 @@ class MailAnswer(Answer):
     expires_at: AwareDatetime | None
     state: str
 
-    @classmethod
-    def of_mail(cls, mail: Mail) -> "MailAnswer":
-        """The message as it is told."""
-        return cls(
-            id=str(mail.id),
-            sender=mail.sender,
-            to=mail.to,
-            subject=mail.subject,
-            content=mail.content,
-            type=mail.type,
-            channel=mail.channel,
-            priority=mail.priority,
-            thread_id=str(mail.thread_id),
-            reply_to=None if mail.reply_to is None else str(mail.reply_to),
-            sent_at=mail.sent_at,
-            expires_at=mail.expires_at,
-            state=mail.state,
-        )
-
 
 class MailsAnswer(Answer):
     """Messages."""
 
     messages: list[MailAnswer]
-    next_cursor: str | None = None
+    next_cursor: OptionalText = None
 
     @classmethod
-    def of_page(cls, page: MailPage) -> "MailsAnswer":
-        """The page as it is told."""
-        return cls.of_mails(page.messages, page.next_cursor)
+    def of_page(cls, page: Page[Mail]) -> "MailsAnswer":
+        """A page of messages."""
+        return cls(messages=_mails(page.rows), next_cursor=page.next_cursor)
 
     @classmethod
-    def of_mails(cls, mails: Sequence[Mail], next_cursor: str = "") -> "MailsAnswer":
-        """The messages as they are told."""
-        return cls(
-            messages=[MailAnswer.of_mail(mail) for mail in mails], next_cursor=next_cursor or None
-        )
+    def of_mails(cls, mails: Sequence[Mail]) -> "MailsAnswer":
+        """All the messages that there are."""
+        return cls(messages=_mails(mails))
+
+
+def _mails(mails: Sequence[Mail]) -> list[MailAnswer]:
+    return [MailAnswer.of(mail) for mail in mails]
 
 
 class AcknowledgedAnswer(Answer):
@@ -81,13 +71,13 @@ class AcknowledgedAnswer(Answer):
     acknowledged: list[str]
 
 
-class BellAnswer(Answer):
+class WakeAnswer(Answer):
     """How a recipient was woken: waiting, trying, rung, given_up or not_needed, by which kind."""
 
     state: str
-    kind: str | None
+    kind: OptionalText
     attempts: int
-    problem: str | None
+    problem: OptionalText
     changed_at: AwareDatetime
 
 
@@ -96,10 +86,10 @@ class RecipientAnswer(Answer):
 
     agent: str
     state: str
-    note: str | None
+    note: OptionalText
     delivered_at: AwareDatetime | None
     acknowledged_at: AwareDatetime | None
-    bells: list[BellAnswer]
+    bells: list[WakeAnswer] = Field(default_factory=list[WakeAnswer])
 
 
 class StatusAnswer(Answer):
@@ -110,31 +100,14 @@ class StatusAnswer(Answer):
 
     @classmethod
     def of_states(
-        cls, message_id: str, states: Sequence[DeliveryState], bells: Sequence[BellState]
+        cls, message_id: str, states: Sequence[DeliveryState], wake_states: Sequence[WakeState]
     ) -> "StatusAnswer":
-        """The states as they are told."""
-        recipients = [
-            RecipientAnswer(
-                agent=each.agent,
-                state=each.state,
-                note=each.note or None,
-                delivered_at=each.delivered_at,
-                acknowledged_at=each.acknowledged_at,
-                bells=[_bell(bell) for bell in bells if bell.agent == each.agent],
-            )
-            for each in states
-        ]
+        """The states of its deliveries, each with how the recipient was woken."""
+        recipients: list[RecipientAnswer] = []
+        for state in states:
+            bells = [WakeAnswer.of(wake) for wake in wake_states if wake.agent == state.agent]
+            recipients.append(RecipientAnswer.of(state).model_copy(update={"bells": bells}))
         return cls(message_id=message_id, recipients=recipients)
-
-
-def _bell(bell: BellState) -> BellAnswer:
-    return BellAnswer(
-        state=bell.state,
-        kind=bell.kind or None,
-        attempts=bell.attempts,
-        problem=bell.problem or None,
-        changed_at=bell.changed_at,
-    )
 
 
 class SubscriptionAnswer(Answer):
@@ -157,7 +130,14 @@ class ChannelsAnswer(Answer):
     """Channels."""
 
     channels: list[ChannelAnswer]
-    next_cursor: str | None
+    next_cursor: OptionalText
+
+    @classmethod
+    def of_page(cls, page: Page[Channel]) -> "ChannelsAnswer":
+        """A page of channels."""
+        return cls(
+            channels=[ChannelAnswer.of(row) for row in page.rows], next_cursor=page.next_cursor
+        )
 
 
 class AgentAnswer(Answer):
@@ -172,4 +152,9 @@ class AgentsAnswer(Answer):
     """Agents."""
 
     agents: list[AgentAnswer]
-    next_cursor: str | None
+    next_cursor: OptionalText
+
+    @classmethod
+    def of_page(cls, page: Page[KnownAgent]) -> "AgentsAnswer":
+        """A page of agents."""
+        return cls(agents=[AgentAnswer.of(row) for row in page.rows], next_cursor=page.next_cursor)

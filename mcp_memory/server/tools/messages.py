@@ -170,17 +170,14 @@ class MessageTools:
             expires_in=_life(arguments.expires_in),
             idempotency_key=arguments.idempotency_key,
         )
-        sent = await self._app.messages.send(session.agent, request, database=session.database)
+        sent = await self._app.messages.send(session, request)
+        await self._note(session)
         return answers.SentAnswer.of(sent)
 
     async def inbox(self, session: Session, arguments: Inbox) -> Answer:
         """Look at one's mail; nothing changes."""
         page = await self._app.messages.inbox(
-            session.agent,
-            arguments.mail_filter(),
-            limit=arguments.limit,
-            cursor=arguments.cursor,
-            database=session.database,
+            session, arguments.mail_filter(), limit=arguments.limit, cursor=arguments.cursor
         )
         return answers.MailsAnswer.of_page(page)
 
@@ -190,29 +187,32 @@ class MessageTools:
         async def idle(waited_seconds: float) -> None:
             await report_progress(waited_seconds, arguments.timeout_seconds, "no mail yet")
 
+        # Whoever waits can be written to; a database that does not exist is not made for it.
+        await session.open()
+        await self._note(session)
         mails = await self._app.messages.wait(
-            session.agent,
+            session,
             arguments.mail_filter(),
             timeout_seconds=arguments.timeout_seconds,
             limit=arguments.limit,
             idle=idle,
-            database=session.database,
         )
         return answers.MailsAnswer.of_mails(mails)
 
     async def acknowledge(self, session: Session, arguments: Acknowledge) -> Answer:
         """Mark messages as read for good."""
         acknowledged = await self._app.messages.acknowledge(
-            session.agent, arguments.message_ids, note=arguments.note, database=session.database
+            session, arguments.message_ids, note=arguments.note
         )
+        await self._note(session)
         return answers.AcknowledgedAnswer(acknowledged=acknowledged)
 
     async def status(self, session: Session, arguments: Status) -> Answer:
         """What became of a message that one sent, and how its recipients were woken."""
-        agent, number = session.agent, arguments.message_id
-        states = await self._app.messages.status(agent, number, database=session.database)
-        bells = await self._app.wake.bells(agent, number, database=session.database)
-        return answers.StatusAnswer.of_states(number, states, bells)
+        number = arguments.message_id
+        states = await self._app.messages.status(session, number)
+        wake_states = await self._app.wake.states(session, number)
+        return answers.StatusAnswer.of_states(number, states, wake_states)
 
     async def history(self, session: Session, arguments: History) -> Answer:
         """What one sent and received, newest first."""
@@ -223,56 +223,41 @@ class MessageTools:
             with_agent=arguments.with_agent or None,
         )
         page = await self._app.messages.history(
-            session.agent,
-            filter,
-            limit=arguments.limit,
-            cursor=arguments.cursor,
-            database=session.database,
+            session, filter, limit=arguments.limit, cursor=arguments.cursor
         )
         return answers.MailsAnswer.of_page(page)
 
     async def subscribe(self, session: Session, arguments: Subscribe) -> Answer:
         """Hear a channel."""
         channel = arguments.channel
-        changed = await self._app.directory.subscribe(
-            session.agent, channel, database=session.database
-        )
+        changed = await self._app.directory.subscribe(session, channel)
+        await self._note(session)
         return answers.SubscriptionAnswer(channel=channel, subscribed=True, changed=changed)
 
     async def unsubscribe(self, session: Session, arguments: Unsubscribe) -> Answer:
         """Hear a channel no more."""
         channel = arguments.channel
-        changed = await self._app.directory.unsubscribe(
-            session.agent, channel, database=session.database
-        )
+        changed = await self._app.directory.unsubscribe(session, channel)
         return answers.SubscriptionAnswer(channel=channel, subscribed=False, changed=changed)
 
     async def channels(self, session: Session, arguments: Channels) -> Answer:
         """The channels that somebody hears."""
-        rows, next_cursor = await self._app.directory.channels(
-            session.agent,
-            limit=arguments.limit,
-            cursor=arguments.cursor,
-            database=session.database,
+        page = await self._app.directory.channels(
+            session, limit=arguments.limit, cursor=arguments.cursor
         )
-        return answers.ChannelsAnswer(
-            channels=[answers.ChannelAnswer.of(row) for row in rows],
-            next_cursor=next_cursor or None,
-        )
+        return answers.ChannelsAnswer.of_page(page)
 
     async def agents(self, session: Session, arguments: Agents) -> Answer:
         """The agents that have called a tool."""
-        rows, next_cursor = await self._app.directory.agents(
-            session.agent,
-            limit=arguments.limit,
-            cursor=arguments.cursor,
-            database=session.database,
+        page = await self._app.directory.agents(
+            session, limit=arguments.limit, cursor=arguments.cursor
         )
-        agents = [
-            answers.AgentAnswer(agent=row.agent, last_seen=row.last_seen, listening=row.listening)
-            for row in rows
-        ]
-        return answers.AgentsAnswer(agents=agents, next_cursor=next_cursor or None)
+        return answers.AgentsAnswer.of_page(page)
+
+    async def _note(self, session: Session) -> None:
+        """The agent is known where it acts; where mail usually lies, every call says so."""
+        if session.database != self._app.databases.configured_default:
+            await self._app.presence.note(session)
 
 
 def _life(text: str) -> timedelta | None:

@@ -4,23 +4,25 @@ from collections.abc import Callable
 
 import anyio
 
-from mcp_memory.spaces.queue.work import Filler, work_once
+from mcp_memory.spaces.queue.work import EmbeddingTarget, embed_batch
 
 # Two lanes keep the model busy; a third hides a slow commit. Each holds one batch, no more.
 LANES = 3
 LARGEST_BATCH = 512
+# A batch under the first is too small to keep the model busy; one over the second holds up a
+# cancellation, and comes near the end of its lease (15 s).
 _SHORT_SECONDS = 1.0
 _LONG_SECONDS = 5.0
 
 
-async def drain(
-    filler: Filler, *, batch: int, on_done: Callable[[int], None] = lambda done: None
+async def embed_all_batches(
+    target: EmbeddingTarget, *, batch: int, on_done: Callable[[int], None] = lambda done: None
 ) -> int:
-    """Work until nothing is due; how many chunks were. `on_done` hears of each batch.
+    """Embed until nothing is due; how many chunks were. `on_done` hears of each batch.
 
     The first failure ends it and is raised as it is; the other lanes give back what they hold.
     """
-    done = await work_once(filler, limit=batch)
+    done = await embed_batch(target, limit=batch)
     if not done:
         return 0
     on_done(done)
@@ -30,11 +32,11 @@ async def drain(
         size = batch
         while True:
             began = anyio.current_time()
-            taken = await work_once(filler, limit=size)
-            if not taken:
+            count = await embed_batch(target, limit=size)
+            if not count:
                 return
-            done += taken
-            on_done(taken)
+            done += count
+            on_done(count)
             size = next_size(size, anyio.current_time() - began)
 
     try:

@@ -13,6 +13,7 @@ from mcp_memory.db.connection import Connection
 from mcp_memory.db.vectors import Vector
 from mcp_memory.spaces.models import Batch, Job
 
+# The fourth pause is four minutes: what fails after it will not mend by waiting.
 MAX_ATTEMPTS = 5
 # From this attempt on a text is taken alone: it may be the one that killed its worker.
 _SUSPICIOUS = 2
@@ -34,18 +35,18 @@ class Vectors:
 _CLAIM = """
 WITH due AS (
     SELECT chunk_id
-    FROM embedding_jobs
-    WHERE model_id = %(id)s AND attempts BETWEEN %(least)s AND %(most)s AND next_try_at <= now()
+    FROM vector_jobs
+    WHERE space_id = %(id)s AND attempts BETWEEN %(least)s AND %(most)s AND next_try_at <= now()
     ORDER BY attempts, next_try_at DESC, chunk_id DESC
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
-UPDATE embedding_jobs j
+UPDATE vector_jobs j
 SET lease = %(lease)s, attempts = j.attempts + 1,
     next_try_at = now() + make_interval(secs => %(lease_seconds)s)
 FROM due
 JOIN chunks c ON c.id = due.chunk_id
-WHERE j.chunk_id = due.chunk_id AND j.model_id = %(id)s
+WHERE j.chunk_id = due.chunk_id AND j.space_id = %(id)s
 RETURNING j.chunk_id, coalesce(c.context, c.heading || E'\\n' || c.text) AS text,
           CASE WHEN c.context IS NOT NULL THEN c.heading || E'\\n' || c.text END AS alone,
           j.attempts
@@ -66,24 +67,24 @@ async def claim(
     }
     usual = {"least": 0, "most": _SUSPICIOUS - 1, "limit": limit}
     alone = {"least": _SUSPICIOUS, "most": MAX_ATTEMPTS - 1, "limit": 1}
-    jobs = await _claimed(conn, parameters | usual)
+    jobs = await _claim(conn, parameters | usual)
     if not jobs:
         await _set_deadly_aside(conn, space_id)
-        jobs = await _claimed(conn, parameters | alone)
-    known = await _reuse(conn, space_id, lease) if jobs else set[int]()
-    return Batch(lease, [job for job in jobs if job.chunk_id not in known], len(known))
+        jobs = await _claim(conn, parameters | alone)
+    reused = await _reuse(conn, space_id, lease) if jobs else set[int]()
+    return Batch(lease, [job for job in jobs if job.chunk_id not in reused], len(reused))
 
 
-async def _claimed(conn: Connection, parameters: dict[str, object]) -> list[Job]:
+async def _claim(conn: Connection, parameters: dict[str, object]) -> list[Job]:
     async with conn.cursor(row_factory=class_row(Job)) as cursor:
         return await (await cursor.execute(_CLAIM, parameters)).fetchall()
 
 
 _SET_DEADLY_ASIDE = """
-UPDATE embedding_jobs
+UPDATE vector_jobs
 SET lease = NULL, next_try_at = 'infinity',
     problem = 'no worker came back with its vector, ' || attempts || ' times'
-WHERE model_id = %(id)s AND attempts >= %(most_attempts)s AND next_try_at <= now()
+WHERE space_id = %(id)s AND attempts >= %(most_attempts)s AND next_try_at <= now()
 """
 
 
@@ -98,9 +99,9 @@ async def _set_deadly_aside(conn: Connection, space_id: int) -> None:
 _REUSE = """
 WITH leased AS MATERIALIZED (
     SELECT c.id, c.agent_id, c.text_hash, c.context, c.text
-    FROM embedding_jobs j
+    FROM vector_jobs j
     JOIN chunks c ON c.id = j.chunk_id
-    WHERE j.model_id = %(id)s AND j.lease = %(lease)s
+    WHERE j.space_id = %(id)s AND j.lease = %(lease)s
     ORDER BY c.id
     FOR KEY SHARE OF c SKIP LOCKED
 ), known AS (
@@ -109,20 +110,20 @@ WITH leased AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT e.embedding, e.alone
         FROM chunks c
-        JOIN chunk_embeddings e ON e.chunk_id = c.id AND e.model_id = %(id)s
+        JOIN vectors e ON e.chunk_id = c.id AND e.space_id = %(id)s
         WHERE c.text_hash = leased.text_hash AND c.id <> leased.id
           AND (leased.context IS NULL OR c.text = leased.text AND e.alone IS NOT NULL)
         LIMIT 1
     ) twin
 ), done AS (
-    DELETE FROM embedding_jobs j
+    DELETE FROM vector_jobs j
     USING known
-    WHERE j.chunk_id = known.id AND j.model_id = %(id)s
+    WHERE j.chunk_id = known.id AND j.space_id = %(id)s
 )
-INSERT INTO chunk_embeddings (chunk_id, model_id, agent_id, embedding, alone)
+INSERT INTO vectors (chunk_id, space_id, agent_id, embedding, alone)
 SELECT id, %(id)s, agent_id, embedding, CASE WHEN context IS NOT NULL THEN alone END
 FROM known
-ON CONFLICT (chunk_id, model_id)
+ON CONFLICT (chunk_id, space_id)
 DO UPDATE SET embedding = excluded.embedding, alone = excluded.alone
 RETURNING chunk_id
 """
@@ -130,8 +131,8 @@ RETURNING chunk_id
 
 async def _reuse(conn: Connection, space_id: int, lease: UUID) -> set[int]:
     """The leased chunks that got the vector of an equal text."""
-    found = await conn.execute(_REUSE, {"id": space_id, "lease": lease})
-    return {int(row[0]) for row in await found.fetchall()}
+    rows = await (await conn.execute(_REUSE, {"id": space_id, "lease": lease})).fetchall()
+    return {int(row[0]) for row in rows}
 
 
 # The space first, then those chunks that nobody is deleting: what comes after waits for nothing.
@@ -139,22 +140,22 @@ _LOCK = """
 SELECT c.id
 FROM chunks c
 WHERE c.id = ANY (%(ids)s)
-  AND EXISTS (SELECT FROM embedding_models WHERE id = %(id)s AND state <> 'dropping'
+  AND EXISTS (SELECT FROM vector_spaces WHERE id = %(id)s AND state <> 'dropping'
               FOR KEY SHARE)
 ORDER BY c.id
 FOR KEY SHARE OF c SKIP LOCKED
 """
 
 _FINISH = """
-DELETE FROM embedding_jobs
-WHERE model_id = %(id)s AND lease = %(lease)s AND chunk_id = ANY (%(ids)s)
+DELETE FROM vector_jobs
+WHERE space_id = %(id)s AND lease = %(lease)s AND chunk_id = ANY (%(ids)s)
 RETURNING chunk_id, agent_id
 """
 
 _STORE = """
-INSERT INTO chunk_embeddings (chunk_id, model_id, agent_id, embedding, alone)
+INSERT INTO vectors (chunk_id, space_id, agent_id, embedding, alone)
 VALUES (%(chunk_id)s, %(id)s, %(agent)s, %(embedding)s::vector, %(alone)s::vector)
-ON CONFLICT (chunk_id, model_id)
+ON CONFLICT (chunk_id, space_id)
 DO UPDATE SET embedding = excluded.embedding, alone = excluded.alone
 """
 
@@ -163,15 +164,15 @@ async def complete(
     conn: Connection, space_id: int, *, lease: UUID, vectors: dict[int, Vectors]
 ) -> int:
     """Store vectors of chunks that are still leased, how many; one deleted meanwhile has none."""
-    locked = await conn.execute(_LOCK, {"id": space_id, "ids": list(vectors)})
-    ids = [int(row[0]) for row in await locked.fetchall()]
-    found = await conn.execute(_FINISH, {"id": space_id, "lease": lease, "ids": ids})
+    cursor = await conn.execute(_LOCK, {"id": space_id, "ids": list(vectors)})
+    ids = [int(row[0]) for row in await cursor.fetchall()]
+    cursor = await conn.execute(_FINISH, {"id": space_id, "lease": lease, "ids": ids})
     rows = [
         {"id": space_id, "chunk_id": chunk_id, "agent": agent, **vectors[int(chunk_id)].parameters}
-        for chunk_id, agent in await found.fetchall()
+        for chunk_id, agent in await cursor.fetchall()
     ]
-    async with conn.cursor() as cursor:
-        await cursor.executemany(_STORE, rows)
+    async with conn.cursor() as storing:
+        await storing.executemany(_STORE, rows)
     return len(rows)
 
 
@@ -179,14 +180,14 @@ async def complete(
 _RENEW = """
 WITH held AS (
     SELECT chunk_id
-    FROM embedding_jobs
-    WHERE model_id = %(id)s AND lease = %(lease)s
+    FROM vector_jobs
+    WHERE space_id = %(id)s AND lease = %(lease)s
     FOR UPDATE SKIP LOCKED
 )
-UPDATE embedding_jobs j
+UPDATE vector_jobs j
 SET next_try_at = now() + make_interval(secs => %(lease_seconds)s)
 FROM held
-WHERE j.chunk_id = held.chunk_id AND j.model_id = %(id)s
+WHERE j.chunk_id = held.chunk_id AND j.space_id = %(id)s
 """
 
 
@@ -197,9 +198,9 @@ async def renew(conn: Connection, space_id: int, *, lease: UUID, lease_seconds: 
 
 
 _GIVE_BACK = """
-UPDATE embedding_jobs
+UPDATE vector_jobs
 SET lease = NULL, attempts = attempts - 1, next_try_at = now()
-WHERE model_id = %(id)s AND lease = %(lease)s
+WHERE space_id = %(id)s AND lease = %(lease)s
 """
 
 
@@ -209,11 +210,11 @@ async def give_back(conn: Connection, space_id: int, *, lease: UUID) -> None:
 
 
 _FAIL = """
-UPDATE embedding_jobs
+UPDATE vector_jobs
 SET lease = NULL, problem = %(problem)s,
     next_try_at = CASE WHEN %(is_final)s OR attempts >= %(most_attempts)s THEN 'infinity'
                        ELSE now() + make_interval(secs => 4 ^ attempts) END
-WHERE model_id = %(id)s AND lease = %(lease)s AND chunk_id = %(chunk_id)s
+WHERE space_id = %(id)s AND lease = %(lease)s AND chunk_id = %(chunk_id)s
 """
 
 
@@ -235,9 +236,9 @@ async def fail(
 
 
 _RETRY_FAILED = """
-UPDATE embedding_jobs
+UPDATE vector_jobs
 SET next_try_at = now(), attempts = 0, problem = ''
-WHERE model_id = %(id)s AND next_try_at = 'infinity'
+WHERE space_id = %(id)s AND next_try_at = 'infinity'
 """
 
 
@@ -248,8 +249,8 @@ async def retry_failed(conn: Connection, space_id: int) -> int:
 
 _DUE = """
 SELECT count(*)
-FROM embedding_jobs
-WHERE model_id = %(id)s AND next_try_at < 'infinity'
+FROM vector_jobs
+WHERE space_id = %(id)s AND next_try_at < 'infinity'
 """
 
 
@@ -262,8 +263,8 @@ async def waiting(conn: Connection, space_id: int) -> int:
 
 _NEXT_DUE = """
 SELECT extract(epoch FROM min(next_try_at) - now())::float8
-FROM embedding_jobs
-WHERE model_id = %(id)s AND next_try_at < 'infinity'
+FROM vector_jobs
+WHERE space_id = %(id)s AND next_try_at < 'infinity'
 """
 
 

@@ -107,12 +107,14 @@ async def test_a_page_is_full_though_hardly_any_of_what_is_relevant_is_as_wanted
 
 async def test_of_what_is_relevant_every_page_is_shown_until_there_is_no_more(app: App) -> None:
     # A vector, or the count of a word, that comes between two pages moves what it is of.
-    await app.documents.write("bob", WriteDocument("first.md", "so that there is a space"))
+    await app.documents.write(
+        app.session("bob"), WriteDocument("first.md", "so that there is a space")
+    )
     await until_embedded(app)
     await change_rows(app, FEWER)
-    space = await app.spaces.active("alice")
+    space = await app.spaces.active(app.session("alice"))
     assert space is not None
-    await app.spaces.administration.fill("alice", space)
+    await app.spaces.administration.embed_due(app.session("alice"), space)
     await app.word_counts.merge(await app.databases.reading(None, "alice"))
     shown: list[str] = []
     cursor = ""

@@ -50,9 +50,11 @@ async def test_a_name_leads_to_what_is_told_under_another_name(app: App) -> None
 async def test_another_name_finds_documents_and_transcripts_too(app: App) -> None:
     await tell(app, "A colleague.", entities=[ROBERT])
     for number in range(20):
-        await app.documents.write("alice", WriteDocument(f"{number}.md", f"Notes, part {number}."))
+        await app.documents.write(
+            app.session("alice"), WriteDocument(f"{number}.md", f"Notes, part {number}.")
+        )
     text = "Robert Miller is allergic to nuts."
-    await app.documents.write("alice", WriteDocument("people.md", text))
+    await app.documents.write(app.session("alice"), WriteDocument("people.md", text))
     message = NewMessage(role="user", content="Robert Miller will be late.")
     await app.transcripts.append(app.session("alice"), AppendMessages("s", [message]))
 

@@ -7,7 +7,7 @@ import anyio
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.messaging.wake.models import BellState
+from mcp_memory.messaging.wake.models import WakeState
 
 # Fast, so that a test need not wait for what is slow on purpose.
 QUICK = {"gather_seconds": 0, "pause_seconds": 0, "retry_seconds": 0.05}
@@ -32,20 +32,20 @@ async def held_as_listener(app: App, agent: str) -> AsyncGenerator[None]:
         yield
 
 
-async def bell(app: App, sender: str, message_id: int) -> BellState | None:
+async def bell(app: App, sender: str, message_id: int) -> WakeState | None:
     """How the one recipient of the message was woken, if there is anything to say."""
-    found = await app.wake.bells(sender, str(message_id))
+    found = await app.wake.states(app.mail_session(sender), str(message_id))
     return found[0] if found else None
 
 
 async def until_bell(
     app: App, sender: str, message_id: int, state: str, seconds: float = 30
-) -> BellState:
+) -> WakeState:
     """The bell, once it is in that state."""
     return await _until(app, sender, message_id, lambda found: found.state == state, seconds)
 
 
-async def until_problem(app: App, sender: str, message_id: int) -> BellState:
+async def until_problem(app: App, sender: str, message_id: int) -> WakeState:
     """The bell, once an attempt has failed and that is written down."""
     return await _until(app, sender, message_id, lambda found: found.problem != "")
 
@@ -54,7 +54,10 @@ async def until_announced(app: App) -> None:
     """Wait until somebody can be woken: what is sent from now on has a bell of its own."""
     with anyio.fail_after(30):
         while True:
-            if any(each.outbox is not None for each in await app.wake.list()):
+            if any(
+                each.outbox is not None
+                for each in await app.wake.list(app.mail_session(app.config.agent))
+            ):
                 return
             await anyio.sleep(0.02)
 
@@ -63,9 +66,9 @@ async def _until(
     app: App,
     sender: str,
     message_id: int,
-    is_so: Callable[[BellState], bool],
+    is_so: Callable[[WakeState], bool],
     seconds: float = 30,
-) -> BellState:
+) -> WakeState:
     with anyio.fail_after(seconds):
         while True:
             found = await bell(app, sender, message_id)

@@ -33,7 +33,11 @@ def allowing(make_config: MakeConfig, **wake: object) -> Config:
 
 
 async def add(app: App, receiver: Endpoint, path: str = "/", **more: object) -> None:
-    await app.wake.add("bob", {"kind": "webhook", "url": receiver.url(path), **more})
+    await app.wake.add(
+        app.mail_session(app.config.agent),
+        "bob",
+        {"kind": "webhook", "url": receiver.url(path), **more},
+    )
 
 
 async def send_in_vain(app: App) -> int:
@@ -66,13 +70,14 @@ async def test_a_route_that_was_read_before_it_was_replaced_rings_nobody(
         await add(app, receiver, "/wrong")
         await send(app, "alice", "bob", "hello")
         database = await app.databases.writing(None, "alice")
-        former = await registry.served(database)
+        former = await registry.usable_routes(database)
         await add(app, receiver, "/right")
-        present = await registry.served(database)
+        present = await registry.usable_routes(database)
 
         claim = partial(store.claim, lease=uuid4(), spare_seconds=5, gather_seconds=0)
-        assert await database.maintain(partial(claim, served=former)) is None
-        assert await database.maintain(partial(claim, served=present)) == ("bob", 0)
+        async with database.maintaining() as conn:
+            assert await claim(conn, former) is None
+            assert await claim(conn, present) == ("bob", 0)
 
 
 async def test_a_route_that_is_added_again_as_it_was_waits_as_it_was_asked_to(
@@ -82,7 +87,7 @@ async def test_a_route_that_is_added_again_as_it_was_waits_as_it_was_asked_to(
         await add(app, receiver)
         await send_in_vain(app)
         await add(app, receiver, allow_text=True)
-        (listed,) = await app.wake.list()
+        (listed,) = await app.wake.list(app.mail_session(app.config.agent))
     assert listed.outbox is not None
     assert (listed.outbox.failures, listed.outbox.problem) == (1, "HTTP 429")
 
@@ -92,7 +97,7 @@ async def test_a_test_ring_that_works_ends_the_wait(make_config: MakeConfig) -> 
         await add(app, receiver)
         number = await send_in_vain(app)
 
-        assert (await app.wake.test("bob")).is_rung
+        assert (await app.wake.test(app.mail_session(app.config.agent), "bob")).is_delivered
 
         await until_bell(app, "alice", number, "rung")
         assert [heard.told["event"] for heard in receiver.heard] == ["mail", "test", "mail"]
@@ -104,7 +109,7 @@ async def test_a_route_that_was_removed_and_added_rings_for_what_is_unread(
     async with endpoint(IN_AN_HOUR) as receiver, ringing(allowing(make_config)) as app:
         await add(app, receiver)
         number = await send_in_vain(app)
-        await app.wake.remove("bob")
+        await app.wake.remove(app.mail_session(app.config.agent), "bob")
         gone = await bell(app, "alice", number)
         assert gone is not None
         assert gone.state == "not_needed"
@@ -127,15 +132,15 @@ async def test_what_was_given_up_is_rung_for_when_the_door_opens(
         receiver.answers[:] = [status(500)] * 1000
         await until_bell(app, "alice", number, "given_up")
         await take(app, "bob", limit=1)
-        await app.messages.acknowledge("bob", [str(read)])
+        await app.messages.acknowledge(app.mail_session("bob"), [str(read)])
         receiver.answers.clear()
         if by == "a test":
-            assert (await app.wake.test("bob")).is_rung
+            assert (await app.wake.test(app.mail_session(app.config.agent), "bob")).is_delivered
         else:
             await add(app, receiver, "/other")
 
         await until_bell(app, "alice", number, "rung")
-        (listed,) = await app.wake.list()
+        (listed,) = await app.wake.list(app.mail_session(app.config.agent))
         assert receiver.heard[-1].told["message_ids"] == [str(number)]
         assert listed.outbox is not None
         assert listed.outbox.given_up == 0
@@ -162,7 +167,7 @@ async def test_who_was_woken_and_let_his_mail_lie_is_woken_again(
         first, again = await receiver.until_heard(2)
         await until_bell(app, "alice", number, "rung")
         (mail,) = await take(app, "bob")
-        await app.messages.acknowledge("bob", [str(mail.id)])
+        await app.messages.acknowledge(app.mail_session("bob"), [str(mail.id)])
     assert first.key != again.key
     assert first.told["message_ids"] == again.told["message_ids"]
     assert len(receiver.heard) == 2

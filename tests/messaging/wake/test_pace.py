@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.messaging.wake.models import Attempt
+from mcp_memory.messaging.wake.models import Outcome
 from mcp_memory.messaging.wake.pace import BROKEN_AFTER, MAX_PAUSE_SECONDS, pause_seconds
 
-FAILED = Attempt("HTTP 500")
+FAILED = Outcome("HTTP 500")
 
 
 def test_it_doubles_until_the_route_counts_as_broken() -> None:
@@ -17,7 +17,7 @@ def test_it_doubles_until_the_route_counts_as_broken() -> None:
 
 
 def test_a_refusal_waits_for_a_person() -> None:
-    refused = Attempt("HTTP 401", is_refusal=True)
+    refused = Outcome("HTTP 401", is_refusal=True)
 
     assert pause_seconds(refused, 1, first=1, jitter=1.0) == 60
     assert pause_seconds(refused, 7, first=1, jitter=1.0) == 64
@@ -32,7 +32,7 @@ def test_a_refusal_waits_for_a_person() -> None:
 def test_what_the_endpoint_asks_for_is_kept_up_to_a_day(
     failures: int, jitter: float, first: float, asked: float | None
 ) -> None:
-    attempt = Attempt("HTTP 429", retry_after_seconds=asked)
+    attempt = Outcome("HTTP 429", retry_after_seconds=asked)
 
     pause = pause_seconds(attempt, failures, first=first, jitter=jitter)
 

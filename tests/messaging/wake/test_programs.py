@@ -8,7 +8,7 @@ import pytest
 
 from mcp_memory.config import WakeRoute
 from mcp_memory.messaging.wake.cue import Cue
-from mcp_memory.messaging.wake.models import Attempt, QueuedMessage
+from mcp_memory.messaging.wake.models import Outcome, QueuedMessage
 from mcp_memory.messaging.wake.route_client import RouteClient
 from mcp_memory.messaging.wake.targets import Targets
 from tests.fixtures.processes import until_ended
@@ -35,8 +35,8 @@ def route(*command: str, seconds: float = 20) -> WakeRoute:
     return WakeRoute.model_validate(document)
 
 
-async def ring(chosen: WakeRoute) -> Attempt:
-    return await RouteClient().ring(chosen, Targets.of_own(chosen), CUE, key="k", attempt=1)
+async def ring(chosen: WakeRoute) -> Outcome:
+    return await RouteClient().wake(chosen, Targets.of_own(chosen), CUE, key="k", attempt=1)
 
 
 async def test_it_is_told_who_has_mail_and_no_shell_reads_its_arguments(
@@ -47,7 +47,7 @@ async def test_it_is_told_who_has_mail_and_no_shell_reads_its_arguments(
 
     attempt = await ring(route(sys.executable, "-c", TELL, str(file), "$(id)", "; rm -rf x"))
 
-    assert attempt == Attempt()
+    assert attempt == Outcome()
     told = json.loads(file.read_text())
     assert told["argv"] == ["$(id)", "; rm -rf x"]
     assert told["stdin"]["message_ids"] == ["4"]
@@ -61,13 +61,13 @@ async def test_it_is_told_who_has_mail_and_no_shell_reads_its_arguments(
 
 
 async def test_one_that_fails_or_does_not_exist_or_does_not_read_is_told_apart() -> None:
-    assert await ring(route(sys.executable, "-c", "raise SystemExit(3)")) == Attempt(
+    assert await ring(route(sys.executable, "-c", "raise SystemExit(3)")) == Outcome(
         "the program ended with code 3"
     )
-    assert await ring(route("/nonexistent/program")) == Attempt(
+    assert await ring(route("/nonexistent/program")) == Outcome(
         "the program cannot be started: No such file or directory", is_refusal=True
     )
-    assert await ring(route("true")) == Attempt()
+    assert await ring(route("true")) == Outcome()
 
 
 async def test_at_its_time_limit_it_is_killed_with_its_children(tmp_path: Path) -> None:
@@ -75,5 +75,5 @@ async def test_at_its_time_limit_it_is_killed_with_its_children(tmp_path: Path) 
 
     attempt = await ring(route(sys.executable, "-c", STAY, str(file), seconds=2))
 
-    assert attempt == Attempt("no answer within 2 s")
+    assert attempt == Outcome("no answer within 2 s")
     await until_ended(*map(int, file.read_text().split()))

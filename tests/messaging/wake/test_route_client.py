@@ -8,7 +8,7 @@ import pytest
 from mcp_memory.config import WakeRoute
 from mcp_memory.messaging.wake import targets
 from mcp_memory.messaging.wake.cue import Cue, facts, sentence
-from mcp_memory.messaging.wake.models import Attempt, QueuedMessage
+from mcp_memory.messaging.wake.models import Outcome, QueuedMessage
 from mcp_memory.messaging.wake.route_client import RouteClient
 from mcp_memory.messaging.wake.signing import is_genuine
 from mcp_memory.messaging.wake.targets import Targets
@@ -21,15 +21,15 @@ def route(kind: str, url: str, **more: object) -> WakeRoute:
     return WakeRoute.model_validate({"kind": kind, "url": url, "token": "s3cret", **more})
 
 
-async def ring(chosen: WakeRoute) -> Attempt:
+async def ring(chosen: WakeRoute) -> Outcome:
     client = RouteClient()
     try:
-        return await client.ring(chosen, Targets.of_own(chosen), CUE, key="the-key", attempt=2)
+        return await client.wake(chosen, Targets.of_own(chosen), CUE, key="the-key", attempt=2)
     finally:
         await client.aclose()
 
 
-async def try_dry(chosen: WakeRoute) -> Attempt:
+async def try_dry(chosen: WakeRoute) -> Outcome:
     client = RouteClient()
     try:
         return await client.try_dry(chosen, Targets.of_own(chosen), "bob")
@@ -41,7 +41,7 @@ async def try_dry(chosen: WakeRoute) -> Attempt:
 async def test_openclaw_wake_is_told_the_cue(path: str) -> None:
     async with endpoint() as receiver:
         url = receiver.url(path)
-        assert await ring(route("openclaw-wake", url, agent_id="main")) == Attempt()
+        assert await ring(route("openclaw-wake", url, agent_id="main")) == Outcome()
         (heard,) = receiver.heard
 
     assert heard.path == "/hooks/wake"
@@ -53,7 +53,7 @@ async def test_openclaw_wake_is_told_the_cue(path: str) -> None:
 async def test_openclaw_agent_gets_a_turn_and_the_key() -> None:
     async with endpoint() as receiver:
         chosen = route("openclaw-agent", receiver.url("/hooks/agent"), session_key="hook:mail")
-        assert await ring(chosen) == Attempt()
+        assert await ring(chosen) == Outcome()
         (heard,) = receiver.heard
 
     assert heard.key == "the-key"
@@ -80,35 +80,35 @@ async def test_a_webhook_is_signed_and_the_secret_not_sent() -> None:
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (status(204), Attempt()),
+        (status(204), Outcome()),
         (status(302, "Location: http://169.254.169.254/"), None),
-        (status(401), Attempt("HTTP 401", is_refusal=True)),
-        (status(408), Attempt("HTTP 408")),
-        (status(429, "Retry-After: 7"), Attempt("HTTP 429", retry_after_seconds=7)),
-        (status(500), Attempt("HTTP 500")),
-        ("close", Attempt("the connection broke off (RemoteProtocolError)")),
-        ("hang", Attempt("no answer within 3 s")),
+        (status(401), Outcome("HTTP 401", is_refusal=True)),
+        (status(408), Outcome("HTTP 408")),
+        (status(429, "Retry-After: 7"), Outcome("HTTP 429", retry_after_seconds=7)),
+        (status(500), Outcome("HTTP 500")),
+        ("close", Outcome("the connection broke off (RemoteProtocolError)")),
+        ("hang", Outcome("no answer within 3 s")),
     ],
 )
-async def test_how_an_answer_counts(answer: str, expected: Attempt | None) -> None:
+async def test_how_an_answer_counts(answer: str, expected: Outcome | None) -> None:
     async with endpoint(answer) as receiver:
         attempt = await ring(route("webhook", receiver.url(), timeout_seconds=3))
 
-    refused = Attempt("redirects (HTTP 302), which is not followed", is_refusal=True)
+    refused = Outcome("redirects (HTTP 302), which is not followed", is_refusal=True)
     assert attempt == (expected or refused)
 
 
 async def test_nobody_there_is_a_failure_that_may_pass() -> None:
     async with endpoint() as receiver:
         pass
-    assert await ring(route("webhook", receiver.url())) == Attempt("could not connect")
+    assert await ring(route("webhook", receiver.url())) == Outcome("could not connect")
 
 
 async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     async with endpoint() as receiver:
-        assert await ring(route("webhook", receiver.url())) == Attempt()
+        assert await ring(route("webhook", receiver.url())) == Outcome()
 
 
 async def test_one_endpoints_cookies_are_not_for_the_next_at_its_address() -> None:
@@ -119,7 +119,7 @@ async def test_one_endpoints_cookies_are_not_for_the_next_at_its_address() -> No
     ):
         for each in (receiver, receiver, other):
             chosen = route("webhook", each.url())
-            await client.ring(chosen, Targets.of_own(chosen), CUE, key="k", attempt=1)
+            await client.wake(chosen, Targets.of_own(chosen), CUE, key="k", attempt=1)
         await client.aclose()
 
     assert [heard.headers.get("cookie") for heard in [*receiver.heard, *other.heard]] == [None] * 3
@@ -133,7 +133,7 @@ async def test_every_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch)
             return [(None, None, None, "", (each, port)) for each in ("127.0.0.2", "127.0.0.1")]
 
         monkeypatch.setattr(targets.anyio, "getaddrinfo", resolve)
-        assert await ring(route("webhook", f"http://localhost:{receiver.port}/")) == Attempt()
+        assert await ring(route("webhook", f"http://localhost:{receiver.port}/")) == Outcome()
 
     assert [heard.headers["host"] for heard in receiver.heard] == [f"localhost:{receiver.port}"]
 
@@ -141,13 +141,13 @@ async def test_every_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        ("flood", Attempt()),
-        ("drip", Attempt("no answer within 1 s")),
-        ("drip head", Attempt("no answer within 1 s")),
-        ("long head", Attempt("the connection broke off (RemoteProtocolError)")),
+        ("flood", Outcome()),
+        ("drip", Outcome("no answer within 1 s")),
+        ("drip head", Outcome("no answer within 1 s")),
+        ("long head", Outcome("the connection broke off (RemoteProtocolError)")),
     ],
 )
-async def test_an_answer_without_end_is_not_read_to_its_end(answer: str, expected: Attempt) -> None:
+async def test_an_answer_without_end_is_not_read_to_its_end(answer: str, expected: Outcome) -> None:
     async with endpoint(answer) as receiver:
         with anyio.fail_after(20):
             assert await ring(route("webhook", receiver.url(), timeout_seconds=1)) == expected
@@ -159,9 +159,9 @@ async def test_an_answer_without_end_is_not_read_to_its_end(answer: str, expecte
 async def test_a_door_is_tried_without_waking_anybody() -> None:
     async with endpoint(status(400), status(401), status(200)) as receiver:
         openclaw = route("openclaw-wake", receiver.url())
-        assert await try_dry(openclaw) == Attempt()
-        assert await try_dry(openclaw) == Attempt("HTTP 401", is_refusal=True)
-        assert await try_dry(route("webhook", receiver.url())) == Attempt()
+        assert await try_dry(openclaw) == Outcome()
+        assert await try_dry(openclaw) == Outcome("HTTP 401", is_refusal=True)
+        assert await try_dry(route("webhook", receiver.url())) == Outcome()
 
     *asked, pinged = receiver.heard
     assert [heard.told for heard in asked] == [{}, {}]
@@ -173,5 +173,5 @@ async def test_a_program_is_looked_for_and_not_run() -> None:
     there = WakeRoute.model_validate({"kind": "command", "command": ["false"]})
     gone = WakeRoute.model_validate({"kind": "command", "command": ["/nonexistent"]})
 
-    assert await try_dry(there) == Attempt()
-    assert not (await try_dry(gone)).is_rung
+    assert await try_dry(there) == Outcome()
+    assert not (await try_dry(gone)).is_delivered

@@ -9,7 +9,7 @@ from anyio.abc import SocketAttribute, SocketStream
 
 from mcp_memory.config import WakeRoute
 from mcp_memory.messaging.wake.cue import Cue
-from mcp_memory.messaging.wake.models import Attempt
+from mcp_memory.messaging.wake.models import Outcome
 from mcp_memory.messaging.wake.route_client import RouteClient
 from mcp_memory.messaging.wake.targets import Targets
 from tests.fixtures.postgres import MakeConfig
@@ -28,10 +28,10 @@ def at(receiver: Endpoint, host: str) -> dict[str, object]:
     return {"kind": "openclaw-wake", "url": f"https://{host}:{receiver.port}/", "token": SECRET}
 
 
-async def ring(document: dict[str, object]) -> Attempt:
+async def ring(document: dict[str, object]) -> Outcome:
     route, client = WakeRoute.model_validate(document), RouteClient()
     try:
-        return await client.ring(route, Targets.of_own(route), Cue("bob", []), key="k", attempt=1)
+        return await client.wake(route, Targets.of_own(route), Cue("bob", []), key="k", attempt=1)
     finally:
         await client.aclose()
 
@@ -49,7 +49,7 @@ async def test_a_private_authority_is_trusted_by_ssl_cert_file(
     trusted: Authority, host: str
 ) -> None:
     async with endpoint(shows=trusted.server(host)) as receiver:
-        assert await ring(at(receiver, host)) == Attempt()
+        assert await ring(at(receiver, host)) == Outcome()
 
     (heard,) = receiver.heard
     assert heard.headers["authorization"] == f"Bearer {SECRET}"
@@ -71,7 +71,7 @@ async def test_a_certificate_that_does_not_hold_is_told_and_the_token_is_not(
     trusted: Authority, host: str, names: list[str], age_days: int, problem: str
 ) -> None:
     async with endpoint(shows=trusted.server(*names, age_days=age_days)) as receiver:
-        assert await ring(at(receiver, host)) == Attempt(problem, is_refusal=True)
+        assert await ring(at(receiver, host)) == Outcome(problem, is_refusal=True)
 
     assert receiver.heard == []
 
@@ -79,7 +79,7 @@ async def test_a_certificate_that_does_not_hold_is_told_and_the_token_is_not(
 async def test_an_unknown_authority_is_not_believed(tmp_path: Path) -> None:
     stranger = authority(tmp_path)
     async with endpoint(shows=stranger.server("localhost")) as receiver:
-        assert await ring(at(receiver, "localhost")) == Attempt(UNKNOWN, is_refusal=True)
+        assert await ring(at(receiver, "localhost")) == Outcome(UNKNOWN, is_refusal=True)
 
     assert receiver.heard == []
 
@@ -93,7 +93,7 @@ async def test_who_does_not_speak_tls_is_told_apart() -> None:
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, refuse)
         plain = Endpoint(int(listener.extra(SocketAttribute.local_port)))
-        assert await ring(at(plain, "127.0.0.1")) == Attempt(
+        assert await ring(at(plain, "127.0.0.1")) == Outcome(
             "no encrypted connection could be made"
         )
         tasks.cancel_scope.cancel()
@@ -106,7 +106,7 @@ async def test_authorities_that_cannot_be_read_are_a_visible_failure(
     async with endpoint() as receiver:
         attempt = await ring(at(receiver, "127.0.0.1"))
 
-    assert attempt == Attempt("SSL_CERT_FILE or SSL_CERT_DIR cannot be read", is_refusal=True)
+    assert attempt == Outcome("SSL_CERT_FILE or SSL_CERT_DIR cannot be read", is_refusal=True)
 
 
 async def test_mail_waits_for_a_certificate_that_is_renewed(

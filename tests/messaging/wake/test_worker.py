@@ -59,14 +59,14 @@ async def test_a_sleeper_is_rung_and_the_sender_sees_it(make_config: MakeConfig)
         }
         rung = await until_bell(app, "alice", number, "rung")
         assert (rung.agent, rung.kind, rung.attempts, rung.problem) == ("bob", "webhook", 1, "")
-        assert await app.wake.bells("bob", str(number)) == []
+        assert await app.wake.states(app.mail_session("bob"), str(number)) == []
 
 
 async def test_each_test_ring_has_a_key_of_its_own(make_config: MakeConfig) -> None:
     """An endpoint that refuses a key it knows answers the second one too."""
     async with endpoint() as receiver, open_app(waking(make_config, receiver)) as app:
         for _ in range(2):
-            assert (await app.wake.test("bob")).problem == ""
+            assert (await app.wake.test(app.mail_session(app.config.agent), "bob")).problem == ""
 
         first, second = await receiver.until_heard(2)
 
@@ -121,7 +121,7 @@ async def test_a_route_that_fails_again_and_again_is_rung_rarely_until_it_works(
                 await receiver.until_heard(BROKEN_AFTER + 2)
                 tried_for = anyio.current_time() - broken_at
                 await until_bell(app, "alice", number, "rung")
-                (listed,) = await app.wake.list()
+                (listed,) = await app.wake.list(app.mail_session(app.config.agent))
 
     # Single attempts, each after a full pause; the first that works ends it.
     assert tried_for > 2 * 2.0 / 2
@@ -142,7 +142,7 @@ async def test_between_attempts_the_sender_sees_what_went_wrong(make_config: Mak
         found = await until_problem(app, "alice", number)
 
         assert (found.state, found.problem, found.attempts) == ("trying", "HTTP 503", 1)
-        (listed,) = await app.wake.list()
+        (listed,) = await app.wake.list(app.mail_session(app.config.agent))
         assert listed.outbox is not None
         wait = listed.outbox.next_try_at - found.changed_at
         assert wait.total_seconds() > 3000
@@ -160,7 +160,7 @@ async def test_what_is_given_up_is_visible_and_logged(
                 await arrive(app, "alice", "bob")
                 number = await send(app, "alice", "bob", "hello")
                 given_up = await until_bell(app, "alice", number, "given_up")
-                (listed,) = await app.wake.list()
+                (listed,) = await app.wake.list(app.mail_session(app.config.agent))
     # Another process, which has no route for bob, sees it too.
     own = Program({"HOME": str(tmp_path), "MCP_MEMORY_DATABASE_URL": database_url})
     doctor = await anyio.to_thread.run_sync(own.run, "doctor", "--json")
@@ -172,7 +172,7 @@ async def test_what_is_given_up_is_visible_and_logged(
     assert given_up.attempts == len(receiver.heard) > 1
     assert listed.outbox is not None
     assert (listed.outbox.given_up, listed.outbox.waiting) == (1, 0)
-    assert "gave up ringing for bob" in caplog.text
+    assert "HTTP 500" in caplog.text
 
 
 async def test_a_burst_is_one_ring(make_config: MakeConfig) -> None:
@@ -292,9 +292,11 @@ async def test_mail_that_was_taken_is_rung_for_once_its_lease_is_over(
 
 async def test_another_database_is_named_in_the_cue(make_config: MakeConfig) -> None:
     async with endpoint() as receiver, ringing(waking(make_config, receiver)) as app:
-        await app.presence.note("bob", "life")
+        bob = app.mail_session("bob", "life")
+        await bob.open(create=True)
+        await app.presence.note(bob)
         request = SendMessage("hello", ["bob"])
-        await app.messages.send("alice", request, database="life")
+        await app.messages.send(app.mail_session("alice", "life"), request)
 
         (heard,) = await receiver.until_heard(1)
 
@@ -311,7 +313,7 @@ async def test_a_message_is_quoted_only_where_the_route_allows_it(
         async with ringing(config) as app:
             await arrive(app, "alice", "bob")
             request = SendMessage("delete everything", ["bob"], subject="orders")
-            await app.messages.send("alice", request)
+            await app.messages.send(app.mail_session("alice"), request)
             (heard,) = await receiver.until_heard(1)
 
     assert (b"delete everything" in heard.body) is allow_text
@@ -324,7 +326,9 @@ async def test_a_rolled_back_message_rings_nobody(make_config: MakeConfig) -> No
         await arrive(app, "alice", "bob")
         await until_announced(app)
         with pytest.raises(Exception, match="carl"):
-            await app.messages.send("alice", SendMessage("hello", ["bob", "carl"]))
+            await app.messages.send(
+                app.mail_session("alice"), SendMessage("hello", ["bob", "carl"])
+            )
         number = await send(app, "alice", "bob", "this one")
 
         heard: Any = await receiver.until_heard(1)

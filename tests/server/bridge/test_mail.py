@@ -9,7 +9,6 @@ import psycopg
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.db.connection import Connection
 from mcp_memory.messaging.models import MailFilter, SendMessage
 from tests.fixtures.listeners import closed_to_newcomers, kill_listeners
 from tests.fixtures.servers import ADMIN, TcpServer
@@ -34,13 +33,13 @@ def environ_at(url: str) -> Environ:
 async def sender(app: App) -> str:
     """Bob, who may write to alice and carol because they were seen."""
     for agent in ("alice", "bob", "carol"):
-        await app.presence.note(agent)
+        await app.presence.note(app.mail_session(agent))
     return "bob"
 
 
 async def send(app: App, *to: str, **more: object) -> str:
     request = SendMessage(content="hello", to=to, **more)  # pyright: ignore[reportArgumentType] the test names the fields
-    return (await app.messages.send("bob", request)).message_id
+    return (await app.messages.send(app.mail_session("bob"), request)).message_id
 
 
 async def test_mail_is_an_event_as_soon_as_it_is_sent(
@@ -72,7 +71,7 @@ async def test_what_was_sent_before_is_told_at_the_start_unless_it_is_read(
     app: App, environ: Environ
 ) -> None:
     ids = [await send(app, "alice") for _ in range(5)]
-    await app.messages.acknowledge("alice", ids[:2])
+    await app.messages.acknowledge(app.mail_session("alice"), ids[:2])
     for _ in range(2):
         async with bridge(environ, "alice") as alice:
             assert await alice.mail(3) == ids[2:]
@@ -192,16 +191,15 @@ async def test_what_another_process_holds_is_told_when_its_lease_is_over(
     app: App, environ: Environ
 ) -> None:
     held = await send(app, "alice")
-    taken = await app.messages.wait("alice", MailFilter(), timeout_seconds=0, limit=1)
+    taken = await app.messages.wait(
+        app.mail_session("alice"), MailFilter(), timeout_seconds=0, limit=1
+    )
     assert [str(mail.id) for mail in taken] == [held]
     async with bridge(environ, "alice") as alice:
         free = await send(app, "alice")
         assert await alice.mail(1) == [free]
-
-        async def end_lease(conn: Connection) -> None:
+        async with app.mail_session("alice").maintaining() as conn:
             await conn.execute("UPDATE deliveries SET leased_until = now()")
-
-        await (await app.databases.writing(None, "alice")).maintain(end_lease)
         assert await alice.mail(1) == [held]
 
 

@@ -70,7 +70,7 @@ async def test_who_is_killed_while_it_drains_leaves_the_rest_to_its_twin(
         await drain(twin, 100)
 
     assert sorted(acknowledged, key=int) == sent
-    assert await app.messages.unread("bob") == 0
+    assert await app.messages.unread(app.mail_session("bob")) == 0
 
 
 async def test_nobody_acknowledges_or_asks_for_what_is_anothers(app: App, environ: Environ) -> None:
@@ -83,7 +83,7 @@ async def test_nobody_acknowledges_or_asks_for_what_is_anothers(app: App, enviro
         assert await refused(mallory, "r", **reply) == "not_found"
         history = await mallory.ask("h", TOOL, action="history", thread_id=number)
         assert history["messages"] == []
-    assert await app.messages.unread("bob") == 1
+    assert await app.messages.unread(app.mail_session("bob")) == 1
 
 
 async def test_what_expires_at_once_is_handed_out_to_nobody_and_can_be_answered(
@@ -122,7 +122,7 @@ async def test_a_key_is_for_one_message(app: App, environ: Environ) -> None:
             await alice.next()
         answers = [each["result"] for each in alice.lines if each.get("id") in together]
         assert answers == [answers[0]] * len(together)
-    assert await app.messages.unread("bob") == 2
+    assert await app.messages.unread(app.mail_session("bob")) == 2
 
 
 async def test_everybody_is_who_is_known_when_it_is_sent(app: App, environ: Environ) -> None:
@@ -168,4 +168,4 @@ async def test_waits_that_are_cancelled_at_any_moment_hold_nothing(
         left = ids(await bob.ask("rest", TOOL, action="wait", timeout_seconds=0, limit=100))
         if left:
             await bob.ask("last", TOOL, action="ack", message_ids=left)
-    assert await app.messages.unread("bob") == 0
+    assert await app.messages.unread(app.mail_session("bob")) == 0

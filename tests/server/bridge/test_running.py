@@ -5,7 +5,7 @@ import os
 
 import anyio
 
-from mcp_memory.server.bridge.output import written_to
+from mcp_memory.server.bridge.output import write_to
 from mcp_memory.server.bridge.running import HEARTBEAT_SECONDS, beat
 from mcp_memory.server.bridge.seen import Seen
 from mcp_memory.server.lines import Lines
@@ -15,7 +15,7 @@ async def test_the_heart_beats_until_the_end() -> None:
     assert HEARTBEAT_SECONDS == 30
     reader, writer = os.pipe()
     with anyio.fail_after(20):
-        async with written_to(writer) as output, anyio.create_task_group() as tasks:
+        async with write_to(writer) as output, anyio.create_task_group() as tasks:
             tasks.start_soon(beat, output, 0.01)
             lines = aiter(Lines(reader))
             said = [json.loads(await anext(lines)) for _ in range(3)]
@@ -31,7 +31,7 @@ async def test_a_reader_who_never_reads_keeps_senders_waiting_and_not_the_end() 
     reader, writer = os.pipe()
     sent = 0
     with anyio.fail_after(20):
-        async with written_to(writer) as output:
+        async with write_to(writer) as output:
             with anyio.move_on_after(0.5):
                 while True:
                     await output.send("x" * 10_000 + "\n")

@@ -346,6 +346,18 @@ async def test_mail_stays_where_it_is_whatever_the_default_is(alice: Client, bob
     assert (await ask(bob, "memory_current_database"))["unread_messages"] == 1
 
 
+async def test_who_acts_in_another_database_is_known_there(alice: Client, bob: Client) -> None:
+    await ask(bob, "memory_register_database", name="life")
+    assert "'bob'" in await refusal(
+        alice, TOOL, action="send", to="bob", content="early", database="life"
+    )
+    assert await take(bob, database="life") == []
+    await send(alice, "bob", "in life", database="life")
+
+    assert contents(await inbox(bob, database="life")) == ["in life"]
+    assert await inbox(bob) == []
+
+
 async def test_what_belongs_to_another_action_is_refused_and_nothing_happens(
     alice: Client, bob: Client
 ) -> None:

@@ -22,8 +22,8 @@ from mcp_memory.spaces.embedders import Embedders
 from mcp_memory.spaces.filling import prepare
 from mcp_memory.spaces.models import SpaceStatus
 from mcp_memory.spaces.queue import store
-from mcp_memory.spaces.queue.drain import drain
-from mcp_memory.spaces.queue.work import Filler, work_once
+from mcp_memory.spaces.queue.drain import embed_all_batches
+from mcp_memory.spaces.queue.work import EmbeddingTarget, embed_batch
 from tests.spaces.looking import search, until
 from tests.spaces.provider import Provider
 from tests.spaces.queue.settings import settings_for
@@ -40,13 +40,15 @@ async def embedder(provider: Provider) -> AsyncIterator[Embedder]:
 
 
 @pytest.fixture
-async def filler(databases: Databases, embedder: Embedder) -> Filler:
+async def target(databases: Databases, embedder: Embedder) -> EmbeddingTarget:
     """A prepared space over the test's database; no worker of an app comes between."""
     database = await databases.writing(None, "tester")
-    await database.maintain(lambda conn: spaces_store.add(conn, "openai", "small", 8))
-    [space] = await database.maintain(spaces_store.spaces)
+    async with database.maintaining() as conn:
+        await spaces_store.add(conn, "openai", "small", 8)
+    async with database.maintaining() as conn:
+        [space] = await spaces_store.spaces(conn)
     await prepare(database, space)
-    return Filler(database, space, embedder)
+    return EmbeddingTarget(database, space, embedder)
 
 
 _ADD = """
@@ -62,54 +64,52 @@ FROM one
 """
 
 
-async def add_chunks(filler: Filler, *texts: str) -> None:
-    async def work(conn: Connection) -> None:
+async def add_chunks(target: EmbeddingTarget, *texts: str) -> None:
+    async with target.database.writing("tester") as conn:
         for text in texts:
             await conn.execute(_ADD, {"text": text})
 
-    await filler.database.write("tester", work)
+
+async def status(target: EmbeddingTarget) -> SpaceStatus:
+    async with target.database.maintaining() as conn:
+        return await spaces_store.status(conn, target.space)
 
 
-async def status(filler: Filler) -> SpaceStatus:
-    return await filler.database.maintain(lambda conn: spaces_store.status(conn, filler.space))
-
-
-async def numbers(filler: Filler) -> tuple[int, int, int]:
+async def numbers(target: EmbeddingTarget) -> tuple[int, int, int]:
     """Vectors, pending, failed."""
-    now = await status(filler)
+    now = await status(target)
     return now.vectors, now.pending, now.failed
 
 
-async def leases(filler: Filler) -> list[tuple[bool, int]]:
+async def leases(target: EmbeddingTarget) -> list[tuple[bool, int]]:
     """Of each job: whether it is leased, and how many attempts it had."""
 
-    async def work(conn: Connection) -> list[tuple[bool, int]]:
+    async with target.database.maintaining() as conn:
         found = await conn.execute(
-            "SELECT lease IS NOT NULL, attempts FROM embedding_jobs ORDER BY chunk_id"
+            "SELECT lease IS NOT NULL, attempts FROM vector_jobs ORDER BY chunk_id"
         )
         return [(bool(row[0]), int(row[1])) for row in await found.fetchall()]
 
-    return await filler.database.maintain(work)
-
 
 async def test_a_text_that_is_refused_is_set_aside_and_shown_and_the_others_are_embedded(
-    filler: Filler, provider: Provider
+    target: EmbeddingTarget, provider: Provider
 ) -> None:
     provider.poison = "arsenic"
-    await add_chunks(filler, *(f"meal {n}" for n in range(7)), "meal with arsenic")
+    await add_chunks(target, *(f"meal {n}" for n in range(7)), "meal with arsenic")
 
-    assert await drain(filler, batch=64) == 8
+    assert await embed_all_batches(target, batch=64) == 8
 
-    now = await status(filler)
+    now = await status(target)
     assert (now.vectors, now.pending, now.failed) == (7, 0, 1)
     assert "arsenic is not food" in now.last_problem
-    assert await drain(filler, batch=64) == 0
+    assert await embed_all_batches(target, batch=64) == 0
 
     provider.poison = ""
-    retry = await filler.database.maintain(lambda conn: store.retry_failed(conn, filler.space.id))
+    async with target.database.maintaining() as conn:
+        retry = await store.retry_failed(conn, target.space.id)
     assert retry == 1
-    await drain(filler, batch=64)
-    now = await status(filler)
+    await embed_all_batches(target, batch=64)
+    now = await status(target)
     assert (now.vectors, now.pending, now.failed, now.last_problem) == (8, 0, 0, "")
 
 
@@ -119,77 +119,68 @@ def start_worker(database_url: str, base_url: str) -> subprocess.Popen[bytes]:
 
 
 async def test_a_worker_that_is_killed_loses_its_lease_and_nothing_else(
-    filler: Filler, provider: Provider, config: Config
+    target: EmbeddingTarget, provider: Provider, config: Config
 ) -> None:
-    await add_chunks(filler, "one", "two", "three")
+    await add_chunks(target, "one", "two", "three")
     provider.hold("two")
     assert config.database.url is not None
     process = start_worker(config.database.url.reveal(), provider.base_url)
     try:
         await provider.until_holding()
-        assert await work_once(filler, limit=10) == 0
-        assert await leases(filler) == [(True, 1)] * 3
+        assert await embed_batch(target, limit=10) == 0
+        assert await leases(target) == [(True, 1)] * 3
     finally:
         process.kill()
         process.wait()
     provider.release()
 
-    await until(lambda: work_once(filler, limit=10))
-    assert await numbers(filler) == (3, 0, 0)
+    await until(lambda: embed_batch(target, limit=10))
+    assert await numbers(target) == (3, 0, 0)
 
 
-async def test_a_text_that_kills_every_worker_is_set_aside_alone(filler: Filler) -> None:
-    await add_chunks(filler, "deadly")
-    claims = [
-        await filler.database.maintain(
-            lambda conn: store.claim(conn, filler.space.id, lease=LEASE, lease_seconds=0, limit=10)
-        )
-        for _ in range(store.MAX_ATTEMPTS + 1)
-    ]
-    assert [len(batch.jobs) for batch in claims] == [1] * store.MAX_ATTEMPTS + [0]
-    now = await status(filler)
+async def count_claim(target: EmbeddingTarget) -> int:
+    """Claim what is due, as a worker that is killed then; how many jobs it had."""
+    async with target.database.maintaining() as conn:
+        batch = await store.claim(conn, target.space.id, lease=LEASE, lease_seconds=0, limit=10)
+    return len(batch.jobs)
+
+
+async def test_a_text_that_kills_every_worker_is_set_aside_alone(target: EmbeddingTarget) -> None:
+    await add_chunks(target, "deadly")
+    sizes = [await count_claim(target) for _ in range(store.MAX_ATTEMPTS + 1)]
+    assert sizes == [1] * store.MAX_ATTEMPTS + [0]
+    now = await status(target)
     assert (now.vectors, now.pending, now.failed) == (0, 0, 1)
     assert "no worker came back" in now.last_problem
 
 
-async def test_what_may_have_killed_a_worker_twice_is_taken_alone(filler: Filler) -> None:
-    await add_chunks(filler, "one", "two", "three")
-    sizes = [
-        len(
-            (
-                await filler.database.maintain(
-                    lambda conn: store.claim(
-                        conn, filler.space.id, lease=LEASE, lease_seconds=0, limit=10
-                    )
-                )
-            ).jobs
-        )
-        for _ in range(4)
-    ]
-    assert sizes == [3, 3, 1, 1]
+async def test_what_may_have_killed_a_worker_twice_is_taken_alone(target: EmbeddingTarget) -> None:
+    await add_chunks(target, "one", "two", "three")
+    assert [await count_claim(target) for _ in range(4)] == [3, 3, 1, 1]
 
 
 async def test_a_chunk_that_is_deleted_while_it_is_embedded_gets_no_vector_and_harms_no_other(
-    filler: Filler, provider: Provider
+    target: EmbeddingTarget, provider: Provider
 ) -> None:
-    await add_chunks(filler, "stays", "goes")
+    await add_chunks(target, "stays", "goes")
     provider.hold("goes")
 
     async def delete(conn: Connection) -> None:
         await conn.execute("DELETE FROM chunks WHERE text = 'goes'")
 
     async with anyio.create_task_group() as group:
-        group.start_soon(work_all, filler)
+        group.start_soon(work_all, target)
         await provider.until_holding()
-        await filler.database.maintain(delete)
+        async with target.database.maintaining() as conn:
+            await delete(conn)
         provider.release()
-    assert await numbers(filler) == (1, 0, 0)
+    assert await numbers(target) == (1, 0, 0)
 
 
 async def test_a_chunk_that_is_being_deleted_is_not_waited_for(
-    filler: Filler, provider: Provider
+    target: EmbeddingTarget, provider: Provider
 ) -> None:
-    await add_chunks(filler, "stays", "goes")
+    await add_chunks(target, "stays", "goes")
     provider.hold("goes")
     deleted, go_on = anyio.Event(), anyio.Event()
 
@@ -199,52 +190,53 @@ async def test_a_chunk_that_is_being_deleted_is_not_waited_for(
         await go_on.wait()
 
     async def delete_slowly() -> None:
-        await filler.database.maintain(delete)
+        async with target.database.maintaining() as conn:
+            await delete(conn)
 
     async with anyio.create_task_group() as group:
         async with anyio.create_task_group() as embedding:
-            embedding.start_soon(work_all, filler)
+            embedding.start_soon(work_all, target)
             await provider.until_holding()
             group.start_soon(delete_slowly)
             await deleted.wait()
             provider.release()
-        assert (await status(filler)).vectors == 1
+        assert (await status(target)).vectors == 1
         go_on.set()
-    assert await numbers(filler) == (1, 0, 0)
+    assert await numbers(target) == (1, 0, 0)
 
 
-async def work_all(filler: Filler) -> None:
-    await work_once(filler, limit=10)
+async def work_all(target: EmbeddingTarget) -> None:
+    await embed_batch(target, limit=10)
 
 
 async def test_a_worker_that_comes_back_after_its_lease_stores_nothing(
-    filler: Filler, provider: Provider
+    target: EmbeddingTarget, provider: Provider
 ) -> None:
-    await add_chunks(filler, "slow")
+    await add_chunks(target, "slow")
     provider.hold("slow")
-    late = replace(filler, lease_seconds=0.1, longest_seconds=0)
+    late = replace(target, lease_seconds=0.1, longest_seconds=0)
     async with anyio.create_task_group() as group:
         group.start_soon(work_all, late)
         await provider.until_holding()
         provider.held = ""
-        await until(lambda: work_once(filler, limit=10))
-        assert await numbers(filler) == (1, 0, 0)
+        await until(lambda: embed_batch(target, limit=10))
+        assert await numbers(target) == (1, 0, 0)
         provider.release()
-    assert await numbers(filler) == (1, 0, 0)
+    assert await numbers(target) == (1, 0, 0)
 
 
-async def test_who_works_longer_than_its_lease_keeps_it(filler: Filler, provider: Provider) -> None:
-    await add_chunks(filler, "slow")
+async def test_who_works_longer_than_its_lease_keeps_it(
+    target: EmbeddingTarget, provider: Provider
+) -> None:
+    await add_chunks(target, "slow")
     provider.hold("slow")
-    working = replace(filler, lease_seconds=1)
+    working = replace(target, lease_seconds=1)
 
     async def lease_ends() -> datetime:
-        async def work(conn: Connection) -> datetime:
-            found = await (await conn.execute("SELECT next_try_at FROM embedding_jobs")).fetchone()
+        async with target.database.maintaining() as conn:
+            found = await (await conn.execute("SELECT next_try_at FROM vector_jobs")).fetchone()
             assert found is not None
             return found[0]
-
-        return await filler.database.maintain(work)
 
     async with anyio.create_task_group() as group:
         group.start_soon(work_all, working)
@@ -255,78 +247,83 @@ async def test_who_works_longer_than_its_lease_keeps_it(filler: Filler, provider
             return await lease_ends() > first_end + timedelta(seconds=1)
 
         await until(is_over, seconds=10)
-        assert await work_once(filler, limit=10) == 0
+        assert await embed_batch(target, limit=10) == 0
         provider.release()
-    assert await numbers(filler) == (1, 0, 0)
+    assert await numbers(target) == (1, 0, 0)
     assert [count for text, count in provider.asked.items() if "slow" in text] == [1]
 
 
 async def test_another_server_takes_a_dead_ones_chunks_when_their_lease_is_over(
-    filler: Filler, config: Config
+    target: EmbeddingTarget, config: Config
 ) -> None:
-    await add_chunks(filler, "one", "two")
-    await filler.database.maintain(
-        lambda conn: store.claim(conn, filler.space.id, lease=LEASE, lease_seconds=2, limit=10)
-    )
+    await add_chunks(target, "one", "two")
+    async with target.database.maintaining() as conn:
+        await store.claim(conn, target.space.id, lease=LEASE, lease_seconds=2, limit=10)
     async with open_app(config) as app:
         await search(app, "one")
 
         async def is_full() -> bool:
-            return await numbers(filler) == (2, 0, 0)
+            return await numbers(target) == (2, 0, 0)
 
         await until(is_full, seconds=15)
 
 
 async def test_a_cancelled_worker_gives_back_its_lease_without_blame(
-    filler: Filler, provider: Provider
+    target: EmbeddingTarget, provider: Provider
 ) -> None:
-    await add_chunks(filler, "one", "two")
+    await add_chunks(target, "one", "two")
     provider.hold("two")
     async with anyio.create_task_group() as group:
-        group.start_soon(work_all, filler)
+        group.start_soon(work_all, target)
         await provider.until_holding()
         group.cancel_scope.cancel()
-    assert await leases(filler) == [(False, 0)] * 2
+    assert await leases(target) == [(False, 0)] * 2
 
 
 async def test_a_provider_that_is_away_gives_back_the_lease_without_blame(
-    filler: Filler, provider: Provider
+    target: EmbeddingTarget, provider: Provider
 ) -> None:
-    await add_chunks(filler, "one", "two")
+    await add_chunks(target, "one", "two")
     provider.stop()
     embedders = Embedders(settings_for(provider.base_url, timeout_seconds=0.1))
     with pytest.raises(EmbeddingUnavailable):
-        await drain(Filler(filler.database, filler.space, embedders.configured), batch=10)
-    assert await leases(filler) == [(False, 0)] * 2
+        await embed_all_batches(
+            EmbeddingTarget(target.database, target.space, embedders.configured), batch=10
+        )
+    assert await leases(target) == [(False, 0)] * 2
     await embedders.aclose()
 
 
-async def test_four_workers_never_take_the_same_chunk(filler: Filler, provider: Provider) -> None:
-    await add_chunks(filler, *(f"text {number}" for number in range(200)))
+async def test_four_workers_never_take_the_same_chunk(
+    target: EmbeddingTarget, provider: Provider
+) -> None:
+    await add_chunks(target, *(f"text {number}" for number in range(200)))
     async with anyio.create_task_group() as group:
         for _ in range(4):
-            group.start_soon(drain_small, filler)
-    assert await numbers(filler) == (200, 0, 0)
+            group.start_soon(drain_small, target)
+    assert await numbers(target) == (200, 0, 0)
     assert {count for text, count in provider.asked.items() if "text" in text} == {1}
 
 
-async def drain_small(filler: Filler) -> None:
-    await drain(filler, batch=7)
+async def drain_small(target: EmbeddingTarget) -> None:
+    await embed_all_batches(target, batch=7)
 
 
 async def test_equal_texts_are_asked_for_once_in_a_batch_and_never_again(
-    filler: Filler, provider: Provider
+    target: EmbeddingTarget, provider: Provider
 ) -> None:
-    await add_chunks(filler, "again", "again", "once")
-    await drain(filler, batch=64)
-    await add_chunks(filler, "again")
-    await drain(filler, batch=64)
-    assert await numbers(filler) == (4, 0, 0)
+    await add_chunks(target, "again", "again", "once")
+    await embed_all_batches(target, batch=64)
+    await add_chunks(target, "again")
+    await embed_all_batches(target, batch=64)
+    assert await numbers(target) == (4, 0, 0)
     assert [count for text, count in provider.asked.items() if "again" in text] == [1]
 
 
-async def test_what_was_written_last_is_embedded_first(filler: Filler, provider: Provider) -> None:
+async def test_what_was_written_last_is_embedded_first(
+    target: EmbeddingTarget, provider: Provider
+) -> None:
     for text in ("old", "middle", "new"):
-        await add_chunks(filler, text)
-    await work_once(filler, limit=1)
+        await add_chunks(target, text)
+    await embed_batch(target, limit=1)
     assert [text.strip() for text in provider.asked if "dimensions" not in text] == ["new"]

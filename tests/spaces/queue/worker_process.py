@@ -7,7 +7,7 @@ import anyio
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
 from mcp_memory.spaces.embedders import Embedders
-from mcp_memory.spaces.queue.work import Filler, work_once
+from mcp_memory.spaces.queue.work import EmbeddingTarget, embed_batch
 from tests.spaces.queue.settings import settings_for
 
 
@@ -17,10 +17,10 @@ async def main(database_url: str, base_url: str) -> None:
     )
     async with open_app(config) as app:
         database = await app.databases.writing(None, "worker")
-        [status] = await app.spaces.administration.status("worker")
+        [status] = await app.spaces.administration.status(app.session("worker"))
         embedder = await Embedders(settings_for(base_url)).own()
-        filler = Filler(database, status.space, embedder, lease_seconds=1)
-        await work_once(filler, limit=10)
+        target = EmbeddingTarget(database, status.space, embedder, lease_seconds=1)
+        await embed_batch(target, limit=10)
 
 
 anyio.run(main, sys.argv[1], sys.argv[2])

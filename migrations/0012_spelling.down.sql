@@ -1,1 +1,0 @@
-DROP FUNCTION mend_lexeme(text, text[]);

@@ -1,1 +1,0 @@
-ALTER TABLE doorbells DROP COLUMN route_digest;

@@ -1,0 +1,4 @@
+DROP INDEX chunks_text_hash;
+DROP TABLE vector_jobs;
+DROP TABLE vectors;
+DROP TABLE vector_spaces;

@@ -1,0 +1,11 @@
+DELETE FROM chunks WHERE source = 'graph';
+DROP INDEX chunks_memory;
+ALTER TABLE chunks DROP CONSTRAINT chunks_memory_fkey;
+DROP TABLE memory_links;
+DROP TABLE memory_relations;
+DROP TABLE memory_mentions;
+DROP TABLE entity_aliases;
+DROP TABLE entities;
+DROP TABLE memory_spans;
+DROP TABLE memory_versions;
+DROP TABLE memories;
