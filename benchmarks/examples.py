@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import anyio
@@ -108,14 +107,14 @@ async def _asked(
     for question in questions:
         vector = await app.spaces.query_vector(database, question.text)
         asked = Query(read_question(question.text, now=datetime.now(UTC), zone=UTC), vector)
-        look = partial(_look, question=question, asked=asked, source=source, judge=judge)
-        features, prior, held = await database.read(_AGENT, look)
+        async with database.reading(_AGENT) as conn:
+            features, prior, held = await _look(conn, question, asked, source, judge)
         examples.append(Example(*corpus, features, prior, held, len(question.evidence)))
     return examples
 
 
 async def _look(
-    conn: Connection, *, question: Question, asked: Query, source: Source, judge: _Judge
+    conn: Connection, question: Question, asked: Query, source: Source, judge: _Judge
 ) -> tuple[Matrix, Matrix, NDArray[np.int64]]:
     query = await read_query(conn, asked.question, asked.vector)
     described = await describe_candidates(conn, query, Filter([source]))

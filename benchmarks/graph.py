@@ -24,7 +24,6 @@ from benchmarks.search import SEED, prepare
 from benchmarks.search_stage import AGENT, load, make_language, make_queries
 from benchmarks.tables import Measured, print_table
 from mcp_memory.app import App, open_app
-from mcp_memory.db.connection import Connection
 from mcp_memory.db.names import with_database
 from mcp_memory.graph.reading.models import FactQuery, Instants
 from mcp_memory.graph.traversal import store as traversal
@@ -134,11 +133,12 @@ async def walked(app: App, url: str) -> tuple[Measured, Measured, int]:
     bare: list[float] = []
     ours: list[float] = []
 
-    async def walk(conn: Connection) -> dict[int, int]:
-        return await traversal.reach(conn, [1], 2, options)
+    async def walk() -> dict[int, int]:
+        async with database.reading(AGENT) as conn:
+            return await traversal.reach(conn, [1], 2, options)
 
     with psycopg.connect(url, autocommit=True) as conn:
-        hops = await database.read(AGENT, walk)
+        hops = await walk()
         near = [entity for entity, hop in hops.items() if hop < 2]
         row = conn.execute(_FOLLOWED, {"reached": near}).fetchone()
         assert row is not None
@@ -147,7 +147,7 @@ async def walked(app: App, url: str) -> tuple[Measured, Measured, int]:
             conn.execute(_BARE_READ, {"most": row[0]}).fetchall()
             bare.append(time.perf_counter() - started)
             started = time.perf_counter()
-            await database.read(AGENT, walk)
+            await walk()
             ours.append(time.perf_counter() - started)
     return (
         Measured(f"one indexed read of {row[0]:,} relations", bare),

@@ -195,9 +195,6 @@ async def ranked(
     chosen = await app.databases.reading(database, agent)
     vector = await app.spaces.query_vector(chosen, text)
     asked = Query(read_question(text, now=datetime.now(UTC), zone=UTC), vector)
-
-    async def work(conn: Connection) -> list[Found]:
-        return await naming(conn, await ranking(conn, asked))
-
-    found = await chosen.read(agent, work)
+    async with chosen.reading(agent) as conn:
+        found = await naming(conn, await ranking(conn, asked))
     return list({each.id: each for each in found}.values())[:most]

@@ -145,10 +145,11 @@ async def recall_of_few(app: App, url: str, queries: Sequence[str]) -> float:
         register_vector(conn)
         for query in queries:
             vector = await app.spaces.query_vector(database, query)
-            look = partial(routes.semantic, query=vector, filter=EVERYTHING, limit=10)
-            hits = {hit.chunk_id for hit in await database.read(SMALL_AGENT, look)}
+            async with database.reading(SMALL_AGENT) as reader:
+                hits = await routes.semantic(reader, vector, EVERYTHING, 10)
+            ids = {hit.chunk_id for hit in hits}
             facts = {"agent": SMALL_AGENT, "space": vector.space_id, "vector": vector.vector}
-            found += sum(row[0] in hits for row in conn.execute(_EXACT, facts).fetchall())
+            found += sum(row[0] in ids for row in conn.execute(_EXACT, facts).fetchall())
     return found / (10 * len(queries))
 
 

@@ -149,13 +149,10 @@ async def _keep(app: App, agent: str, request: SearchRequest, answer: SearchAnsw
 async def _read(app: App, agent: str, request: SearchRequest) -> SearchAnswer:
     """The kept answer, an object again."""
     database = await app.databases.reading(None, agent)
-
-    async def work(conn: Connection) -> object:
+    async with database.reading(agent) as conn:
         row = await (await conn.execute(_HIT, {"key": _key(request)})).fetchone()
-        assert row is not None, "the answer was kept just now"
-        return row[0]
-
-    return _AS_ANSWER.validate_python(await database.read(agent, work))
+    assert row is not None, "the answer was kept just now"
+    return _AS_ANSWER.validate_python(row[0])
 
 
 async def _until_known(app: App, agent: str, request: SearchRequest) -> None:

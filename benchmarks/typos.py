@@ -16,7 +16,6 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from string import ascii_lowercase
 
@@ -38,8 +37,8 @@ async def slipped(app: App, conversation: Conversation, question: Question) -> Q
     """The question with one letter of its rarest longer word changed, left out or exchanged."""
     words = {word: query_lexemes(word)[0] for word in _WORD.findall(question.text)}
     database = await app.databases.reading(database_of(conversation), app.config.agent)
-    look = partial(weigh, lexemes=list(words.values()))
-    rarity = await database.read(app.config.agent, look)
+    async with database.reading(app.config.agent) as conn:
+        rarity = await weigh(conn, list(words.values()))
     if not words:
         return None
     rarest = max(words, key=lambda word: rarity[words[word]].weight)

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from functools import partial
 from zoneinfo import ZoneInfo
 
 import anyio
@@ -11,7 +10,6 @@ import pytest
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
 from mcp_memory.db import provision
-from mcp_memory.db.connection import Connection
 from mcp_memory.documents.models import WriteDocument
 from mcp_memory.graph.models import NewFact
 from mcp_memory.search.kinds import SearchRequest
@@ -127,15 +125,12 @@ async def test_it_goes_on_where_it_was_stopped(
 ) -> None:
     async with open_app(config) as app:
         database = await app.databases.writing(None, "alice")
-        done = await database.maintain(partial(reindex_some, zone=UTC_ZONE, limit=5))
-        assert done == 5
-
-        async def fail(conn: Connection) -> None:
-            await reindex_some(conn, UTC_ZONE, 5)
-            raise ConnectionError
-
+        async with database.maintaining() as conn:
+            assert await reindex_some(conn, UTC_ZONE, 5) == 5
         with pytest.raises(ConnectionError):
-            await database.maintain(fail)
+            async with database.maintaining() as conn:
+                await reindex_some(conn, UTC_ZONE, 5)
+                raise ConnectionError
         left = await waiting(app)
         assert left in range(60)
     async with open_app(config) as app:
