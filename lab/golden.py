@@ -1,11 +1,12 @@
 """Golden answers: everything a build says to the outside, recorded before a move, compared after.
 
-    python lab/golden.py record OUT.json --python PATH_TO_PYTHON
+    python lab/golden.py record OUT.json --python PATH_TO_PYTHON [--without-commands]
     python lab/golden.py compare OLD.json NEW.json [--except REGEX …]
 
 A build is driven by its interpreter alone (`PYTHON -P -m mcp_memory …`), in a data folder of its
 own: stdio servers of two agents, HTTP, the bridge, the command line. `--except` leaves out the
-answers whose names match, which an issue changes on purpose.
+answers whose names match, which an issue changes on purpose: `^foreign`, say, the arguments of
+another action; `^(command|error|help|hook)` is what `--without-commands` leaves out.
 """
 
 import argparse
@@ -27,14 +28,15 @@ _TOLERANCE = 0.0006
 _SHOWN = 40
 
 
-async def record(python: Path, out: Path) -> None:
+async def record(python: Path, out: Path, with_commands: bool = True) -> None:
     """Write every answer of the build, in the order in which it was asked."""
     with fresh_build(python) as build:
         recording = Recording.of(build)
         await record_stdio(build, recording)
         await record_http(build, recording)
         _save(recording, out)
-        record_commands(build, recording)
+        if with_commands:
+            record_commands(build, recording)
         _save(recording, out)
     print(f"{len(recording.answers)} answers: {out}")
 
@@ -101,6 +103,7 @@ def main() -> int:
     recorder = commands.add_parser("record")
     recorder.add_argument("out", type=Path)
     recorder.add_argument("--python", type=Path, required=True)
+    recorder.add_argument("--without-commands", action="store_true", help="servers alone: sooner")
     comparer = commands.add_parser("compare")
     comparer.add_argument("old", type=Path)
     comparer.add_argument("new", type=Path)
@@ -108,7 +111,8 @@ def main() -> int:
     comparer.add_argument("--all", action="store_true", help=f"more than {_SHOWN} differences")
     arguments = parser.parse_args()
     if arguments.command == "record":
-        anyio.run(record, arguments.python.absolute(), arguments.out)
+        with_commands = not arguments.without_commands
+        anyio.run(record, arguments.python.absolute(), arguments.out, with_commands)
         return 0
     old, new = (_loaded(file, arguments.excepted) for file in (arguments.old, arguments.new))
     lines = list(compare(old, new))
