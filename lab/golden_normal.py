@@ -17,6 +17,7 @@ _VARYING = [
     (re.compile(r"mm_[0-9a-f]{12}_[\w-]{20,}"), "<key>"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<uuid>"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "<message-id>"),
+    (re.compile(r"\.\d{8}T\d{12}\.bak\b"), ".<time>.bak"),
     (re.compile(r"\b(?=[0-9]*[a-f])[0-9a-f]{12}\b"), "<key-id>"),
     (re.compile(r"\b\d+(?:\.\d+)? (?:bytes|[KMG]iB)"), "<size>"),
     (re.compile(r"\b\d+(?:\.\d+)? ms\b"), "<duration>"),

@@ -17,6 +17,7 @@ NORMAL = Normal(date(2026, 11, 30), {"/tmp/golden-x": "<folder>"})
         ("happened on 2024-03-05", "happened on 2024-03-05"),
         ("host=%2Ftmp%2Fgolden-x%2Frun", "host=<folder>%2Frun"),
         ("127.0.0.1:43211", "127.0.0.1:<port>"),
+        ("client.json.20261130T224851993214.bak", "client.json.<time>.bak"),
         ({"version": "0.1.0", "score": 0.93}, {"version": "<version>", "score": 0.93}),
         ({"version": 3, "next_cursor": "abc"}, {"version": 3, "next_cursor": "<cursor>"}),
         ([{"from": "2024-06-11", "to": "2026-11-30", "hours": 7.2}],
