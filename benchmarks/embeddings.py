@@ -30,22 +30,20 @@ from rich.table import Table
 
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.database import Database
-from mcp_memory.db.databases import Databases
-from mcp_memory.db.embedded import EmbeddedCluster
-from mcp_memory.db.session import Session
-from mcp_memory.embeddings.base import EmbeddingSettings, Provider
-from mcp_memory.embeddings.extras import import_extra
-from mcp_memory.embeddings.factory import open_embedder
-from mcp_memory.embeddings.minilm_files import MAX_TOKENS, model_folder
+from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.database import Database
+from mcp_memory.postgres.databases import Databases
+from mcp_memory.postgres.embedded.cluster import EmbeddedCluster
+from mcp_memory.postgres.session import Session
 from mcp_memory.search.kinds import SearchRequest
-from mcp_memory.spaces.administration import Administration
-from mcp_memory.spaces.embedders import Embedders
-from mcp_memory.spaces.filling import embed_due, queue_all_missing
-from mcp_memory.spaces.known import SpaceCache
-from mcp_memory.spaces.queue.work import EmbeddingTarget
 from mcp_memory.text.findable import INDEXING
+from mcp_memory.vectors.administration import Administration
+from mcp_memory.vectors.embedders import Embedders
+from mcp_memory.vectors.providers.base import EmbeddingSettings, Provider, import_extra
+from mcp_memory.vectors.providers.factory import open_embedder
+from mcp_memory.vectors.providers.minilm_files import MAX_TOKENS, model_folder
+from mcp_memory.vectors.spaces import SpaceCache
+from mcp_memory.vectors.worker import EmbeddingTarget, embed_due, queue_all_missing
 
 AGENT = "bench"
 TURNS_PER_TEXT = 6

@@ -5,7 +5,7 @@ import time
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
 from mcp_memory.search.kinds import SearchRequest
-from mcp_memory.spaces.embedders import Embedders
+from mcp_memory.vectors.embedders import Embedders
 
 AGENT = "bench"
 QUERY = "when did she go to the support group?"

@@ -14,13 +14,13 @@ from benchmarks.conversations import Conversation, Question, load
 from benchmarks.libraries import Library, fill_library, held_by, is_library, load_library
 from benchmarks.recall import database_of, fill, open_benchmark_app, settle
 from mcp_memory.app import App
-from mcp_memory.db.connection import Connection
+from mcp_memory.memory.conversations import store
+from mcp_memory.postgres.connection import Connection
 from mcp_memory.search import routes
 from mcp_memory.search.candidates import describe_candidates
 from mcp_memory.search.features import NAMES, MessageFeatures
 from mcp_memory.search.kinds import PRIORS, Filter, Source
 from mcp_memory.search.query import Query, read_query, read_question
-from mcp_memory.transcripts import store
 
 Matrix = NDArray[np.float64]
 _AGENT = "benchmark"

@@ -24,10 +24,10 @@ from benchmarks.search import SEED, prepare
 from benchmarks.search_stage import AGENT, load, make_language, make_queries
 from benchmarks.tables import Measured, print_table
 from mcp_memory.app import App, open_app
-from mcp_memory.db.names import with_database
-from mcp_memory.graph.reading.models import FactQuery, Instants
-from mcp_memory.graph.traversal import store as traversal
-from mcp_memory.graph.traversal.store import TraversalOptions
+from mcp_memory.memory.facts import traversal
+from mcp_memory.memory.facts.query import FactQuery, Instants
+from mcp_memory.memory.facts.traversal import TraversalOptions
+from mcp_memory.postgres.addresses import with_database
 from mcp_memory.search.kinds import SearchRequest
 
 WARMING, ASKED, WALKS = 20, 100, 20

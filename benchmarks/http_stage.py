@@ -19,8 +19,8 @@ from mcp.client.streamable_http import streamable_http_client
 
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
-from mcp_memory.db.embedded import EmbeddedCluster
-from mcp_memory.keys.models import NewKey
+from mcp_memory.memory.keys import NewKey
+from mcp_memory.postgres.embedded.cluster import EmbeddedCluster
 
 _STATEMENT_SECONDS = 30
 

@@ -11,9 +11,9 @@ from mcp.client import Client
 from benchmarks.conversations import Question
 from benchmarks.rankings import Found, Naming
 from mcp_memory.app import App
-from mcp_memory.db.connection import Connection
+from mcp_memory.interfaces.mcp.server import build_server
+from mcp_memory.postgres.connection import Connection
 from mcp_memory.search import routes
-from mcp_memory.server.build import build_server
 
 Source = Literal["documents", "graph"]
 

@@ -31,8 +31,8 @@ from benchmarks.ringing import measure_ringing
 from benchmarks.tables import Measured, print_table
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.db.embedded import EmbeddedCluster
-from mcp_memory.messaging.models import MailFilter, SendMessage
+from mcp_memory.memory.mail.model import MailFilter, SendMessage
+from mcp_memory.postgres.embedded.cluster import EmbeddedCluster
 
 TOOL = "memory_message"
 CONTENT = "the north pier is closed until the storm has passed, take the south one " * 3

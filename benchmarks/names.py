@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from mcp_memory.config.models import EmbeddingsConfig
-from mcp_memory.embeddings.minilm import MiniLMEmbedder
-from mcp_memory.graph.entities.resolving import likeness
-from mcp_memory.graph.names import normalize, typos_of, words_of
+from mcp_memory.memory.facts.entities import likeness
+from mcp_memory.memory.facts.model import normalize, typos_of, words_of
+from mcp_memory.vectors.providers.minilm import MiniLMEmbedder
 
 Named = tuple[str, str]
 Proposer = Callable[[str, str], Sequence[str]]

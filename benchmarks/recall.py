@@ -43,7 +43,7 @@ from benchmarks.libraries import (
 from benchmarks.rankings import WITHOUT, Found, Ranking, ranked, rankings
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.server.build import build_server
+from mcp_memory.interfaces.mcp.server import build_server
 from mcp_memory.text.tokens import TokenCounter
 
 DEPTHS = (5, 10, 20)

@@ -17,7 +17,7 @@ import httpx2
 from benchmarks.tables import Measured, print_table
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.messaging.models import SendMessage
+from mcp_memory.memory.mail.model import SendMessage
 
 SECONDS = 30
 

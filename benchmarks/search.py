@@ -42,8 +42,8 @@ from benchmarks.search_stage import (
 )
 from benchmarks.tables import Measured, print_table
 from mcp_memory.app import App, open_app
-from mcp_memory.db.names import with_database
-from mcp_memory.documents.models import WriteDocument
+from mcp_memory.memory.documents.models import WriteDocument
+from mcp_memory.postgres.addresses import with_database
 from mcp_memory.search import routes
 from mcp_memory.search.kinds import Filter, SearchRequest
 from mcp_memory.text.terms import query_lexemes, tsquery

@@ -12,9 +12,9 @@ from mcp_types import CallToolResult, TextContent
 
 from mcp_memory.app import open_app
 from mcp_memory.config import load
-from mcp_memory.server.build import build_server
-from mcp_memory.server.logs import log_to_stderr
-from mcp_memory.server.lowlevel import lowlevel
+from mcp_memory.interfaces.mcp.resources import lowlevel
+from mcp_memory.interfaces.mcp.server import build_server
+from mcp_memory.interfaces.process import log_to_stderr
 
 
 @cache

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from benchmarks.corpus import CHUNKS_A_DOCUMENT, VOCABULARY, WORDS_A_CHUNK, zipf_shares, zipf_words
-from mcp_memory.embeddings.hashing import DEFAULT_DIMENSIONS, word_features
 from mcp_memory.text.findable import INDEXING
+from mcp_memory.vectors.providers.hashing import DEFAULT_DIMENSIONS, word_features
 
 AGENT, SMALL_AGENT = "bench", "small"
 SMALL_ROWS = 20

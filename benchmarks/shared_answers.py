@@ -19,8 +19,8 @@ from pydantic import TypeAdapter
 
 from benchmarks.tables import Measured
 from mcp_memory.app import App
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.roles import Roles
+from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.roles import Roles
 from mcp_memory.search.kinds import SearchAnswer, SearchRequest
 
 _MAKE = """

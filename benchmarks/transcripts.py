@@ -25,9 +25,8 @@ import psycopg
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.db.embedded import EmbeddedCluster
-from mcp_memory.transcripts.models import AppendMessages, NewMessage
-from mcp_memory.transcripts.summaries.models import Summarize
+from mcp_memory.memory.conversations.models import AppendMessages, NewMessage, Summarize
+from mcp_memory.postgres.embedded.cluster import EmbeddedCluster
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 WORDS = ("harbour", "boat", "gannet", "kittiwake", "sail", "anchor", "net", "storm", "tide", "quay")

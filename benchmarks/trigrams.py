@@ -5,10 +5,10 @@ from contextlib import contextmanager
 
 import psycopg
 
-from mcp_memory.db.connection import Connection
+from mcp_memory.postgres.connection import Connection
 from mcp_memory.search import query
 from mcp_memory.search.query import Query, weigh
-from mcp_memory.text.spelling import spellings
+from mcp_memory.text.terms import spellings
 
 _HITS = 400
 

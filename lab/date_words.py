@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import cast
 
-from mcp_memory.text.stems import fold
+from mcp_memory.text.terms import fold
 from mcp_memory.text.times.words import FILE, NUMBER, tokens_of
 
 LANGUAGES = [

@@ -26,7 +26,7 @@ from rich.table import Table
 import mcp_memory
 from mcp_memory.app import App, open_app
 from mcp_memory.config import load
-from mcp_memory.server.build import build_server
+from mcp_memory.interfaces.mcp.server import build_server
 
 PACKAGE = Path(mcp_memory.__file__).parent
 

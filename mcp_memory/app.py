@@ -9,33 +9,32 @@ from zoneinfo import ZoneInfo
 import anyio
 
 from mcp_memory.config import Config, EmbeddingsConfig
-from mcp_memory.db.databases import Databases
-from mcp_memory.db.session import Session
-from mcp_memory.documents.service import Documents
-from mcp_memory.embeddings.base import EmbeddingSettings
-from mcp_memory.graph.forgetting.service import Forgetting
-from mcp_memory.graph.identity.service import Entities
-from mcp_memory.graph.service import Facts
-from mcp_memory.keys.service import Keys
-from mcp_memory.messaging.directory.presence import Presence
-from mcp_memory.messaging.directory.service import Directory
-from mcp_memory.messaging.service import Messages
-from mcp_memory.messaging.wake.service import Wake
-from mcp_memory.messaging.watching import MailWatch
+from mcp_memory.memory.conversations.imports.importer import Importer
+from mcp_memory.memory.conversations.retention import Retention
+from mcp_memory.memory.conversations.service import Transcripts
+from mcp_memory.memory.conversations.summaries import Summaries
+from mcp_memory.memory.documents.service import Documents
+from mcp_memory.memory.facts.forget import Forgetting
+from mcp_memory.memory.facts.identity import Entities
+from mcp_memory.memory.facts.service import Facts
+from mcp_memory.memory.keys import Keys
+from mcp_memory.memory.mail.directory import Directory, Presence
+from mcp_memory.memory.mail.mailbox import Messages
+from mcp_memory.memory.mail.wake.service import Wake
+from mcp_memory.memory.mail.watch import MailWatch
+from mcp_memory.postgres.databases import Databases
+from mcp_memory.postgres.session import Session
 from mcp_memory.search.cache import AnswerCache, Epochs
 from mcp_memory.search.kinds import SearchAnswer
 from mcp_memory.search.service import Search
 from mcp_memory.search.usage import Usage
-from mcp_memory.spaces.embedders import Embedders
-from mcp_memory.spaces.reindex import Reindexer
-from mcp_memory.spaces.service import Spaces
-from mcp_memory.spaces.word_counts import WordCounts
 from mcp_memory.text.tokens import TokenCounter
-from mcp_memory.transcripts.importing.service import Importer
-from mcp_memory.transcripts.retention.service import Retention
-from mcp_memory.transcripts.service import Transcripts
-from mcp_memory.transcripts.summaries.service import Summaries
 from mcp_memory.transfer.service import Transfer, archive_within
+from mcp_memory.vectors.embedders import Embedders
+from mcp_memory.vectors.providers.base import EmbeddingSettings
+from mcp_memory.vectors.reindex import Reindexer
+from mcp_memory.vectors.service import Spaces
+from mcp_memory.vectors.word_counts import WordCounts
 
 # A command that only asks or writes something is over by then, and never needed the vocabulary.
 _VOCABULARY_PAUSE_SECONDS = 2.0

@@ -9,9 +9,9 @@ import click
 import pytest
 import yaml
 
-from mcp_memory.cli import main
 from mcp_memory.config import Config
 from mcp_memory.config.variables import SHORT_VARIABLES
+from mcp_memory.interfaces.cli import main
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text("utf-8"))

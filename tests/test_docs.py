@@ -11,7 +11,6 @@ from typing import cast
 import click
 import pytest
 
-from mcp_memory.cli import main
 from mcp_memory.config import load, setting_keys
 from mcp_memory.config.variables import (
     FILE_VARIABLE,
@@ -22,6 +21,7 @@ from mcp_memory.config.variables import (
     Value,
     outline,
 )
+from mcp_memory.interfaces.cli import main
 from tests import settings_docs
 from tests.docs_pages import ROOT, Page, page, pages
 from tests.server.test_build import TOOLS

@@ -55,5 +55,5 @@ def test_the_wheel_is_typed_licensed_and_has_its_commands(wheel: Mapping[str, by
     assert metadata["LICENSE"] == (ROOT / "LICENSE").read_bytes()
     assert metadata["words.LICENSE"] == wheel["mcp_memory/text/times/words.LICENSE"]
     scripts = metadata["entry_points.txt"].decode().split("\n")
-    assert "mcp-memory = mcp_memory.cli:main" in scripts
-    assert "mcp-memory-postgres = mcp_memory.cli:main" in scripts
+    assert "mcp-memory = mcp_memory.interfaces.cli:main" in scripts
+    assert "mcp-memory-postgres = mcp_memory.interfaces.cli:main" in scripts

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.database import Database
-from mcp_memory.documents.models import WriteDocument
+from mcp_memory.memory.documents.models import WriteDocument
+from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.database import Database
 from mcp_memory.search import query, routes
 from mcp_memory.search.kinds import Filter, Hit
-from mcp_memory.text.spelling import spellings
+from mcp_memory.text.terms import spellings
 from tests.documents.looking import until_embedded
 from tests.recall.crowd import Crowd, config_of, crowded
 

@@ -19,9 +19,9 @@ from typing import Generic, TypeVar
 
 import anyio
 
-from mcp_memory.db.database import Database
-from mcp_memory.db.databases import Databases
-from mcp_memory.db.notifications import RECONNECTED, Subscription
+from mcp_memory.postgres.database import Database
+from mcp_memory.postgres.databases import Databases
+from mcp_memory.postgres.notify import RECONNECTED, Subscription
 
 CHANNEL = "mcp_memory_epoch"
 EVERYBODY = "*"

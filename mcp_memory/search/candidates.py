@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mcp_memory.db.connection import Connection
+from mcp_memory.postgres.connection import Connection
 from mcp_memory.search import rank, routes
 from mcp_memory.search.features import MessageFeatures, describe
 from mcp_memory.search.kinds import Candidate, Filter, Hit

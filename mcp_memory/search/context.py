@@ -7,15 +7,14 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
-from mcp_memory.db.connection import Connection
-from mcp_memory.documents import excerpts
-from mcp_memory.documents.models import Excerpt
 from mcp_memory.errors import ChunkNotFound
-from mcp_memory.graph.models import FactType, Trust
-from mcp_memory.graph.names import fact_id
-from mcp_memory.graph.provenance import caution
-from mcp_memory.graph.reading.models import EntityName
-from mcp_memory.graph.reading.store import get_entity_names
+from mcp_memory.memory.documents import service
+from mcp_memory.memory.documents.models import Excerpt
+from mcp_memory.memory.facts.model import FactType, Trust, fact_id
+from mcp_memory.memory.facts.provenance import caution
+from mcp_memory.memory.facts.query import EntityName
+from mcp_memory.memory.facts.rows import get_entity_names
+from mcp_memory.postgres.connection import Connection
 from mcp_memory.text.chunking import split_lines
 
 _CHUNK_ID = re.compile(r"[0-9]{1,19}")
@@ -41,7 +40,7 @@ async def read_context(conn: Connection, result_id: str) -> Excerpt:
     """The lines of a result together with its neighbours'; of messages an excerpt like another."""
     number = int(result_id) if _CHUNK_ID.fullmatch(result_id) else -1
     if 0 <= number < 2**63:
-        for around in (excerpts.around, _around_fact, _around_messages):
+        for around in (service.around, _around_fact, _around_messages):
             if (excerpt := await around(conn, number)) is not None:
                 return excerpt
     raise ChunkNotFound(result_id)

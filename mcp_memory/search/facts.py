@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mcp_memory.db.connection import Connection
 from mcp_memory.errors import InvalidInput
-from mcp_memory.graph.names import fact_id
-from mcp_memory.graph.reading import store
-from mcp_memory.graph.reading.models import (
+from mcp_memory.memory.facts import rows as fact_rows
+from mcp_memory.memory.facts import traversal
+from mcp_memory.memory.facts.model import fact_id
+from mcp_memory.memory.facts.query import (
     FactAnswer,
     FactFilter,
     FactMatch,
@@ -23,11 +23,11 @@ from mcp_memory.graph.reading.models import (
     Instants,
     Neighbour,
 )
-from mcp_memory.graph.reading.service import answer_query, pin, to_matches
-from mcp_memory.graph.reading.store import FactLink, PageRange
-from mcp_memory.graph.traversal import store as traversal
-from mcp_memory.graph.traversal.store import TraversalOptions
+from mcp_memory.memory.facts.read import answer_query, pin, to_matches
+from mcp_memory.memory.facts.rows import FactLink, PageRange
+from mcp_memory.memory.facts.traversal import TraversalOptions
 from mcp_memory.paging import from_cursor, instant_in_cursor, to_cursor
+from mcp_memory.postgres.connection import Connection
 from mcp_memory.search import rank
 from mcp_memory.search.candidates import candidates, widening
 from mcp_memory.search.kinds import FACTS, HALF_LIFE_DAYS, Candidate, Filter
@@ -128,12 +128,14 @@ async def _relevant(
     floor: float,
 ) -> list[FactMatch]:
     """All that is relevant, in the order that is asked for."""
-    of_chunks = await store.get_facts_of_chunks(conn, [candidate.chunk_id for candidate in ranked])
+    of_chunks = await fact_rows.get_facts_of_chunks(
+        conn, [candidate.chunk_id for candidate in ranked]
+    )
     kept = rank.relevant(combine(ranked, of_chunks, nearby), floor, FACTS)
     by_fact = {its.memory_id: its for its in kept}
     scores = {number: its.score for number, its in by_fact.items()}
     sort = asked.sort_by or _SORTS.get(asked.mode, "rank")
-    rows = await store.list_among(
+    rows = await fact_rows.list_among(
         conn, scores, asked.filter, instants, PageRange(sort, len(scores))
     )
     facts = [
@@ -256,7 +258,7 @@ def _start(asked: FactQuery) -> tuple[int, Instants]:
 
 
 async def _next_cursor(conn: Connection, instants: Instants, skip: int) -> str:
-    now = await store.transaction_time(conn)
+    now = await fact_rows.transaction_time(conn)
     first = pin(instants, now)
     assert first.as_of is not None
     assert first.known_at is not None
@@ -289,7 +291,7 @@ async def _with_related(
     What the answer does not hold yet comes first; what it holds is repeated in the room left.
     """
     order = {fact.version.memory_id: index for index, fact in enumerate(facts)}
-    links = await store.get_links(conn, [fact.version for fact in facts], instants)
+    links = await fact_rows.get_links(conn, [fact.version for fact in facts], instants)
     links.sort(key=lambda link: order[link.memory_id])
     others = await _others(conn, links, instants)
     fitting = _links_within(links, order, others, budget, tokens)
@@ -330,7 +332,7 @@ async def _others(
 ) -> Mapping[int, FactVersion]:
     ranks = {link.other_id: 0.0 for link in links}
     page = PageRange("rank", len(ranks))
-    rows = await store.list_among(conn, ranks, FactFilter(), instants, page)
+    rows = await fact_rows.list_among(conn, ranks, FactFilter(), instants, page)
     return {row.memory_id: row for row in rows}
 
 

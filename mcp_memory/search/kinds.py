@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from mcp_memory.graph.models import Trust
+from mcp_memory.memory.facts.model import Trust
 
 Source = Literal["documents", "graph", "transcripts"]
 SOURCES: tuple[Source, ...] = ("documents", "graph", "transcripts")

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, assert_never
 
-from mcp_memory.db.connection import Connection
 from mcp_memory.errors import SessionNotFound
+from mcp_memory.memory.conversations import store
+from mcp_memory.memory.conversations.models import Message, MessageFilter
+from mcp_memory.postgres.connection import Connection
 from mcp_memory.search import rank, routes
 from mcp_memory.search.candidates import candidates, widening
 from mcp_memory.search.kinds import MESSAGES, Candidate, Filter
 from mcp_memory.search.query import Query, Question, read_query
 from mcp_memory.search.weights import weights_for
-from mcp_memory.spaces.models import QueryVector
-from mcp_memory.transcripts import store
-from mcp_memory.transcripts.models import Message, MessageFilter
+from mcp_memory.vectors.spaces import QueryVector
 
 Match = Literal["hybrid", "semantic", "exact"]
 

@@ -7,7 +7,7 @@ had better be silent than wrong.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mcp_memory.db.connection import Connection
+from mcp_memory.postgres.connection import Connection
 from mcp_memory.search import routes
 from mcp_memory.search.kinds import Filter, Hit, SearchResult
 from mcp_memory.search.rank import foremost

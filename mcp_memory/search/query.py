@@ -8,17 +8,14 @@ from itertools import islice
 
 from psycopg.rows import class_row
 
-from mcp_memory.db.connection import Connection
 from mcp_memory.errors import InvalidInput, nearest
-from mcp_memory.graph.names import normalize
-from mcp_memory.spaces.models import QueryVector
-from mcp_memory.text.spelling import spellings
-from mcp_memory.text.stopwords import STOP_WORDS
-from mcp_memory.text.storable import is_storable
-from mcp_memory.text.terms import lexemes, query_lexemes
-from mcp_memory.text.times.marks import question_marks
-from mcp_memory.text.times.reader import Reading, readings_of_question
+from mcp_memory.memory.facts.model import normalize
+from mcp_memory.postgres.connection import Connection
+from mcp_memory.text.findable import is_storable
+from mcp_memory.text.terms import STOP_WORDS, lexemes, query_lexemes, spellings
+from mcp_memory.text.times.reader import Reading, question_marks, readings_of_question
 from mcp_memory.text.times.spans import Span, month_span
+from mcp_memory.vectors.spaces import QueryVector
 
 ANCHORS = ("pr", "file", "branch", "session", "cwd")
 # No anchor is without one of these; `anchors_in` in the database reads which there are.

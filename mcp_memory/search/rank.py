@@ -12,6 +12,7 @@ from mcp_memory.search.weights import Weights
 if TYPE_CHECKING:  # it computes with numpy, which a hook has no time to load
     from mcp_memory.search.features import MessageFeatures
 
+
 # How likely a text is relevant for carrying the very anchor that was asked for, whatever its words.
 _BY_ANCHOR = 0.5
 # Scores are taken to be within so much of 0 and 1, whose logit is infinite.

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from psycopg.rows import args_row, class_row
 from psycopg.types.json import Jsonb
 
-from mcp_memory.db.connection import Connection
-from mcp_memory.graph.models import Trust
-from mcp_memory.graph.provenance import caution
+from mcp_memory.memory.facts.model import Trust
+from mcp_memory.memory.facts.provenance import caution
+from mcp_memory.postgres.connection import Connection
 from mcp_memory.search.kinds import Filter, Hit, SearchResult, Source
-from mcp_memory.spaces.models import QueryVector
+from mcp_memory.vectors.spaces import QueryVector
 
 
 @dataclass(frozen=True, slots=True)

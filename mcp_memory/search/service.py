@@ -6,12 +6,11 @@ from datetime import UTC, datetime, tzinfo
 from itertools import islice
 
 from mcp_memory.config import LimitsConfig, SearchConfig
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.session import Session
-from mcp_memory.documents.models import Excerpt
-from mcp_memory.documents.paths import check_prefix
 from mcp_memory.errors import InvalidInput
-from mcp_memory.graph.reading.models import FactAnswer, FactQuery
+from mcp_memory.memory.documents.models import Excerpt, check_prefix
+from mcp_memory.memory.facts.query import FactAnswer, FactQuery
+from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.session import Session
 from mcp_memory.search import rank, routes
 from mcp_memory.search.cache import AnswerCache, Epochs
 from mcp_memory.search.candidates import candidates
@@ -38,10 +37,10 @@ from mcp_memory.search.query import (
 )
 from mcp_memory.search.usage import Usage, Uses, uses_of
 from mcp_memory.search.weights import weights_for
-from mcp_memory.spaces.models import QueryVector
-from mcp_memory.spaces.service import Spaces
 from mcp_memory.text.snippets import fit
 from mcp_memory.text.tokens import TokenCounter
+from mcp_memory.vectors.service import Spaces
+from mcp_memory.vectors.spaces import QueryVector
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,123 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from string import ascii_lowercase
 from typing import Literal
 
 import regex
+import Stemmer
 
-from mcp_memory.text.stems import fold, stems
-from mcp_memory.text.stopwords import STOP_WORDS
+# The first word of a letter's Unicode name is its script.
+_ALGORITHMS = {
+    "LATIN": "english",
+    "CYRILLIC": "russian",
+    "GREEK": "greek",
+    "ARABIC": "arabic",
+    "ARMENIAN": "armenian",
+    "DEVANAGARI": "hindi",
+    "TAMIL": "tamil",
+}
+_MAX_STEMMED_CHARS = 64
+
+_ACCENT = regex.compile(r"\p{Mn}+")
+_STRESS = regex.compile("[\u0300\u0301]+")
+_LETTERS_WITH_STROKE = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "\u0131": "i"}
+)
+_ACCENTED_SCRIPTS = frozenset({"LATIN", "GREEK", "ARABIC", "HEBREW"})
+
+
+def fold(text: str) -> str:
+    """The text without differences of case and of compatible characters."""
+    folded = text.casefold()
+    return folded if folded.isascii() else unicodedata.normalize("NFKC", folded)
+
+
+def stems(word: str) -> tuple[str, ...]:
+    """The stem of a folded word, then that of the word without accents if it differs."""
+    return _known_stems(word) if len(word) <= _MAX_STEMMED_CHARS else _stems(word)
+
+
+def _stems(word: str) -> tuple[str, ...]:
+    stem = _stem(word)
+    if word.isascii():
+        return (stem,)
+    plain = _stem(without_accents(word))
+    return (stem,) if plain == stem or not plain else (stem, plain)
+
+
+_known_stems = lru_cache(maxsize=32_768)(_stems)
+
+
+def without_accents(word: str) -> str:
+    """The word as people type it in a hurry; marks that make another letter stay."""
+    script = _script(word)
+    if script == "CYRILLIC":
+        return unicodedata.normalize("NFC", _STRESS.sub("", word)).replace("\u0451", "\u0435")
+    if script not in _ACCENTED_SCRIPTS:
+        return word
+    bare = _ACCENT.sub("", unicodedata.normalize("NFD", word))
+    return unicodedata.normalize("NFC", bare).translate(_LETTERS_WITH_STROKE)
+
+
+def _stem(word: str) -> str:
+    algorithm = _ALGORITHMS.get(_script(word))
+    if algorithm is None or len(word) > _MAX_STEMMED_CHARS:
+        return word
+    # A stemmer is not safe to share between threads; a new one costs less than a lock.
+    return Stemmer.Stemmer(algorithm, 0).stemWord(word) or word
+
+
+def _script(word: str) -> str:
+    return unicodedata.name(word[:1], "").partition(" ")[0] if word else ""
+
+
+# ruff: noqa: RUF001 - words in other scripts are the point
+
+_ENGLISH = """
+a about above after again all am an and any are as at be because been before being below between
+both but by can could did do does doing down during each few for from further had has have having
+he her here hers herself him himself his how i if in into is it its itself just me more most my
+myself of off on once only or other our ours ourselves out over own same she should so some such
+than that the their theirs them themselves then there these they this those through to too under
+until up upon us very was we were what when where which while who whom whose why will with would
+you your yours yourself yourselves
+"""
+_FRENCH = (
+    "au aux avec ce cette des du elle est et ils je la le les leur nous où quand que qui un une"
+)
+_GERMAN = (
+    "auf das dem den der des ein eine einen einer es für ich ihr ist sie und von wann wie wir zu"
+)
+_SPANISH = "como cómo cuándo de del dónde el en la las los para por que qué quién un una unas y"
+_ITALIAN = "che chi da della di dove gli il nel quando un una è"
+_PORTUGUESE = "as da das do dos em na nas no nos o os quando que quem um uma é"
+_RUSSIAN = """
+а бы был была были было в вам вас вы где да для его ее ей если есть же за и из или их к как какая
+какие какой когда который кто ли меня мне мы на нас о об он она они от по при с со так то тоже ты у
+что чтобы это этот я
+"""
+_ARABIC = "أن أو أين إلى التي الذي على عن في كان كيف ما ماذا متى من هذا هذه هل هو هي و يا"
+_CHINESE_AND_JAPANESE = (
+    "什么 什麼 怎么 怎麼 我们 你们 他们 这个 那个 的 了 是 です ます した して すか"
+)
+
+STOP_WORDS = frozenset(
+    " ".join(
+        (
+            _ENGLISH,
+            _FRENCH,
+            _GERMAN,
+            _SPANISH,
+            _ITALIAN,
+            _PORTUGUESE,
+            _RUSSIAN,
+            _ARABIC,
+            _CHINESE_AND_JAPANESE,
+        )
+    ).split()
+) - {"no"}
+
 
 LEXEME_BYTES = 200
 TSVECTOR_BYTES = 1_000_000
@@ -228,3 +339,25 @@ def _within_budget(entries: dict[str, list[int]]) -> Iterator[str]:
 def _quoted(lexeme: str) -> str:
     escaped = lexeme.replace("\\", "\\\\").replace("'", "''")
     return f"'{escaped}'"
+
+
+# Shorter words have too many neighbours that are words themselves.
+_MIN_WORD_CHARS = 5
+_MAX_WORD_CHARS = 24
+
+
+def spellings(word: str) -> list[str]:
+    """Every string one slip away; none of a word that is short, or of other signs than a to z.
+
+    Identifiers and numbers are never anything but themselves.
+    """
+    if not (_MIN_WORD_CHARS <= len(word) <= _MAX_WORD_CHARS and word.isascii() and word.isalpha()):
+        return []
+    halves = [(word[:place], word[place:]) for place in range(len(word) + 1)]
+    left_out = [head + tail[1:] for head, tail in halves if tail]
+    exchanged = [head + tail[1] + tail[0] + tail[2:] for head, tail in halves if len(tail) > 1]
+    changed = [
+        head + letter + tail[1:] for head, tail in halves if tail for letter in ascii_lowercase
+    ]
+    added = [head + letter + tail for head, tail in halves for letter in ascii_lowercase]
+    return sorted({*left_out, *exchanged, *changed, *added} - {word})

@@ -4,14 +4,14 @@ import errno
 import os
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcp_memory.db.durable import sync_folder
-from mcp_memory.db.programs import client_address, client_program
 from mcp_memory.errors import BackupFailed, InvalidInput
-from mcp_memory.transfer.archive import Archive
-from mcp_memory.transfer.complaints import error_line_in
+from mcp_memory.postgres.embedded.folder import sync_folder
+from mcp_memory.postgres.programs import client_address, client_program
+from mcp_memory.transfer.archive import Archive, error_line_in
 
 _DRAFT = ".mcp-memory-backup."
 # Policies hold the owner too, and let him see every row while he maintains.
@@ -88,3 +88,24 @@ def _difference(expected: dict[str, int], actual: dict[str, int]) -> str:
     differing = [name for name in names if expected.get(name, 0) != actual.get(name, 0)]
     parts = [f"{name}: {actual.get(name, 0)} of {expected.get(name, 0)} rows" for name in differing]
     return ", ".join(parts) or "a table"
+
+
+@dataclass(frozen=True, slots=True)
+class BackupReport:
+    """An archive that was written and read again; `rows` counts those of each table in it."""
+
+    database: str
+    file: Path
+    size_bytes: int
+    migration: int
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreReport:
+    """A database as an archive left it; `migration` is the archive's, later ones were applied."""
+
+    database: str
+    file: Path
+    migration: int
+    rows: Mapping[str, int]

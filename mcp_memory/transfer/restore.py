@@ -9,12 +9,17 @@ from typing import IO
 
 from psycopg import sql
 
-from mcp_memory.db.programs import client_address, client_program
-from mcp_memory.db.roles import Roles
 from mcp_memory.errors import RestoreFailed
-from mcp_memory.transfer.archive import Archive
-from mcp_memory.transfer.complaints import error_line_in
-from mcp_memory.transfer.script import CountedScript, grants, revocations, without_roles
+from mcp_memory.postgres.programs import client_address, client_program
+from mcp_memory.postgres.roles import Roles
+from mcp_memory.transfer.archive import (
+    Archive,
+    CountedScript,
+    error_line_in,
+    grants,
+    revocations,
+    without_roles,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from mcp_memory.db import migrate, provision, schema, takeover
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.databases import Databases
-from mcp_memory.db.session import Session
 from mcp_memory.errors import InvalidInput, NotEmpty
+from mcp_memory.postgres import migrate, provision, schema, takeover
+from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.databases import Databases
+from mcp_memory.postgres.session import Session
 from mcp_memory.transfer.archive import Archive
-from mcp_memory.transfer.backup import Source, write_archive
-from mcp_memory.transfer.models import BackupReport, RestoreReport
+from mcp_memory.transfer.backup import BackupReport, RestoreReport, Source, write_archive
 from mcp_memory.transfer.restore import Target, run_archive
 
 # What a database has that nobody has written in yet; at migration 19 some were called otherwise.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_memory.db.embedded import EmbeddedCluster
+from mcp_memory.postgres.embedded.cluster import EmbeddedCluster
 from tests.cli.program import Program
 
 

@@ -11,7 +11,7 @@ from typing import IO, cast
 
 from click.testing import CliRunner
 
-from mcp_memory.cli import main
+from mcp_memory.interfaces.cli import main
 
 SECONDS = 60
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mcp_memory.cli.check_database import check_diagnosis
-from mcp_memory.db.diagnosis import Diagnosis, Inside, Server
-from mcp_memory.db.migrate import Applied, shipped
+from mcp_memory.interfaces.cli.checks import check_diagnosis
+from mcp_memory.postgres.diagnosis import Diagnosis, Inside, Server
+from mcp_memory.postgres.migrate import Applied, shipped
 
 SERVER = Server(
     number=170002,

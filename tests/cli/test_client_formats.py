@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from mcp_memory.cli.client_formats import (
+from mcp_memory.interfaces.cli.clients import (
     CLIENTS,
     ClientName,
     LocalServer,
@@ -17,7 +17,7 @@ from mcp_memory.cli.client_formats import (
     with_server,
     without_server,
 )
-from mcp_memory.cli.json_text import Document
+from mcp_memory.interfaces.cli.json_files import Document
 
 LOCAL = LocalServer(["/opt/python", "-m", "mcp_memory", "serve"])
 REMOTE = RemoteServer("http://127.0.0.1:8720/mcp", "MEMORY_KEY")

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from mcp_memory.cli.clients import paste_lines, server_command
+from mcp_memory.interfaces.cli.clients import paste_lines, server_command
 
 
 def test_the_command_is_absolute_and_keeps_the_configuration(tmp_path: Path) -> None:

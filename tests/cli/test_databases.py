@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from mcp_memory.db.names import with_database
+from mcp_memory.postgres.addresses import with_database
 from tests.cli.program import Program
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_memory.cli.clients import paste_lines, server_command
+from mcp_memory.interfaces.cli.clients import paste_lines, server_command
 from tests.cli.program import Program
 
 pytestmark = pytest.mark.slow

@@ -4,9 +4,15 @@ import pytest
 from mcp import Client
 
 from mcp_memory.app import App
-from mcp_memory.cli.demo_stage import Agent, Stage, UnexpectedAnswer, entries, expect
-from mcp_memory.cli.demo_steps import STEPS
-from mcp_memory.server.build import build_server
+from mcp_memory.interfaces.cli.demo_steps import (
+    STEPS,
+    Agent,
+    Stage,
+    UnexpectedAnswer,
+    entries,
+    expect,
+)
+from mcp_memory.interfaces.mcp.server import build_server
 
 
 def test_what_does_not_hold_is_an_unexpected_answer() -> None:

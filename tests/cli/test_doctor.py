@@ -8,7 +8,7 @@ from typing import cast
 import psycopg
 import pytest
 
-from mcp_memory.cli.check_machine import check_disk, check_packages, check_python
+from mcp_memory.interfaces.cli.checks import check_disk, check_packages, check_python
 from tests.cli.program import Program
 
 CHECKS = [
@@ -78,7 +78,7 @@ def test_a_model_that_is_not_there_is_a_warning_with_a_mend(program: Program) ->
 def test_notifications_that_go_elsewhere_are_a_problem_with_a_mend(
     program: Program, server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_memory.db.listen_check._HEARD_SECONDS", 0.3)
+    monkeypatch.setattr("mcp_memory.postgres.diagnosis._HEARD_SECONDS", 0.3)
     findings = _findings(program, MCP_MEMORY__DATABASE__LISTEN_URL=server_url)
     assert _problems(findings) == ["listening"]
     assert "database.listen_url" in findings["listening"]["mend"]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mcp_memory.cli.files import Selection, SkippedFile, SourceFile, read
+from mcp_memory.interfaces.cli.files import Selection, SkippedFile, SourceFile, read
 
 LIMIT = 1000
 

@@ -7,7 +7,7 @@ import pytest
 
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
-from mcp_memory.graph.models import EntityReference, NewFact
+from mcp_memory.memory.facts.model import EntityReference, NewFact
 from tests.cli.program import Program
 
 

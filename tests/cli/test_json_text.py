@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_memory.cli.json_text import NotPlainJson, difference, parsed, rendered
+from mcp_memory.interfaces.cli.json_files import NotPlainJson, difference, parsed, rendered
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from mcp_memory.keys.models import Token
+from mcp_memory.memory.keys import Token
 from tests.cli.program import Program
 
 

@@ -7,13 +7,15 @@ import sys
 import click
 import pytest
 
-from mcp_memory.cli.lazy import Lazy, LazyCommands
-from mcp_memory.cli.purge import purge
+from mcp_memory.interfaces.cli.program import Lazy, LazyCommands
+from mcp_memory.interfaces.cli.purge import purge
 
 
 def test_a_command_is_loaded_by_its_place_and_only_then() -> None:
     broken = Lazy("mcp_memory.cli.nowhere:nothing", "Nothing.")
-    commands = LazyCommands({"broken": broken, "purge": Lazy("mcp_memory.cli.purge:purge", "P.")})
+    commands = LazyCommands(
+        {"broken": broken, "purge": Lazy("mcp_memory.interfaces.cli.purge:purge", "P.")}
+    )
     assert list(commands) == ["broken", "purge"]
     assert commands["purge"] is purge
     with pytest.raises(ModuleNotFoundError):
@@ -30,8 +32,8 @@ def test_commands_can_be_added_and_taken_away() -> None:
 
 _SAY_THREADS = """
 import os
-from mcp_memory.cli.lazy import Lazy
-Lazy("mcp_memory.cli.search:search", "").load()
+from mcp_memory.interfaces.cli.program import Lazy
+Lazy("mcp_memory.interfaces.cli.search:search", "").load()
 import numpy
 print(len(os.listdir("/proc/self/task")), os.environ.get("OPENBLAS_NUM_THREADS"))
 """

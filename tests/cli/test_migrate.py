@@ -7,7 +7,7 @@ import anyio
 import psycopg
 import pytest
 
-from mcp_memory.db.migrate import newest, shipped
+from mcp_memory.postgres.migrate import newest, shipped
 from mcp_memory.transfer.archive import Archive
 from tests.cli.program import Program
 from tests.db.legacy import make_legacy_database

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mcp_memory.cli.output import print_json, print_table, printable, readable_size
+from mcp_memory.interfaces.cli.output import print_json, print_table, printable, readable_size
 
 
 @pytest.mark.parametrize(

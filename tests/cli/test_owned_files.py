@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mcp_memory.cli.failure import Failure
-from mcp_memory.cli.json_text import Document, NotPlainJson
-from mcp_memory.cli.owned_files import Change
+from mcp_memory.interfaces.cli.json_files import Change, Document, NotPlainJson
+from mcp_memory.interfaces.cli.options import Failure
 
 
 def named(document: Document) -> Document:

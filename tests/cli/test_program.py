@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from mcp_memory import __version__
-from mcp_memory.cli import main
-from mcp_memory.cli.program import COMMANDS
-from mcp_memory.cli.program import Program as RootGroup
 from mcp_memory.errors import DocumentNotFound
+from mcp_memory.interfaces.cli import main
+from mcp_memory.interfaces.cli.program import COMMANDS
+from mcp_memory.interfaces.cli.program import Program as RootGroup
 from tests.cli.program import Program
 
 
@@ -52,10 +52,10 @@ def test_what_the_root_says_of_a_command_is_what_the_command_says_of_itself() ->
 
 
 def test_help_imports_no_command_and_nothing_heavy() -> None:
-    watched = ["mcp", "psycopg", "pydantic", "rich", "tiktoken", "mcp_memory.cli.search"]
+    watched = ["mcp", "psycopg", "pydantic", "rich", "tiktoken", "mcp_memory.interfaces.cli.search"]
     code = (
         "import sys, json\n"
-        "from mcp_memory.cli import main\n"
+        "from mcp_memory.interfaces.cli import main\n"
         "main(['--help'], standalone_mode=False)\n"
         f"print(json.dumps([name for name in {watched} if name in sys.modules]))"
     )

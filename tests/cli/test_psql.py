@@ -7,7 +7,7 @@ from shlex import quote
 import anyio
 import pytest
 
-from mcp_memory.cli.psql import run_psql
+from mcp_memory.interfaces.cli.databases import run_psql
 
 URL = "postgresql://ada:s3c'ret@h.example:5433/acme?sslmode=require&keepalives=1&options=-c%20a%3Db"
 

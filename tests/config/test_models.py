@@ -8,13 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mcp_memory.config import (
-    Config,
-    DatabaseConfig,
-    PoolConfig,
-    WakeRoute,
-    nearest_database_name,
-)
+from mcp_memory.config import Config, DatabaseConfig, PoolConfig, WakeRoute, nearest_database_name
 from mcp_memory.errors import ConfigError
 
 DATABASE_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")

@@ -38,7 +38,7 @@ from mcp_types import (
 )
 from pydantic import Field
 
-from mcp_memory.server.lowlevel import lowlevel
+from mcp_memory.interfaces.mcp.resources import lowlevel
 from tests.conformance.questions import register_questions
 
 _PAUSE_SECONDS = 0.05

@@ -11,9 +11,9 @@ from mcp_types import JSONRPCMessage
 
 from mcp_memory.app import open_app
 from mcp_memory.config import load
-from mcp_memory.server.http import http_server, site_around
-from mcp_memory.server.logs import log_to_stderr
-from mcp_memory.web.traffic import Traffic
+from mcp_memory.interfaces.http.server import http_server, site_around
+from mcp_memory.interfaces.http.traffic import Traffic
+from mcp_memory.interfaces.process import log_to_stderr
 from tests.conformance.fixtures import register
 
 

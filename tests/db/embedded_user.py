@@ -14,7 +14,7 @@ from typing import Self
 import psycopg
 import pytest
 
-from mcp_memory.db.embedded import EmbeddedCluster
+from mcp_memory.postgres.embedded.cluster import EmbeddedCluster
 
 REPOSITORY = Path(__file__).parents[2]
 _ENVIRONMENT = {"PYTHONPATH": sysconfig.get_path("purelib"), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -24,7 +24,7 @@ _ENVIRONMENT = {"PYTHONPATH": sysconfig.get_path("purelib"), "PYTHONDONTWRITEBYT
 def python_for(uid: int) -> str:
     """A Python of our version that another user may run: ours may lie in root's home."""
     for python in (sys.executable, f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}"):
-        enter = [python, "-c", "import psycopg, mcp_memory.db.embedded"]
+        enter = [python, "-c", "import psycopg, mcp_memory.postgres.embedded.cluster"]
         with contextlib.suppress(OSError):
             environment = os.environ | _ENVIRONMENT
             if not subprocess.run(

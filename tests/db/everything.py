@@ -2,8 +2,8 @@
 
 from psycopg import sql
 
-from mcp_memory.db.connection import Connection
-from mcp_memory.documents.models import WriteDocument
+from mcp_memory.memory.documents.models import WriteDocument
+from mcp_memory.postgres.connection import Connection
 
 SECRET = WriteDocument("diary.md", "alice keeps a marmalade secret", tags=["private"])
 NOTICE = WriteDocument("notice.md", "the marmalade notice is for everyone", shared=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from mcp_memory.db.connection import Connection
+from mcp_memory.postgres.connection import Connection
 
 Row = tuple[object, ...]
 

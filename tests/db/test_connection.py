@@ -4,11 +4,11 @@ import anyio
 import psycopg
 import pytest
 
-from mcp_memory.db import provision
-from mcp_memory.db.connection import Connection, claim
-from mcp_memory.db.database import Database
-from mcp_memory.db.databases import Databases
 from mcp_memory.errors import DatabaseBusy
+from mcp_memory.postgres import provision
+from mcp_memory.postgres.connection import Connection, claim
+from mcp_memory.postgres.database import Database
+from mcp_memory.postgres.databases import Databases
 from tests.fixtures.postgres import MakeConfig
 
 RUNNING = """

@@ -13,11 +13,11 @@ import psycopg
 import pytest
 
 from mcp_memory.config import Config
-from mcp_memory.db import provision
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.database import Database
-from mcp_memory.db.databases import Databases
 from mcp_memory.errors import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
+from mcp_memory.postgres import provision
+from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.database import Database
+from mcp_memory.postgres.databases import Databases
 from tests.fixtures.postgres import MakeConfig
 from tests.fixtures.processes import until_ended
 from tests.fixtures.servers import ADMIN, TcpServer, reachable_folder

@@ -9,16 +9,11 @@ import psycopg
 import pytest
 
 from mcp_memory.config import Config
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.database import Database
-from mcp_memory.db.databases import DatabaseEntry, Databases
-from mcp_memory.db.names import with_database
-from mcp_memory.errors import (
-    Conflict,
-    DatabaseUnavailable,
-    InvalidDatabaseName,
-    UnknownDatabase,
-)
+from mcp_memory.errors import Conflict, DatabaseUnavailable, InvalidDatabaseName, UnknownDatabase
+from mcp_memory.postgres.addresses import with_database
+from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.database import Database
+from mcp_memory.postgres.databases import DatabaseEntry, Databases
 from tests.fixtures.postgres import MakeConfig
 
 

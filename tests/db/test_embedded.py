@@ -17,11 +17,11 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
-from mcp_memory.db.embedded import EmbeddedCluster
-from mcp_memory.db.embedded_binaries import wheel_binaries
-from mcp_memory.db.embedded_folder import ClusterFolder
-from mcp_memory.db.embedded_keeper import LOG_BYTES
 from mcp_memory.errors import EmbeddedPostgresFailed
+from mcp_memory.postgres.embedded.binaries import wheel_binaries
+from mcp_memory.postgres.embedded.cluster import EmbeddedCluster
+from mcp_memory.postgres.embedded.folder import ClusterFolder
+from mcp_memory.postgres.embedded.keeper import LOG_BYTES
 from tests.db.embedded_user import ClusterUser, python_for
 
 pytestmark = pytest.mark.slow

@@ -4,8 +4,8 @@ import psycopg
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.database import Database
+from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.database import Database
 from tests.db.everything import NOTICE, OPEN_TABLES, SECRET, all_rows_of_every_table
 
 UNPROTECTED = """

@@ -10,11 +10,12 @@ import pytest
 from psycopg import sql
 
 from mcp_memory.config import Config
-from mcp_memory.db import migrate, provision
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.database import Database
-from mcp_memory.db.databases import Databases
-from mcp_memory.db.migrate import (
+from mcp_memory.errors import DatabaseTooNew, MigrationChanged, MigrationFailed
+from mcp_memory.postgres import migrate, provision
+from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.database import Database
+from mcp_memory.postgres.databases import Databases
+from mcp_memory.postgres.migrate import (
     Migration,
     load,
     migrations_dir,
@@ -22,8 +23,7 @@ from mcp_memory.db.migrate import (
     shipped,
     shipped_functions,
 )
-from mcp_memory.db.provision import Layout
-from mcp_memory.errors import DatabaseTooNew, MigrationChanged, MigrationFailed
+from mcp_memory.postgres.provision import Layout
 from tests.db.schemas import protection_of, schema_of
 
 BROKEN = Migration(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.db.names import (
+from mcp_memory.errors import InvalidInput
+from mcp_memory.postgres.addresses import (
     checked_url,
     complete_url,
     database_in,
@@ -14,7 +15,6 @@ from mcp_memory.db.names import (
     options_in,
     with_database,
 )
-from mcp_memory.errors import InvalidInput
 
 # What libpq itself takes in a URL without escapes, and what must come back as it went.
 PEOPLE = st.sampled_from(["", "me@", "me:pw@", "me:p?w@", "me:p%2Fw%40@", "me:@"])

@@ -10,10 +10,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mcp_memory.db.database import Database
-from mcp_memory.db.databases import Databases
-from mcp_memory.db.notifications import RECONNECTED
 from mcp_memory.errors import DatabaseUnavailable
+from mcp_memory.postgres.database import Database
+from mcp_memory.postgres.databases import Databases
+from mcp_memory.postgres.notify import RECONNECTED
 from tests.fixtures.postgres import MakeConfig
 
 CHANNEL = "a channel with 'quotes'"
@@ -161,7 +161,7 @@ async def test_a_busy_loop_is_told_to_look_instead_of_filling_the_memory(
 async def test_without_a_server_a_subscriber_is_not_kept_waiting_for_ever(
     db: Database, database_url: str, server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_memory.db.listen_connection._IN_FORCE_SECONDS", 0.3)
+    monkeypatch.setattr("mcp_memory.postgres.notify._IN_FORCE_SECONDS", 0.3)
     heard = Heard()
     name = database_url.rpartition("/")[2].partition("?")[0]
     forbid = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format

@@ -7,9 +7,9 @@ import pytest
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.db import provision
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.names import options_in
+from mcp_memory.postgres import provision
+from mcp_memory.postgres.addresses import options_in
+from mcp_memory.postgres.connection import Connection
 from mcp_memory.search.kinds import SearchRequest
 from tests.db.everything import NOTICE, SECRET, all_rows_of_every_table
 from tests.fixtures.pooler import Pooler

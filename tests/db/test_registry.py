@@ -2,11 +2,11 @@
 
 import pytest
 
-from mcp_memory.db import registry
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.database import Database
-from mcp_memory.db.registry import Registration
 from mcp_memory.errors import Conflict
+from mcp_memory.postgres import catalog
+from mcp_memory.postgres.catalog import Registration
+from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.database import Database
 
 ARCHIVE = Registration("archive", "postgresql://me:hunter2@elsewhere/archive")
 ELSEWHERE = Registration("archive", "postgresql://me:hunter2@nowhere/archive")
@@ -14,18 +14,18 @@ ELSEWHERE = Registration("archive", "postgresql://me:hunter2@nowhere/archive")
 
 async def keep(db: Database, entry: Registration) -> None:
     async with db.maintaining() as conn:
-        await registry.keep(conn, entry, "alice")
+        await catalog.keep(conn, entry, "alice")
 
 
 async def test_a_registration_is_kept_until_it_is_forgotten(db: Database) -> None:
     await keep(db, ARCHIVE)
     async with db.maintaining() as conn:
-        assert await registry.registrations(conn) == [ARCHIVE]
+        assert await catalog.registrations(conn) == [ARCHIVE]
 
     async with db.maintaining() as conn:
-        await registry.forget(conn, "archive")
+        await catalog.forget(conn, "archive")
     async with db.maintaining() as conn:
-        assert await registry.registrations(conn) == []
+        assert await catalog.registrations(conn) == []
 
 
 async def test_a_registration_may_be_repeated(db: Database) -> None:
@@ -33,7 +33,7 @@ async def test_a_registration_may_be_repeated(db: Database) -> None:
     await keep(db, ARCHIVE)
 
     async with db.maintaining() as conn:
-        assert await registry.registrations(conn) == [ARCHIVE]
+        assert await catalog.registrations(conn) == [ARCHIVE]
 
 
 async def test_a_registration_never_moves_to_another_address(db: Database) -> None:
@@ -44,7 +44,7 @@ async def test_a_registration_never_moves_to_another_address(db: Database) -> No
 
     assert "hunter2" not in str(caught.value)
     async with db.maintaining() as conn:
-        assert await registry.registrations(conn) == [ARCHIVE]
+        assert await catalog.registrations(conn) == [ARCHIVE]
 
 
 async def test_agents_do_not_see_addresses(db: Database) -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.db.roles import Roles
+from mcp_memory.postgres.roles import Roles
 
 MAX_IDENTIFIER_BYTES = 63
 

@@ -3,8 +3,8 @@
 import anyio
 import pytest
 
-from mcp_memory.db.shared_reconnect import SharedReconnect
 from mcp_memory.errors import DatabaseUnavailable
+from mcp_memory.postgres.database import SharedReconnect
 
 
 class Server:

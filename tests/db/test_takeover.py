@@ -11,14 +11,6 @@ import pytest
 
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
-from mcp_memory.db import migrate, provision
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.databases import Databases
-from mcp_memory.db.embedded import EmbeddedCluster
-from mcp_memory.db.migrate import newest, shipped
-from mcp_memory.db.names import with_database
-from mcp_memory.db.schema import count_rows
-from mcp_memory.db.takeover import Dump
 from mcp_memory.errors import (
     BackupFailed,
     DatabaseInUse,
@@ -26,14 +18,16 @@ from mcp_memory.errors import (
     MigrationChanged,
     TakeOverNeeded,
 )
+from mcp_memory.postgres import migrate, provision
+from mcp_memory.postgres.addresses import with_database
+from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.databases import Databases
+from mcp_memory.postgres.embedded.cluster import EmbeddedCluster
+from mcp_memory.postgres.migrate import newest, shipped
+from mcp_memory.postgres.schema import count_rows
+from mcp_memory.postgres.takeover import Dump
 from mcp_memory.transfer.archive import Archive
-from tests.db.legacy import (
-    TABLES,
-    Rows,
-    fill_legacy_database,
-    make_legacy_database,
-    rows_of,
-)
+from tests.db.legacy import TABLES, Rows, fill_legacy_database, make_legacy_database, rows_of
 from tests.db.schemas import protection_of, schema_of, without_indexes_of_spaces
 from tests.fixtures.servers import BUILDER, MAKER, Login, TcpServer, reachable_folder
 
@@ -228,7 +222,7 @@ def folder() -> Iterator[Path]:
 _PROCESS = """
 import sys
 import anyio
-from mcp_memory.db import provision
+from mcp_memory.postgres import provision
 
 async def dump(conn):
     print("dumping", flush=True)

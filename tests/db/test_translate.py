@@ -5,8 +5,8 @@ import psycopg_pool
 import pytest
 from psycopg import errors as pg
 
-from mcp_memory.db.translate import connection_problem, may_be_the_database, translated
 from mcp_memory.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable, InvalidInput
+from mcp_memory.postgres.transaction import connection_problem, may_be_the_database, translated
 
 PLACE = 'connection failed: connection to server at "10.0.0.1", port 5432 failed: '
 

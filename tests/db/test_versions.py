@@ -9,10 +9,10 @@ from psycopg import sql
 
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
-from mcp_memory.db import migrate, provision
-from mcp_memory.db.migrate import newest, shipped
-from mcp_memory.db.names import database_in, with_database
-from mcp_memory.documents.models import WriteDocument
+from mcp_memory.memory.documents.models import WriteDocument
+from mcp_memory.postgres import migrate, provision
+from mcp_memory.postgres.addresses import database_in, with_database
+from mcp_memory.postgres.migrate import newest, shipped
 from mcp_memory.search.kinds import SearchRequest
 from tests.db.legacy import make_legacy_database
 from tests.db.schemas import schema_of, without_indexes_of_spaces

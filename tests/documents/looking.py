@@ -6,7 +6,7 @@ from typing import LiteralString
 import anyio
 
 from mcp_memory.app import App
-from mcp_memory.documents.models import WriteDocument, WriteReceipt
+from mcp_memory.memory.documents.models import WriteDocument, WriteReceipt
 from mcp_memory.search.kinds import SearchRequest
 
 

@@ -6,8 +6,6 @@ from datetime import timedelta
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.db.embedded_binaries import wheel_binaries
-from mcp_memory.documents.models import WriteDocument
 from mcp_memory.errors import (
     ChunkNotFound,
     DocumentExists,
@@ -15,6 +13,8 @@ from mcp_memory.errors import (
     McpMemoryError,
     PermissionRefused,
 )
+from mcp_memory.memory.documents.models import WriteDocument
+from mcp_memory.postgres.embedded.binaries import wheel_binaries
 from tests.documents.looking import change, chunks, found, rows, until_embedded, write
 
 SECRET = WriteDocument(

@@ -6,8 +6,8 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.documents.indexing import add_lexemes, plan, split
-from mcp_memory.documents.models import NewChunk
+from mcp_memory.memory.documents.chunks import add_lexemes, plan, split
+from mcp_memory.memory.documents.models import NewChunk
 from mcp_memory.text.tokens import estimate_tokens
 
 

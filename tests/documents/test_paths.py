@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.documents.paths import check_path, check_prefix
 from mcp_memory.errors import InvalidInput
+from mcp_memory.memory.documents.models import check_path, check_prefix
 
 
 @pytest.mark.parametrize(

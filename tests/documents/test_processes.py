@@ -8,9 +8,9 @@ import anyio.to_thread
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.db import provision
-from mcp_memory.db.connection import Connection
 from mcp_memory.errors import DocumentNotFound
+from mcp_memory.postgres import provision
+from mcp_memory.postgres.connection import Connection
 from mcp_memory.text.chunking import chunk_markdown
 from tests.documents.looking import chunks, rows, write
 from tests.documents.writer import Writer, long_text

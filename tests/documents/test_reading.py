@@ -3,8 +3,8 @@
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.documents.models import Excerpt, WriteDocument
 from mcp_memory.errors import AmbiguousPath, ChunkNotFound, DocumentNotFound, InvalidInput
+from mcp_memory.memory.documents.models import Excerpt, WriteDocument
 from mcp_memory.paging import to_cursor
 from mcp_memory.search.kinds import SearchRequest
 from tests.documents.looking import chunks, rows, until_embedded, write

@@ -7,8 +7,8 @@ import anyio
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.documents.models import WriteDocument, WriteReceipt
 from mcp_memory.errors import DocumentExists, IdempotencyConflict, InvalidInput, VersionConflict
+from mcp_memory.memory.documents.models import WriteDocument, WriteReceipt
 from tests.documents.looking import change, chunks, found, rows, settled, until_embedded, write
 
 MIB = 1_048_576

@@ -11,7 +11,7 @@ import anyio
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.documents.models import WriteDocument
+from mcp_memory.memory.documents.models import WriteDocument
 
 REPOSITORY = Path(__file__).parents[2]
 

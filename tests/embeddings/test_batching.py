@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.embeddings.batching import batches, runs_of_equal_length
+from mcp_memory.vectors.providers.batching import batches, runs_of_equal_length
 
 texts_strategy = st.lists(st.text(max_size=20), max_size=40)
 bound = st.integers(min_value=1, max_value=30)

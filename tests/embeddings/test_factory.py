@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mcp_memory.embeddings.base import EmbeddingSettings
-from mcp_memory.embeddings.factory import open_embedder
 from mcp_memory.errors import ConfigError
+from mcp_memory.vectors.providers.base import EmbeddingSettings
+from mcp_memory.vectors.providers.factory import open_embedder
 
 
 def test_auto_is_hashing_where_no_model_is_installed(tmp_path: Path):
@@ -81,7 +81,7 @@ def loaded_after(statements: str) -> set[str]:
 
 
 def test_importing_the_factory_loads_no_library_of_any_provider():
-    assert loaded_after("import mcp_memory.embeddings.factory") == set()
+    assert loaded_after("import mcp_memory.vectors.providers.factory") == set()
 
 
 def test_importing_every_module_loads_nothing_an_extra_installs():
@@ -89,14 +89,14 @@ def test_importing_every_module_loads_nothing_an_extra_installs():
     names = [file.stem for file in modules.glob("*.py") if file.stem != "__init__"]
     statements = "\n".join(f"import mcp_memory.embeddings.{name}" for name in names)
 
-    assert "import mcp_memory.embeddings.minilm_convert" in statements
+    assert "import mcp_memory.vectors.providers.minilm_install" in statements
     assert loaded_after(statements) == {"numpy"}
 
 
 def test_opening_minilm_loads_nothing_before_its_first_use():
     loaded = loaded_after(
-        "from mcp_memory.embeddings.factory import open_embedder\n"
-        "from mcp_memory.embeddings.base import EmbeddingSettings\n"
+        "from mcp_memory.vectors.providers.factory import open_embedder\n"
+        "from mcp_memory.vectors.providers.base import EmbeddingSettings\n"
         "open_embedder(EmbeddingSettings(provider='minilm'))"
     )
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.embeddings.hashing import HashingEmbedder, grams, word_features, words
+from mcp_memory.vectors.providers.hashing import HashingEmbedder, grams, word_features, words
 
 # Computed once; it may change only together with the name hashing-v1.
 KNOWN = ("Grüße aus Köln, 42!", 2101372088)
@@ -44,7 +44,7 @@ async def test_the_vector_of_a_text_never_changes_under_its_model_name():
 
 def test_another_process_with_another_hash_seed_gives_the_same_features():
     code = (
-        "from mcp_memory.embeddings.hashing import word_features as f;"
+        "from mcp_memory.vectors.providers.hashing import word_features as f;"
         "print(f('memory', 384).columns.tolist(), f('memory', 384).weights.tolist())"
     )
     run = subprocess.run(

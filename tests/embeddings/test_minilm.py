@@ -8,8 +8,8 @@ import anyio
 import numpy as np
 import pytest
 
-from mcp_memory.embeddings.minilm import MiniLMEmbedder
 from mcp_memory.errors import EmbeddingUnavailable
+from mcp_memory.vectors.providers.minilm import MiniLMEmbedder
 
 # int8 moves a cosine by up to .01 from the published model's, and the kernels of one kind of
 # processor by some thousandths from those of another.

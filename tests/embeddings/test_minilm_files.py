@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_memory.embeddings.minilm_files import (
+from mcp_memory.vectors.providers.minilm_files import (
     FILES,
     MANIFEST,
     is_installed,

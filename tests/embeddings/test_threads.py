@@ -5,7 +5,7 @@ import threading
 import anyio
 import pytest
 
-from mcp_memory.embeddings.threads import EmbeddingThreads
+from mcp_memory.vectors.providers.batching import EmbeddingThreads
 
 
 async def test_results_come_in_the_order_of_the_pieces():

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mcp_memory.embeddings.vectors import unit_rows
 from mcp_memory.errors import DimensionMismatch, EmbeddingError
+from mcp_memory.vectors.providers.batching import unit_rows
 
 
 def test_rows_have_unit_length_and_keep_their_direction():

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from mcp_memory.app import App
-from mcp_memory.db.connection import Connection
-from mcp_memory.graph.models import FactChange, NewFact, StoreResult
+from mcp_memory.memory.facts.model import FactChange, NewFact, StoreResult
+from mcp_memory.postgres.connection import Connection
 from mcp_memory.search.kinds import SearchRequest
 from tests.documents.looking import change
 

@@ -4,8 +4,7 @@ import pytest
 
 from mcp_memory.app import App
 from mcp_memory.errors import EntityNotFound, FactConflict, InvalidInput
-from mcp_memory.graph.models import EntityReference, RelationReference
-from mcp_memory.graph.names import normalize
+from mcp_memory.memory.facts.model import EntityReference, RelationReference, normalize
 from tests.documents.looking import rows
 from tests.graph.looking import day, so_at, store, update
 

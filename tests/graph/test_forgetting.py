@@ -7,11 +7,11 @@ import anyio
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.embedded_binaries import wheel_binaries
 from mcp_memory.errors import FactConflict, FactNotFound, InvalidInput
-from mcp_memory.graph import store as memories
-from mcp_memory.graph.models import Association, EntityReference, RelationReference
+from mcp_memory.memory.facts import store as facts_store
+from mcp_memory.memory.facts.model import Association, EntityReference, RelationReference
+from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.embedded.binaries import wheel_binaries
 from tests.documents.looking import rows, until_embedded
 from tests.graph.looking import day, found, so_at, store, update
 
@@ -212,7 +212,7 @@ async def test_what_is_brought_back_while_a_purge_goes_on_stays(app: App) -> Non
     held, may_end = anyio.Event(), anyio.Event()
 
     async def bring_back(conn: Connection) -> None:
-        await memories.lock_chains(conn)
+        await facts_store.lock_chains(conn)
         held.set()
         await may_end.wait()
         await conn.execute("UPDATE memories SET forgotten_at = NULL")

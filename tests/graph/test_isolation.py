@@ -1,7 +1,7 @@
 """What of one agent's memories another one sees, also where our own WHERE clauses are gone."""
 
 from mcp_memory.app import App
-from mcp_memory.graph.models import Association, EntityReference, RelationReference
+from mcp_memory.memory.facts.model import Association, EntityReference, RelationReference
 from tests.db.everything import all_rows_of_every_table
 from tests.graph.looking import store, update
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.db.connection import Connection
-from mcp_memory.graph.models import FactChange, NewFact
+from mcp_memory.memory.facts.model import FactChange, NewFact
+from mcp_memory.postgres.connection import Connection
 from tests.graph.model import DAYS, Kind, Model, Step, instant_of
 
 KINDS: tuple[Kind, ...] = ("store", "supersede", "update", "end", "forget", "undo")

@@ -12,17 +12,13 @@ import pytest
 from psycopg import sql
 
 from mcp_memory.app import App, open_app
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.names import with_database
-from mcp_memory.graph import store as memories
-from mcp_memory.graph.entities import store as entities
-from mcp_memory.graph.models import Relation
-from mcp_memory.graph.reading import store as reading
-from mcp_memory.graph.reading.models import FactFilter, FactQuery, Instants
-from mcp_memory.graph.reading.store import PageRange
-from mcp_memory.graph.similarity import store as similarity
-from mcp_memory.graph.traversal import store as traversal
-from mcp_memory.graph.traversal.store import TraversalOptions
+from mcp_memory.memory.facts import entities, rows, similarity, store, traversal
+from mcp_memory.memory.facts.model import Relation
+from mcp_memory.memory.facts.query import FactFilter, FactQuery, Instants
+from mcp_memory.memory.facts.rows import PageRange
+from mcp_memory.memory.facts.traversal import TraversalOptions
+from mcp_memory.postgres.addresses import with_database
+from mcp_memory.postgres.connection import Connection
 from mcp_memory.search import routes
 from mcp_memory.search.facts import recall_facts
 from mcp_memory.search.kinds import Filter
@@ -147,15 +143,15 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     ),
     "the same": (lambda conn: _same(conn), {"memories_fingerprint"}),
     "a chain": (
-        lambda conn: memories.get_chain(conn, 77),
+        lambda conn: store.get_chain(conn, 77),
         {"memories_pkey", "memories_supersedes_key"},
     ),
     "a history": (
-        lambda conn: reading.get_history(conn, 77, None, PageRange("recorded_at", 10)),
+        lambda conn: rows.get_history(conn, 77, None, PageRange("recorded_at", 10)),
         {"memories_supersedes_key", "memory_versions_pkey"},
     ),
     "some memories": (
-        lambda conn: reading.list_among(
+        lambda conn: rows.list_among(
             conn, {77: 1.0, 78: 0.5}, FactFilter(), NOW, PageRange("rank", 2)
         ),
         {"memory_versions_pkey"},
@@ -173,12 +169,12 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
 
 async def _links_of(conn: Connection, ids: list[int]) -> object:
     page = PageRange("rank", len(ids))
-    held = await reading.list_among(conn, dict.fromkeys(ids, 0.0), FactFilter(), NOW, page)
-    return await reading.get_links(conn, held, NOW)
+    held = await rows.list_among(conn, dict.fromkeys(ids, 0.0), FactFilter(), NOW, page)
+    return await rows.get_links(conn, held, NOW)
 
 
 async def _same(conn: Connection) -> bool:
-    return await memories.find_repeat(conn, b"nothing that is there") is None
+    return await store.find_repeat(conn, b"nothing that is there") is None
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

@@ -6,8 +6,8 @@ import anyio.to_thread
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.db import provision
-from mcp_memory.graph.models import EntityReference
+from mcp_memory.memory.facts.model import EntityReference
+from mcp_memory.postgres import provision
 from tests.documents.looking import rows
 from tests.documents.test_processes import until_waiting
 from tests.documents.writer import Writer

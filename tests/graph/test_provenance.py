@@ -3,9 +3,9 @@
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.graph.models import Trust
-from mcp_memory.graph.provenance import caution, trust_of
-from mcp_memory.transcripts.models import AppendMessages, NewMessage
+from mcp_memory.memory.conversations.models import AppendMessages, NewMessage
+from mcp_memory.memory.facts.model import Trust
+from mcp_memory.memory.facts.provenance import caution, trust_of
 from tests.documents.looking import rows
 from tests.graph.looking import store
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.db.idempotency import request_hash
 from mcp_memory.errors import (
     FactConflict,
     FactNotFound,
@@ -14,7 +13,7 @@ from mcp_memory.errors import (
     InvalidInput,
     PermissionRefused,
 )
-from mcp_memory.graph.models import (
+from mcp_memory.memory.facts.model import (
     DEFAULT_IMPORTANCE,
     FACT_TYPES,
     Association,
@@ -23,6 +22,7 @@ from mcp_memory.graph.models import (
     NewFact,
     RelationReference,
 )
+from mcp_memory.memory.idempotency import request_hash
 from tests.documents.looking import change, rows
 from tests.graph.looking import day, expire, found, so_at, store, update
 

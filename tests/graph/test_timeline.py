@@ -2,8 +2,8 @@
 
 import pytest
 
-from mcp_memory.graph.models import Span
-from mcp_memory.graph.timeline import cut_spans
+from mcp_memory.memory.facts.model import Span
+from mcp_memory.memory.facts.versions import cut_spans
 from tests.graph.looking import day
 
 

@@ -7,7 +7,7 @@ import anyio.to_thread
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.graph.models import EntityReference, FactChange, NewFact, RelationReference
+from mcp_memory.memory.facts.model import EntityReference, FactChange, NewFact, RelationReference
 
 
 async def _answer(app: App, line: str) -> str:

@@ -3,8 +3,8 @@
 import pytest
 
 from mcp_memory.errors import DatabaseRefused, ScopeMissing
-from mcp_memory.keys.caller import Caller
-from mcp_memory.keys.models import SCOPES, Scope
+from mcp_memory.interfaces.caller import Caller
+from mcp_memory.memory.keys import SCOPES, Scope
 
 
 @pytest.mark.parametrize("held", SCOPES)

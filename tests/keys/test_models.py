@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_memory.keys.models import Token
+from mcp_memory.memory.keys import Token
 
 
 def test_a_token_is_read_back_from_its_text() -> None:

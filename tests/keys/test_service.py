@@ -8,7 +8,7 @@ import pytest
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
 from mcp_memory.errors import InvalidDatabaseName, KeyNotFound
-from mcp_memory.keys.models import NewKey, Token
+from mcp_memory.memory.keys import NewKey, Token
 
 
 async def test_a_key_is_its_agents_with_its_scopes_and_databases(app: App) -> None:

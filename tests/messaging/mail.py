@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mcp_memory.app import App
 from mcp_memory.config import Config
-from mcp_memory.messaging.models import Mail, MailFilter, SendMessage
+from mcp_memory.memory.mail.model import Mail, MailFilter, SendMessage
 
 ALL = MailFilter()
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.messaging.models import Mail, SendMessage
+from mcp_memory.memory.mail.model import Mail, SendMessage
 from tests.fixtures.servers import ADMIN, TcpServer
 from tests.messaging import drainer
 from tests.messaging.mail import ALL, acknowledge, arrive, config_at, contents, send, take

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.messaging.models import SendMessage
+from mcp_memory.memory.mail.model import SendMessage
 from tests.db.everything import all_rows_of_every_table
 from tests.messaging.mail import arrive, contents, send, take
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.messaging.models import Mail
+from mcp_memory.memory.mail.model import Mail
 from tests.fixtures.listeners import kill_listeners
 from tests.fixtures.pooler import Pooler
 from tests.fixtures.servers import ADMIN, TcpServer

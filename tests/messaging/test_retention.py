@@ -9,7 +9,7 @@ import pytest
 
 from mcp_memory.app import App, open_app
 from mcp_memory.errors import MailNotFound
-from mcp_memory.messaging.models import HistoryFilter, PurgedMail, SendMessage
+from mcp_memory.memory.mail.model import HistoryFilter, PurgedMail, SendMessage
 from tests.fixtures.postgres import MakeConfig
 from tests.messaging.mail import acknowledge, arrive, contents, send, take
 

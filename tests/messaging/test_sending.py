@@ -3,9 +3,9 @@
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.documents.models import WriteDocument
 from mcp_memory.errors import RecipientUnknown
-from mcp_memory.messaging.models import SendMessage
+from mcp_memory.memory.documents.models import WriteDocument
+from mcp_memory.memory.mail.model import SendMessage
 from tests.fixtures.postgres import MakeConfig
 from tests.messaging.mail import arrive, contents, send, take
 

@@ -9,9 +9,8 @@ import anyio
 import psycopg
 
 from mcp_memory.app import App, open_app
-from mcp_memory.db.database import Database
-from mcp_memory.messaging.bells import MailSignal, listen
-from mcp_memory.messaging.waiting import Wait, wait_for_mail
+from mcp_memory.memory.mail.wait import MailSignal, Wait, listen, wait_for_mail
+from mcp_memory.postgres.database import Database
 from tests.fixtures.postgres import MakeConfig
 from tests.messaging.mail import ALL, acknowledge, arrive, contents, send, take
 

@@ -13,7 +13,7 @@ import anyio.to_thread
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.messaging.wake.models import WakeState
+from mcp_memory.memory.mail.wake.model import WakeState
 from tests.cli.program import Program
 from tests.fixtures.servers import free_port
 from tests.messaging.mail import arrive, send

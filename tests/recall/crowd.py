@@ -11,10 +11,10 @@ from psycopg import sql
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.db.names import with_database
-from mcp_memory.documents.models import WriteDocument
-from mcp_memory.embeddings.hashing import HashingEmbedder
+from mcp_memory.memory.documents.models import WriteDocument
+from mcp_memory.postgres.addresses import with_database
 from mcp_memory.text.findable import INDEXING
+from mcp_memory.vectors.providers.hashing import HashingEmbedder
 from tests.documents.looking import rows, until_embedded
 from tests.fixtures.postgres import copy_template
 

@@ -3,12 +3,12 @@
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.documents.models import WriteDocument
 from mcp_memory.errors import InvalidInput
+from mcp_memory.memory.conversations.models import AppendMessages, NewMessage
+from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.search.kinds import Candidate, Hit, SearchAnswer, SearchRequest
 from mcp_memory.search.query import check_anchors
 from mcp_memory.search.rank import lift_anchors
-from mcp_memory.transcripts.models import AppendMessages, NewMessage
 
 WEATHER = "The weather was fine all week, and nothing else of note happened."
 NOTES = {

@@ -4,8 +4,8 @@ import anyio
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.documents.models import WriteDocument
-from mcp_memory.messaging.models import MailFilter
+from mcp_memory.memory.documents.models import WriteDocument
+from mcp_memory.memory.mail.model import MailFilter
 from mcp_memory.search.cache import AnswerCache
 from mcp_memory.search.kinds import SearchRequest
 from tests.fixtures.postgres import MakeConfig

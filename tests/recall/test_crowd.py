@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.documents.models import WriteDocument
+from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.search.kinds import SearchRequest
 from tests.documents.looking import until_embedded
 from tests.recall.crowd import Crowd, config_of, crowded

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.documents.models import WriteDocument
+from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.search.kinds import SearchRequest
 from tests.embeddings.conftest import minilm_dir, minilm_wheel, shared_models
 from tests.fixtures.postgres import MakeConfig

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.documents.models import WriteDocument
 from mcp_memory.errors import InvalidInput
+from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.paging import to_cursor
 from mcp_memory.search.kinds import SearchAnswer, SearchRequest, SearchResult
 from mcp_memory.search.weights import weights_for

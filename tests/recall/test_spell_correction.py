@@ -3,7 +3,7 @@
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.documents.models import WriteDocument
+from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.search.kinds import SearchRequest
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.documents.models import WriteDocument
-from mcp_memory.graph.models import FactChange, NewFact
+from mcp_memory.memory.documents.models import WriteDocument
+from mcp_memory.memory.facts.model import FactChange, NewFact
 from mcp_memory.search.kinds import SearchRequest
 from tests.documents.looking import rows
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.documents.models import WriteDocument
+from mcp_memory.memory.conversations.models import AppendMessages, NewMessage
+from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.search.kinds import SearchRequest
 from mcp_memory.search.messages import TranscriptRequest
-from mcp_memory.transcripts.models import AppendMessages, NewMessage
 from tests.fixtures.postgres import MakeConfig
 
 DAY = timedelta(days=1)

@@ -8,9 +8,9 @@ import pytest
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
 from mcp_memory.errors import InvalidInput, SessionNotFound
+from mcp_memory.memory.conversations.models import MessageFilter
 from mcp_memory.search.kinds import SearchRequest
 from mcp_memory.search.messages import Match, TranscriptRequest
-from mcp_memory.transcripts.models import MessageFilter
 from tests.embeddings.conftest import minilm_dir, minilm_wheel, shared_models
 from tests.fixtures.postgres import MakeConfig
 from tests.transcripts.saying import DAY, find, said, tell, until_embedded

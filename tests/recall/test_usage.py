@@ -7,7 +7,7 @@ import pytest
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.documents.models import WriteDocument
+from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.search.kinds import SearchRequest
 from tests.documents.looking import rows, until_embedded
 

@@ -9,13 +9,13 @@ import pytest
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.db import provision
-from mcp_memory.documents.models import WriteDocument
-from mcp_memory.graph.models import NewFact
+from mcp_memory.memory.conversations.models import AppendMessages, NewMessage
+from mcp_memory.memory.documents.models import WriteDocument
+from mcp_memory.memory.facts.model import NewFact
+from mcp_memory.postgres import provision
 from mcp_memory.search.kinds import SearchRequest
-from mcp_memory.spaces.reindex import reindex_some
 from mcp_memory.text.terms import tsvector
-from mcp_memory.transcripts.models import AppendMessages, NewMessage
+from mcp_memory.vectors.reindex import reindex_some
 from tests.documents.looking import rows, until_embedded
 from tests.fixtures.postgres import MakeConfig
 

@@ -12,7 +12,7 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import JsonValue
 
 from mcp_memory.app import App
-from mcp_memory.server.build import build_server
+from mcp_memory.interfaces.mcp.server import build_server
 
 Facts: TypeAlias = dict[str, JsonValue]
 

@@ -7,12 +7,12 @@ import pytest
 from pydantic import Field, JsonValue
 
 from mcp_memory.app import App
-from mcp_memory.db.session import Session
 from mcp_memory.errors import InvalidInput
-from mcp_memory.server.actions import Action, ActionArguments, Actions, Selector
-from mcp_memory.server.schemas import Schema, properties_of
-from mcp_memory.server.tools.messages import MessageTools
-from mcp_memory.server.toolset import Answer
+from mcp_memory.interfaces.mcp.actions import Action, ActionArguments, Actions, Selector
+from mcp_memory.interfaces.mcp.schemas import Schema, properties_of
+from mcp_memory.interfaces.mcp.tool import Answer
+from mcp_memory.interfaces.mcp.tools.mail import MessageTools
+from mcp_memory.postgres.session import Session
 
 
 class Paint(ActionArguments):

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from mcp_memory import __version__
 from mcp_memory.app import App, open_app
-from mcp_memory.server.build import INSTRUCTIONS, build_server
+from mcp_memory.interfaces.mcp.server import INSTRUCTIONS, build_server
 from tests.fixtures.postgres import MakeConfig
 from tests.server.calls import ask, refusal
 

@@ -9,7 +9,7 @@ import pytest
 from mcp import Client
 
 from mcp_memory.app import App
-from mcp_memory.server.build import build_server
+from mcp_memory.interfaces.mcp.server import build_server
 from tests.server.calls import ask, paths
 
 POOL = 4

@@ -6,7 +6,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from mcp_memory.app import App
-from mcp_memory.keys.models import NewKey, Scope
+from mcp_memory.memory.keys import NewKey, Scope
 from tests.server.calls import Facts, ask, paths, refusal, rows
 from tests.web.site import open_site
 

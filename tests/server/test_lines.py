@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from mcp_memory.server.lines import Lines
+from mcp_memory.interfaces.lines import Lines
 
 
 async def test_lines_come_whole_however_they_are_written() -> None:

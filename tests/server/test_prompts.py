@@ -8,7 +8,7 @@ from mcp import Client, MCPError
 from mcp_types import INVALID_PARAMS, TextContent
 
 from mcp_memory.app import open_app
-from mcp_memory.server.build import build_server
+from mcp_memory.interfaces.mcp.server import build_server
 from tests.fixtures.postgres import MakeConfig
 
 

@@ -11,9 +11,9 @@ from mcp.server.subscriptions import ResourceUpdated
 from mcp_types import INVALID_PARAMS, ResourceUpdatedNotification, TextResourceContents
 
 from mcp_memory.app import App
-from mcp_memory.keys.models import NewKey
-from mcp_memory.messaging.models import SendMessage
-from mcp_memory.server.push import INBOX
+from mcp_memory.interfaces.mcp.resources import INBOX
+from mcp_memory.memory.keys import NewKey
+from mcp_memory.memory.mail.model import SendMessage
 from tests.server.calls import ask, client_of, rows
 from tests.server.running import Environ, environ_of, running
 from tests.server.test_stdio import HELLO, READY, served

@@ -6,7 +6,7 @@ import pytest
 from pydantic import JsonValue
 
 from mcp_memory.app import App, open_app
-from mcp_memory.keys.models import NewKey
+from mcp_memory.memory.keys import NewKey
 from tests.fixtures.postgres import MakeConfig
 from tests.web.site import Site, open_site
 

@@ -12,7 +12,7 @@ import pytest
 from mcp import Client
 
 from mcp_memory.app import App
-from mcp_memory.keys.models import NewKey
+from mcp_memory.memory.keys import NewKey
 from tests.server.calls import ask, paths
 from tests.server.running import Environ, Running, bearer, environ_of, running, start, stdio
 

@@ -6,11 +6,7 @@ import pytest
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from tests.embeddings.conftest import (
-    minilm_dir,
-    minilm_wheel,
-    shared_models,
-)
+from tests.embeddings.conftest import minilm_dir, minilm_wheel, shared_models
 from tests.fixtures.postgres import MakeConfig
 from tests.spaces.provider import Provider, providing
 

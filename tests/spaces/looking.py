@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from mcp_memory.app import App
-from mcp_memory.db.database import Database
-from mcp_memory.documents.models import WriteDocument
+from mcp_memory.memory.documents.models import WriteDocument
+from mcp_memory.postgres.database import Database
 from mcp_memory.search.kinds import SearchAnswer, SearchRequest
-from mcp_memory.spaces.models import SpaceStatus
+from mcp_memory.vectors.spaces import SpaceStatus
 
 AGENT = "tester"
 

@@ -7,9 +7,9 @@ import psycopg
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.db.connection import Connection
 from mcp_memory.errors import Conflict, EmbeddingUnavailable, InvalidInput, SpaceNotFound
-from mcp_memory.spaces.models import Space
+from mcp_memory.postgres.connection import Connection
+from mcp_memory.vectors.spaces import Space
 from tests.spaces.conftest import MakeSettings
 from tests.spaces.looking import (
     AGENT,

@@ -7,19 +7,10 @@ import pytest
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.documents.models import WriteDocument
+from mcp_memory.memory.documents.models import WriteDocument
 from tests.fixtures.postgres import MakeConfig
 from tests.spaces.conftest import MakeSettings
-from tests.spaces.looking import (
-    AGENT,
-    counts,
-    paths,
-    search,
-    status,
-    until,
-    until_full,
-    write,
-)
+from tests.spaces.looking import AGENT, counts, paths, search, status, until, until_full, write
 from tests.spaces.provider import Provider
 
 

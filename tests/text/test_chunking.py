@@ -8,13 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_memory.errors import InvalidInput
-from mcp_memory.text.chunking import (
-    Chunk,
-    chunk_markdown,
-    chunk_text,
-    document_title,
-    split_lines,
-)
+from mcp_memory.text.chunking import Chunk, chunk_markdown, chunk_text, document_title, split_lines
 from mcp_memory.text.tokens import estimate_tokens
 
 MARKDOWN_LINES = st.lists(

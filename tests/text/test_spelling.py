@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_memory.text.spelling import spellings
+from mcp_memory.text.terms import spellings
 
 
 @pytest.mark.parametrize("slip", ["kestrl", "kestreel", "kastrel", "ketsrel", "estrel", "kestrels"])

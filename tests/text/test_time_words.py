@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from lab.date_words import LANGUAGES
-from mcp_memory.text.stems import fold
+from mcp_memory.text.terms import fold
 from mcp_memory.text.times.words import FILE, date_words
 
 

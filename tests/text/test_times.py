@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.text.times.marks import marks_of, question_marks
-from mcp_memory.text.times.reader import MAX_TIMES, times_in
+from mcp_memory.text.times.reader import MAX_TIMES, marks_of, question_marks, times_in
 from mcp_memory.text.times.spans import Span
 
 FRIDAY = date(2026, 11, 20)

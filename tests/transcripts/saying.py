@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 import anyio
 
 from mcp_memory.app import App
-from mcp_memory.search.messages import Match, TranscriptRequest
-from mcp_memory.transcripts.models import (
+from mcp_memory.memory.conversations.models import (
     AppendMessages,
     AppendResult,
     MessageFilter,
     NewMessage,
     Role,
 )
+from mcp_memory.search.messages import Match, TranscriptRequest
 
 DAY = datetime(2026, 3, 1, 9, tzinfo=UTC)
 

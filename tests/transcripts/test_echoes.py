@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_memory.transcripts.echoes import RECALLED_CLOSE, RECALLED_OPEN, own_words
+from mcp_memory.memory.conversations.batch import RECALLED_CLOSE, RECALLED_OPEN, own_words
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_memory.transcripts.redaction import redact, redact_values
+from mcp_memory.memory.conversations.batch import redact, redact_values
 
 LETTERS = "aB3dE6gH9jK2mN5pQ8sT1vW4xY7zA0bC3dE6gH9j"
 SECRETS = {

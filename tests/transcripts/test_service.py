@@ -14,8 +14,9 @@ from mcp_memory.errors import (
     MessageNotFound,
     SessionNotFound,
 )
-from mcp_memory.transcripts import store
-from mcp_memory.transcripts.models import (
+from mcp_memory.memory.conversations import store
+from mcp_memory.memory.conversations.batch import prepare_batch
+from mcp_memory.memory.conversations.models import (
     AppendMessages,
     AppendResult,
     Gap,
@@ -23,7 +24,6 @@ from mcp_memory.transcripts.models import (
     NewMessage,
     Stats,
 )
-from mcp_memory.transcripts.preparing import prepare_batch
 from tests.transcripts.saying import DAY, find, said, tell, until_embedded
 
 EVERYTHING = MessageFilter()

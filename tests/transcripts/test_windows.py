@@ -9,16 +9,8 @@ from hypothesis import strategies as st
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.transcripts.models import NewMessage, Role
-from tests.transcripts.saying import (
-    find,
-    indexed,
-    said,
-    tell,
-    tell_each,
-    until_embedded,
-    vectors,
-)
+from mcp_memory.memory.conversations.models import NewMessage, Role
+from tests.transcripts.saying import find, indexed, said, tell, tell_each, until_embedded, vectors
 
 LONG = "\n\n".join(f"Paragraph {n} tells of the harbour and its boats. " * 8 for n in range(12))
 CONTENTS = ["a zebra", "the lion sleeps tonight", "# Plan\n\nto sail", LONG, "y" * 900]

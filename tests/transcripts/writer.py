@@ -6,7 +6,7 @@ import anyio
 
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
-from mcp_memory.transcripts.models import AppendMessages, NewMessage
+from mcp_memory.memory.conversations.models import AppendMessages, NewMessage
 
 
 async def append(url: str, name: str, count: int) -> None:

@@ -1,6 +1,6 @@
 """An archive's script, line by line."""
 
-from mcp_memory.transfer.script import (
+from mcp_memory.transfer.archive import (
     CountedScript,
     data_of,
     grants,

@@ -12,10 +12,6 @@ import anyio.to_thread
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.db import migrate, provision, schema
-from mcp_memory.db.migrate import shipped
-from mcp_memory.db.names import derived_url
-from mcp_memory.db.programs import client_program
 from mcp_memory.errors import (
     ArchiveUnusable,
     BackupFailed,
@@ -26,9 +22,13 @@ from mcp_memory.errors import (
     RestoreFailed,
     UnknownDatabase,
 )
-from mcp_memory.graph.models import NewFact
-from mcp_memory.messaging.models import MailFilter
-from mcp_memory.transcripts.models import AppendMessages, NewMessage
+from mcp_memory.memory.conversations.models import AppendMessages, NewMessage
+from mcp_memory.memory.facts.model import NewFact
+from mcp_memory.memory.mail.model import MailFilter
+from mcp_memory.postgres import migrate, provision, schema
+from mcp_memory.postgres.addresses import derived_url
+from mcp_memory.postgres.migrate import shipped
+from mcp_memory.postgres.programs import client_program
 from mcp_memory.transfer.archive import Archive
 from tests.cli.program import Program
 from tests.db.everything import NOTICE, SECRET, all_rows_of_every_table

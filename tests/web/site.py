@@ -9,8 +9,8 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from mcp_memory.app import App
-from mcp_memory.server.http import http_server, site_around
-from mcp_memory.web.traffic import Traffic
+from mcp_memory.interfaces.http.server import http_server, site_around
+from mcp_memory.interfaces.http.traffic import Traffic
 
 URL = "http://127.0.0.1:8720"
 

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from mcp_memory.web.answers import refusal
+from mcp_memory.interfaces.http.answers import refusal
 
 
 def body(path: str, status: int) -> object:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.keys.models import NewKey, Token
+from mcp_memory.memory.keys import NewKey, Token
 from tests.fixtures.postgres import MakeConfig
 from tests.web.site import Site, open_site
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.keys.models import NewKey
+from mcp_memory.memory.keys import NewKey
 from tests.fixtures.postgres import MakeConfig
 from tests.web.site import open_site
 

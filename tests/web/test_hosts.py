@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_memory.web.hosts import Hosts, is_loopback
+from mcp_memory.interfaces.http.gate import Hosts, is_loopback
 
 HOSTS = Hosts("192.168.1.5", ["memory.example.com", "Other.example:8443"])
 

@@ -5,7 +5,7 @@ import re
 from prometheus_client.parser import text_string_to_metric_families
 
 from mcp_memory.app import App
-from mcp_memory.keys.models import NewKey
+from mcp_memory.memory.keys import NewKey
 from tests.server.calls import ask, refusal
 from tests.web.site import Site
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_memory.web.rate import RateLimit
+from mcp_memory.interfaces.http.traffic import RateLimit
 
 
 class Clock:

@@ -4,7 +4,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from mcp_memory.app import App
-from mcp_memory.keys.models import NewKey
+from mcp_memory.memory.keys import NewKey
 from tests.web.site import Site
 
 

@@ -3,7 +3,7 @@
 import anyio
 from anyio.abc import TaskStatus
 
-from mcp_memory.web.traffic import Traffic
+from mcp_memory.interfaces.http.traffic import Traffic
 
 
 async def test_draining_waits_for_calls() -> None:

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TypedDict, cast
 
-from mcp_memory.text.stems import fold
+from mcp_memory.text.terms import fold
 
 FILE = Path(__file__).with_name("words.json")
 # Written without spaces, or with words that grow at their ends.

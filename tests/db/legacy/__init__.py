@@ -6,11 +6,11 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from mcp_memory.db import provision
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.migrate import enter_as_owner
-from mcp_memory.db.names import database_in, with_database
-from mcp_memory.db.programs import client_address, client_program
+from mcp_memory.postgres import provision
+from mcp_memory.postgres.addresses import database_in, with_database
+from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.migrate import enter_as_owner
+from mcp_memory.postgres.programs import client_address, client_program
 
 SCRIPT = Path(__file__).with_name("migration_19.dump")
 

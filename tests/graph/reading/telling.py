@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import cast
 
 from mcp_memory.app import App
-from mcp_memory.graph.models import EntityReference, FactChange, NewFact, RelationReference
-from mcp_memory.graph.reading.models import FactAnswer, FactFilter, FactQuery, Instants
+from mcp_memory.memory.facts.model import EntityReference, FactChange, NewFact, RelationReference
+from mcp_memory.memory.facts.query import FactAnswer, FactFilter, FactQuery, Instants
 from mcp_memory.search.kinds import SearchAnswer, SearchRequest
 
 

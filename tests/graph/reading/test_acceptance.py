@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.db.connection import Connection
-from mcp_memory.documents.models import WriteDocument
-from mcp_memory.graph.models import EntityReference, RelationReference
+from mcp_memory.memory.documents.models import WriteDocument
+from mcp_memory.memory.facts.model import EntityReference, RelationReference
+from mcp_memory.postgres.connection import Connection
 from tests.documents.looking import change as change_rows
 from tests.documents.looking import until_embedded
 from tests.graph.reading.telling import ask, change, contents, day, search, steps, tell, texts

@@ -6,7 +6,7 @@ import pytest
 
 from mcp_memory.app import App
 from mcp_memory.errors import EntityNotFound, FactNotFound
-from mcp_memory.graph.models import Association, EntityReference
+from mcp_memory.memory.facts.model import Association, EntityReference
 from tests.db.everything import all_rows_of_every_table
 from tests.graph.reading.telling import ask, change, contents, search, steps, tell, texts
 

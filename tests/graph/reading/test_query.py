@@ -6,7 +6,7 @@ import pytest
 
 from mcp_memory.app import App
 from mcp_memory.errors import EntityNotFound, FactNotFound, InvalidInput
-from mcp_memory.graph.models import Association, EntityReference, RelationReference
+from mcp_memory.memory.facts.model import Association, EntityReference, RelationReference
 from mcp_memory.paging import to_cursor
 from tests.graph.looking import expire
 from tests.graph.reading.telling import ask, change, contents, day, steps, tell

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mcp_memory.app import App
-from mcp_memory.documents.models import WriteDocument
 from mcp_memory.errors import InvalidInput
-from mcp_memory.graph.models import Association, EntityReference
-from mcp_memory.server.tools.graph_answers import to_recall_answer
+from mcp_memory.interfaces.mcp.tools.facts_answers import to_recall_answer
+from mcp_memory.memory.conversations.models import AppendMessages, NewMessage
+from mcp_memory.memory.documents.models import WriteDocument
+from mcp_memory.memory.facts.model import Association, EntityReference
 from mcp_memory.text.tokens import estimate_tokens
-from mcp_memory.transcripts.models import AppendMessages, NewMessage
 from tests.graph.reading.telling import ask, change, contents, day, search, tell, texts
 
 ROBERT = EntityReference("Robert Miller", "person", ("Bob",))

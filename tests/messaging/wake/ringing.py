@@ -7,7 +7,7 @@ import anyio
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.messaging.wake.models import WakeState
+from mcp_memory.memory.mail.wake.model import WakeState
 
 # Fast, so that a test need not wait for what is slow on purpose.
 QUICK = {"gather_seconds": 0, "pause_seconds": 0, "retry_seconds": 0.05}

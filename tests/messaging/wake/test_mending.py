@@ -7,8 +7,8 @@ import pytest
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.messaging.wake import store
-from mcp_memory.messaging.wake.registry import RouteRegistry
+from mcp_memory.memory.mail.wake import store
+from mcp_memory.memory.mail.wake.registry import RouteRegistry
 from tests.fixtures.postgres import MakeConfig
 from tests.messaging.mail import arrive, send, take
 from tests.messaging.wake.endpoint import Endpoint, endpoint, status
@@ -149,7 +149,7 @@ async def test_what_was_given_up_is_rung_for_when_the_door_opens(
 async def test_who_was_woken_and_let_his_mail_lie_is_woken_again(
     make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_memory.messaging.wake.worker._LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("mcp_memory.memory.mail.wake.worker._LOOK_SECONDS", 0.2)
     settings = allowing(make_config).model_copy()
     held = settings.messages.model_copy(update={"lease_seconds": 1})
     async with (

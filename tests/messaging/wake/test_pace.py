@@ -3,8 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.messaging.wake.models import Outcome
-from mcp_memory.messaging.wake.pace import BROKEN_AFTER, MAX_PAUSE_SECONDS, pause_seconds
+from mcp_memory.memory.mail.wake.model import (
+    BROKEN_AFTER,
+    MAX_PAUSE_SECONDS,
+    Outcome,
+    pause_seconds,
+)
 
 FAILED = Outcome("HTTP 500")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from mcp_memory.config import WakeRoute
-from mcp_memory.messaging.wake.cue import Cue
-from mcp_memory.messaging.wake.models import Outcome, QueuedMessage
-from mcp_memory.messaging.wake.route_client import RouteClient
-from mcp_memory.messaging.wake.targets import Targets
+from mcp_memory.memory.mail.wake.client import RouteClient
+from mcp_memory.memory.mail.wake.cue import Cue
+from mcp_memory.memory.mail.wake.model import Outcome, QueuedMessage
+from mcp_memory.memory.mail.wake.targets import Targets
 from tests.fixtures.processes import until_ended
 
 CUE = Cue("bob", [QueuedMessage(4, "alice", 5, "", "text")])

@@ -6,12 +6,12 @@ import anyio
 import pytest
 
 from mcp_memory.config import WakeRoute
-from mcp_memory.messaging.wake import targets
-from mcp_memory.messaging.wake.cue import Cue, facts, sentence
-from mcp_memory.messaging.wake.models import Outcome, QueuedMessage
-from mcp_memory.messaging.wake.route_client import RouteClient
-from mcp_memory.messaging.wake.signing import is_genuine
-from mcp_memory.messaging.wake.targets import Targets
+from mcp_memory.memory.mail.wake import targets
+from mcp_memory.memory.mail.wake.client import RouteClient
+from mcp_memory.memory.mail.wake.cue import Cue, facts, sentence
+from mcp_memory.memory.mail.wake.model import Outcome, QueuedMessage
+from mcp_memory.memory.mail.wake.targets import Targets
+from mcp_memory.memory.mail.wake.webhook import is_genuine
 from tests.messaging.wake.endpoint import endpoint, status
 
 CUE = Cue("bob", [QueuedMessage(4, "alice", 5, "subject", "text")])

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 
-from mcp_memory.messaging.wake.signing import WINDOW_SECONDS, is_genuine, signature
+from mcp_memory.memory.mail.wake.webhook import WINDOW_SECONDS, is_genuine, signature
 
 
 def headers(timestamp: int, body: bytes, secret: str = "key") -> dict[str, str]:

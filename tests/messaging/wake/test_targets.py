@@ -4,8 +4,8 @@ import pytest
 
 from mcp_memory.config import WakeRoute
 from mcp_memory.errors import TargetRefused
-from mcp_memory.messaging.wake import targets as rooms
-from mcp_memory.messaging.wake.targets import Targets
+from mcp_memory.memory.mail.wake import targets
+from mcp_memory.memory.mail.wake.targets import Targets
 
 ANYWHERE = Targets(["0.0.0.0/0", "::/0", "evil.example", "localhost", "169.254.169.254"])
 FORBIDDEN = [
@@ -115,7 +115,7 @@ async def test_a_name_that_leads_there_is_refused(
     name: str, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The second answer alone is bad: every one is looked at.
-    monkeypatch.setattr(rooms.anyio, "getaddrinfo", resolver("93.184.215.14", address))
+    monkeypatch.setattr(targets.anyio, "getaddrinfo", resolver("93.184.215.14", address))
 
     with pytest.raises(TargetRefused):
         await Targets([name]).destination(f"https://{name}/hook")
@@ -124,7 +124,7 @@ async def test_a_name_that_leads_there_is_refused(
 async def test_a_name_is_resolved_once_and_its_address_connected_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rooms.anyio, "getaddrinfo", resolver("93.184.215.14"))
+    monkeypatch.setattr(targets.anyio, "getaddrinfo", resolver("93.184.215.14"))
 
     place = await Targets(["hooks.example.com"]).destination("https://Hooks.Example.com./a?b=c")
 

@@ -8,10 +8,10 @@ import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
 from mcp_memory.config import WakeRoute
-from mcp_memory.messaging.wake.cue import Cue
-from mcp_memory.messaging.wake.models import Outcome
-from mcp_memory.messaging.wake.route_client import RouteClient
-from mcp_memory.messaging.wake.targets import Targets
+from mcp_memory.memory.mail.wake.client import RouteClient
+from mcp_memory.memory.mail.wake.cue import Cue
+from mcp_memory.memory.mail.wake.model import Outcome
+from mcp_memory.memory.mail.wake.targets import Targets
 from tests.fixtures.postgres import MakeConfig
 from tests.messaging.mail import arrive, send
 from tests.messaging.wake.certificates import Authority, authority

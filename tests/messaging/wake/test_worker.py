@@ -11,8 +11,8 @@ import pytest
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
-from mcp_memory.messaging.models import SendMessage
-from mcp_memory.messaging.wake.pace import BROKEN_AFTER
+from mcp_memory.memory.mail.model import SendMessage
+from mcp_memory.memory.mail.wake.model import BROKEN_AFTER
 from tests.cli.program import Program
 from tests.fixtures.postgres import MakeConfig
 from tests.messaging.mail import acknowledge, arrive, send, take
@@ -110,7 +110,7 @@ async def test_no_attempt_comes_before_the_endpoint_asks_for_it(make_config: Mak
 async def test_a_route_that_fails_again_and_again_is_rung_rarely_until_it_works(
     make_config: MakeConfig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_memory.messaging.wake.pace.MAX_PAUSE_SECONDS", 2.0)
+    monkeypatch.setattr("mcp_memory.memory.mail.wake.model.MAX_PAUSE_SECONDS", 2.0)
     async with endpoint(*[status(500)] * (BROKEN_AFTER + 1)) as receiver:
         with caplog.at_level(logging.WARNING):
             async with ringing(waking(make_config, receiver)) as app:
@@ -247,7 +247,7 @@ async def test_nobody_is_rung_for_less_urgent_mail_or_in_quiet_hours(
 async def test_who_listens_is_not_rung_until_he_stops(
     make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_memory.messaging.wake.worker._LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("mcp_memory.memory.mail.wake.worker._LOOK_SECONDS", 0.2)
     async with endpoint() as receiver, ringing(waking(make_config, receiver)) as app:
         await arrive(app, "alice", "bob")
         async with held_as_listener(app, "bob"):
@@ -276,7 +276,7 @@ async def test_read_mail_needs_no_ring(make_config: MakeConfig) -> None:
 async def test_mail_that_was_taken_is_rung_for_once_its_lease_is_over(
     make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_memory.messaging.wake.worker._LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("mcp_memory.memory.mail.wake.worker._LOOK_SECONDS", 0.2)
     async with endpoint() as receiver:
         config = waking(make_config, receiver)
         settings = config.messages.model_copy(update={"lease_seconds": 2})

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.messaging.models import MailFilter, SendMessage
+from mcp_memory.memory.mail.model import MailFilter, SendMessage
 from tests.fixtures.listeners import closed_to_newcomers, kill_listeners
 from tests.fixtures.servers import ADMIN, TcpServer
 from tests.messaging.mail import arrive, config_at

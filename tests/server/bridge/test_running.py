@@ -5,10 +5,10 @@ import os
 
 import anyio
 
-from mcp_memory.server.bridge.output import write_to
-from mcp_memory.server.bridge.running import HEARTBEAT_SECONDS, beat
-from mcp_memory.server.bridge.seen import Seen
-from mcp_memory.server.lines import Lines
+from mcp_memory.interfaces.bridge.events import Seen
+from mcp_memory.interfaces.bridge.loop import HEARTBEAT_SECONDS, beat
+from mcp_memory.interfaces.bridge.protocol import write_to
+from mcp_memory.interfaces.lines import Lines
 
 
 async def test_the_heart_beats_until_the_end() -> None:

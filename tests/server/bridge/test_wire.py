@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from mcp_memory.server.bridge import wire
-from mcp_memory.server.bridge.wire import Request, RequestRefused
+from mcp_memory.interfaces.bridge import protocol
+from mcp_memory.interfaces.bridge.protocol import Request, RequestRefused
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from mcp_memory.server.bridge.wire import Request, RequestRefused
     ],
 )
 def test_a_line_is_a_request(line: str, request_: Request) -> None:
-    assert wire.parse(line) == request_
+    assert protocol.parse(line) == request_
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_line_is_a_request(line: str, request_: Request) -> None:
 )
 def test_a_bad_line_is_nobodys(line: str) -> None:
     with pytest.raises(RequestRefused) as caught:
-        wire.parse(line)
+        protocol.parse(line)
     assert (caught.value.code, caught.value.id) == ("bad_line", None)
 
 
@@ -67,12 +67,12 @@ def test_a_bad_line_is_nobodys(line: str) -> None:
 )
 def test_a_bad_request_is_answered_under_its_id(rest: str) -> None:
     with pytest.raises(RequestRefused) as caught:
-        wire.parse('{"id": "mine", ' + rest + "}")
+        protocol.parse('{"id": "mine", ' + rest + "}")
     assert (caught.value.code, caught.value.id) == ("bad_request", "mine")
 
 
 def test_what_goes_out_is_one_line_to_every_reader() -> None:
-    line = wire.event("new_message", data={"subject": "a\nb\r\u2028\u2029\x85é😀"})
+    line = protocol.event("new_message", data={"subject": "a\nb\r\u2028\u2029\x85é😀"})
     assert len(line.splitlines()) == 1
     assert line.isascii()
     assert json.loads(line)["data"]["subject"] == "a\nb\r\u2028\u2029\x85é😀"

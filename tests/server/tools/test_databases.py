@@ -5,7 +5,7 @@ import pytest
 from mcp import Client
 from pydantic import JsonValue
 
-from mcp_memory.db.names import with_database
+from mcp_memory.postgres.addresses import with_database
 from tests.server.calls import NOTHING, ask, paths, refusal, rows
 
 

@@ -1,6 +1,6 @@
 """The settings of an embedder at a test's endpoint."""
 
-from mcp_memory.embeddings.base import EmbeddingSettings
+from mcp_memory.vectors.providers.base import EmbeddingSettings
 
 
 def settings_for(base_url: str, *, timeout_seconds: float = 60) -> EmbeddingSettings:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.spaces.queue.drain import LARGEST_BATCH, next_size
+from mcp_memory.vectors.worker import LARGEST_BATCH, next_size
 
 
 def test_quick_batches_grow_up_to_a_limit_and_long_ones_shrink() -> None:

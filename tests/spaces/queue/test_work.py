@@ -13,17 +13,14 @@ import pytest
 
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
-from mcp_memory.db.connection import Connection
-from mcp_memory.db.databases import Databases
-from mcp_memory.embeddings.base import Embedder
 from mcp_memory.errors import EmbeddingUnavailable
-from mcp_memory.spaces import store as spaces_store
-from mcp_memory.spaces.embedders import Embedders
-from mcp_memory.spaces.filling import prepare
-from mcp_memory.spaces.models import SpaceStatus
-from mcp_memory.spaces.queue import store
-from mcp_memory.spaces.queue.drain import embed_all_batches
-from mcp_memory.spaces.queue.work import EmbeddingTarget, embed_batch
+from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.databases import Databases
+from mcp_memory.vectors import queue, spaces
+from mcp_memory.vectors.embedders import Embedders
+from mcp_memory.vectors.providers.base import Embedder
+from mcp_memory.vectors.spaces import SpaceStatus
+from mcp_memory.vectors.worker import EmbeddingTarget, embed_all_batches, embed_batch, prepare
 from tests.spaces.looking import search, until
 from tests.spaces.provider import Provider
 from tests.spaces.queue.settings import settings_for
@@ -44,9 +41,9 @@ async def target(databases: Databases, embedder: Embedder) -> EmbeddingTarget:
     """A prepared space over the test's database; no worker of an app comes between."""
     database = await databases.writing(None, "tester")
     async with database.maintaining() as conn:
-        await spaces_store.add(conn, "openai", "small", 8)
+        await spaces.add(conn, "openai", "small", 8)
     async with database.maintaining() as conn:
-        [space] = await spaces_store.spaces(conn)
+        [space] = await spaces.read_spaces(conn)
     await prepare(database, space)
     return EmbeddingTarget(database, space, embedder)
 
@@ -72,7 +69,7 @@ async def add_chunks(target: EmbeddingTarget, *texts: str) -> None:
 
 async def status(target: EmbeddingTarget) -> SpaceStatus:
     async with target.database.maintaining() as conn:
-        return await spaces_store.status(conn, target.space)
+        return await spaces.status(conn, target.space)
 
 
 async def numbers(target: EmbeddingTarget) -> tuple[int, int, int]:
@@ -106,7 +103,7 @@ async def test_a_text_that_is_refused_is_set_aside_and_shown_and_the_others_are_
 
     provider.poison = ""
     async with target.database.maintaining() as conn:
-        retry = await store.retry_failed(conn, target.space.id)
+        retry = await queue.retry_failed(conn, target.space.id)
     assert retry == 1
     await embed_all_batches(target, batch=64)
     now = await status(target)
@@ -141,14 +138,14 @@ async def test_a_worker_that_is_killed_loses_its_lease_and_nothing_else(
 async def count_claim(target: EmbeddingTarget) -> int:
     """Claim what is due, as a worker that is killed then; how many jobs it had."""
     async with target.database.maintaining() as conn:
-        batch = await store.claim(conn, target.space.id, lease=LEASE, lease_seconds=0, limit=10)
+        batch = await queue.claim(conn, target.space.id, lease=LEASE, lease_seconds=0, limit=10)
     return len(batch.jobs)
 
 
 async def test_a_text_that_kills_every_worker_is_set_aside_alone(target: EmbeddingTarget) -> None:
     await add_chunks(target, "deadly")
-    sizes = [await count_claim(target) for _ in range(store.MAX_ATTEMPTS + 1)]
-    assert sizes == [1] * store.MAX_ATTEMPTS + [0]
+    sizes = [await count_claim(target) for _ in range(queue.MAX_ATTEMPTS + 1)]
+    assert sizes == [1] * queue.MAX_ATTEMPTS + [0]
     now = await status(target)
     assert (now.vectors, now.pending, now.failed) == (0, 0, 1)
     assert "no worker came back" in now.last_problem
@@ -258,7 +255,7 @@ async def test_another_server_takes_a_dead_ones_chunks_when_their_lease_is_over(
 ) -> None:
     await add_chunks(target, "one", "two")
     async with target.database.maintaining() as conn:
-        await store.claim(conn, target.space.id, lease=LEASE, lease_seconds=2, limit=10)
+        await queue.claim(conn, target.space.id, lease=LEASE, lease_seconds=2, limit=10)
     async with open_app(config) as app:
         await search(app, "one")
 

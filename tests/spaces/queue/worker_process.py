@@ -6,8 +6,8 @@ import anyio
 
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
-from mcp_memory.spaces.embedders import Embedders
-from mcp_memory.spaces.queue.work import EmbeddingTarget, embed_batch
+from mcp_memory.vectors.embedders import Embedders
+from mcp_memory.vectors.worker import EmbeddingTarget, embed_batch
 from tests.spaces.queue.settings import settings_for
 
 

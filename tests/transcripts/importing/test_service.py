@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mcp_memory.app import App, open_app
-from mcp_memory.transcripts.importing.lines import ImportResult
-from mcp_memory.transcripts.models import Message, MessageFilter
+from mcp_memory.memory.conversations.imports.importer import ImportResult
+from mcp_memory.memory.conversations.models import Message, MessageFilter
 from tests.fixtures.postgres import MakeConfig
 from tests.transcripts.importing.files import CLAUDE_CODE, OPENCLAW, claude, lines, write
 from tests.transcripts.saying import find

@@ -4,8 +4,7 @@ import pytest
 
 from mcp_memory.app import App
 from mcp_memory.config import Config, RetentionRule
-from mcp_memory.transcripts.models import Removal
-from mcp_memory.transcripts.summaries.models import Summarize
+from mcp_memory.memory.conversations.models import Removal, Summarize
 from tests.fixtures.postgres import MakeConfig
 from tests.transcripts.saying import find, indexed, said, tell
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.transcripts.summaries.models import Part, Span
-from mcp_memory.transcripts.summaries.packing import missing_spans, pack
+from mcp_memory.memory.conversations.models import Part, Span
+from mcp_memory.memory.conversations.tree import missing_spans, pack
 
 
 def message(seq: int, tokens: int, role: str = "user") -> Part:

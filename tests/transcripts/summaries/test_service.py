@@ -4,8 +4,8 @@ import pytest
 
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput, SessionNotFound, SummaryConflict, SummaryNotFound
+from mcp_memory.memory.conversations.models import Span, Summarize
 from mcp_memory.paging import Page
-from mcp_memory.transcripts.summaries.models import Span, Summarize
 from tests.transcripts.saying import said, tell
 
 

@@ -1,1 +1,0 @@
-"""PostgreSQL: named databases, their pools and roles, migrations, and the embedded cluster."""

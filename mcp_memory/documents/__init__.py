@@ -1,1 +1,0 @@
-"""Markdown documents: written, versioned, listed, read by lines, deleted and brought back."""

@@ -1,1 +1,0 @@
-"""Embedding providers: text into vectors, behind one small protocol."""

@@ -1,1 +1,0 @@
-"""Facts with a type, true for a span of time, and the entities they speak of."""

@@ -1,1 +1,0 @@
-"""Entities: what a name means, and that two of them are one."""

@@ -1,1 +1,0 @@
-"""Forgetting: taken back while it can be, removed without a trace after."""

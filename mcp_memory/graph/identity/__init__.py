@@ -1,1 +1,0 @@
-"""Which entities are one: joined and parted by a person, never by likeness."""

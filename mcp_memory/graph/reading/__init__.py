@@ -1,1 +1,0 @@
-"""What is remembered, as of an instant and as it was known at another."""

@@ -1,1 +1,0 @@
-"""What is similar to a new fact, or contradicts it: proposed, never acted on."""

@@ -1,1 +1,0 @@
-"""What a version states besides its text: mentions, relations and links."""

@@ -1,1 +1,0 @@
-"""Traversal from entity to entity and from fact to fact, along what relates them."""

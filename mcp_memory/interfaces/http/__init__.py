@@ -1,0 +1,1 @@
+"""The HTTP server: MCP and REST behind one gate, with health and metrics."""

@@ -1,0 +1,1 @@
+"""The MCP server: its tools, resources and prompts, and the stdio transport."""

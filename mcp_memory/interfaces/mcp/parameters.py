@@ -1,0 +1,41 @@
+"""Parameters that several tools share, described for the model that fills them in."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from mcp_memory.config import Config
+from mcp_memory.text.times.arguments import parse_instant
+
+
+def _storable(number: int) -> int:
+    """PostgreSQL's integers end here; saying so in every schema would cost more than it tells."""
+    if number > 2_147_483_647:
+        raise ValueError("is too large")
+    return number
+
+
+def _emptied(value: object) -> object:
+    """An empty list means "as it is" everywhere, so that one that shall be empty says so."""
+    return [] if value == ["none"] else value
+
+
+# For lists of what is changed: `Annotated[list[str] | None, EMPTIED_BY_NONE, Field(...)]`.
+EMPTIED_BY_NONE = BeforeValidator(_emptied)
+
+Count = Annotated[int, Field(ge=1), AfterValidator(_storable)]
+
+DatabaseName = Annotated[str, Field(description="Default: current")]
+Cursor = Annotated[str, Field(description="From next_cursor")]
+Tags = Annotated[list[str] | None, Field(description="With all of these")]
+IdempotencyKey = Annotated[str, Field(description="Same key: done once")]
+
+
+def instant(config: Config, parameter: str, text: str, *, day_end: bool = False) -> datetime | None:
+    """The instant a parameter names; `InvalidInput` when it cannot be read."""
+    if not text.strip():
+        return None
+    zone = ZoneInfo(config.timezone)
+    return parse_instant(parameter, text, now=datetime.now(UTC), zone=zone, day_end=day_end)

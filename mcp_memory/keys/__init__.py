@@ -1,1 +1,0 @@
-"""Keys: which agent a client over HTTP is, and what it may do."""

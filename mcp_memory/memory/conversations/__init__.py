@@ -1,0 +1,1 @@
+"""Conversations word for word, and the tree of summaries above them."""

@@ -1,0 +1,1 @@
+"""Session files of other programs, read into conversations."""

@@ -1,0 +1,1 @@
+"""Markdown documents: every version, their chunks, and what is deleted."""

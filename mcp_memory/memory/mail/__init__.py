@@ -1,0 +1,1 @@
+"""Mail between agents: sent, waited for, acknowledged."""

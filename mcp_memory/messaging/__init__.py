@@ -1,1 +1,0 @@
-"""Mail between agents: sent once, kept for each recipient, claimed, acknowledged."""

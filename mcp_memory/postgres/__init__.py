@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, sessions, roles, notifications and migrations."""

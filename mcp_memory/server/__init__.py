@@ -1,1 +1,0 @@
-"""The MCP server: tools, resources and prompts over the services of an app."""

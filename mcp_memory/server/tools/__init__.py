@@ -1,1 +1,0 @@
-"""The tools: one module for each toolset, written for the models that call them."""

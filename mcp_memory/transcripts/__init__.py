@@ -1,1 +1,0 @@
-"""Conversations word for word: appended, searched, summarised, resumed and imported."""

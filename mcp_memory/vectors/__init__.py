@@ -1,0 +1,1 @@
+"""Vector spaces, the queue that fills them, and the word counts beside them."""

@@ -1,0 +1,1 @@
+"""The embedding models: local ones and those behind an endpoint."""

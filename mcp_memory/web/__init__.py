@@ -1,1 +1,0 @@
-"""The HTTP side: one Starlette app, and the auth gate that everything passes."""
