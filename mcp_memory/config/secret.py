@@ -25,10 +25,10 @@ class Secret:
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
-        self._value = self.checked(value)
+        self._value = self.check(value)
 
     @classmethod
-    def checked(cls, value: str) -> str:
+    def check(cls, value: str) -> str:
         """The value, if it can be used; the complaint never quotes it."""
         if not value:
             raise ValueError("is empty")
@@ -78,9 +78,9 @@ class _Url(Secret):
     _COMPLAINT: ClassVar[str]
 
     @classmethod
-    def checked(cls, value: str) -> str:
+    def check(cls, value: str) -> str:
         """The URL, if it is of this kind."""
-        if not cls._START.match(super().checked(value)):
+        if not cls._START.match(super().check(value)):
             raise ValueError(cls._COMPLAINT)
         return value
 
@@ -116,7 +116,7 @@ def mask_url(url: str) -> str:
     if not separator:
         return _CONNINFO_SECRET.sub(rf"\1{MASK}", url)
     address, question, query = _without_password(rest).partition("?")
-    return f"{scheme}://{address}{question}{_masked_query(query)}"
+    return f"{scheme}://{address}{question}{_mask_query(query)}"
 
 
 def _without_password(rest: str) -> str:
@@ -130,12 +130,12 @@ def _without_password(rest: str) -> str:
     return f"{user}:{MASK}{rest[end:]}"
 
 
-def _masked_query(query: str) -> str:
+def _mask_query(query: str) -> str:
     """The query with the values of secret parameters replaced."""
-    return "&".join(_masked_parameter(pair) for pair in query.split("&"))
+    return "&".join(_mask_parameter(pair) for pair in query.split("&"))
 
 
-def _masked_parameter(pair: str) -> str:
+def _mask_parameter(pair: str) -> str:
     name, equals, _value = pair.partition("=")
     plain = unquote(name).lower()
     is_secret = _SECRET_PARAMETER.search(plain) and plain not in _HARMLESS_PARAMETERS

@@ -50,7 +50,7 @@ FROM mcp_memory.functions
 """
 
 
-async def outdated_functions(
+async def find_outdated_functions(
     conn: Connection, known: Sequence[SqlFunction], number: int
 ) -> list[SqlFunction]:
     """Those that a database at migration `number` lacks, or has another text of."""
@@ -79,7 +79,7 @@ SET sha256 = excluded.sha256, after = excluded.after, applied_at = now()
 async def apply_functions(conn: Connection, known: Sequence[SqlFunction], number: int) -> None:
     """Apply what is outdated, in the open transaction of the schema's owner."""
     await conn.execute(_UNCHECKED)
-    for function in await outdated_functions(conn, known, number):
+    for function in await find_outdated_functions(conn, known, number):
         await conn.execute(function.text.encode())
         parameters = {
             "name": function.name,

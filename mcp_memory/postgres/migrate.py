@@ -33,8 +33,8 @@ from mcp_memory.postgres.functions import (
     SqlFunction,
     apply_functions,
     drop_functions,
+    find_outdated_functions,
     load_functions,
-    outdated_functions,
 )
 from mcp_memory.postgres.roles import Roles
 
@@ -65,7 +65,7 @@ class Migration:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class AppliedMigration:
     """A migration that a database has."""
 
     number: int
@@ -88,7 +88,7 @@ def shipped() -> tuple[Migration, ...]:
 
 
 @cache
-def shipped_functions() -> tuple[SqlFunction, ...]:
+def list_functions() -> tuple[SqlFunction, ...]:
     """The SQL functions this version knows."""
     return load_functions(migrations_dir() / "functions")
 
@@ -109,7 +109,7 @@ def newest(known: Sequence[Migration]) -> int:
     return known[-1].number if known else 0
 
 
-def is_current(have: Sequence[Applied]) -> bool:
+def is_current(have: Sequence[AppliedMigration]) -> bool:
     """Whether a database has exactly the migrations of this version."""
     return [step.number for step in have] == [step.number for step in shipped()]
 
@@ -131,18 +131,18 @@ ORDER BY number
 """
 
 
-async def applied(conn: Connection) -> list[Applied]:
+async def list_applied(conn: Connection) -> list[AppliedMigration]:
     """What the database has, lowest number first; nothing when it was never migrated."""
     found = await (
         await conn.execute("SELECT to_regclass('mcp_memory.migrations') IS NOT NULL")
     ).fetchone()
     if found is None or not found[0]:
         return []
-    async with conn.cursor(row_factory=class_row(Applied)) as cursor:
+    async with conn.cursor(row_factory=class_row(AppliedMigration)) as cursor:
         return await (await cursor.execute(_APPLIED)).fetchall()
 
 
-def check(name: str, have: Sequence[Applied], known: Sequence[Migration]) -> None:
+def check(name: str, have: Sequence[AppliedMigration], known: Sequence[Migration]) -> None:
     """Refuse a database that is newer or older than what this version knows, or is not ours."""
     if not have:
         return
@@ -160,16 +160,18 @@ def check(name: str, have: Sequence[Applied], known: Sequence[Migration]) -> Non
 async def refuse_newer(conn: Connection, name: str) -> None:
     """`DatabaseTooNew` when another process has migrated the database past what we know."""
     with suppress(psycopg.errors.InsufficientPrivilege):
-        have = await applied(conn)
+        have = await list_applied(conn)
         if have and have[-1].number > newest(shipped()):
             raise DatabaseTooNew(name, have[-1].number, newest(shipped()))
 
 
-async def is_behind(conn: Connection, have: Sequence[Applied], known: Sequence[Migration]) -> bool:
+async def is_behind(
+    conn: Connection, have: Sequence[AppliedMigration], known: Sequence[Migration]
+) -> bool:
     """Whether a migration is missing there, or a function is another than its file."""
     if not have or have[-1].number < newest(known):
         return True
-    return bool(await outdated_functions(conn, shipped_functions(), newest(known)))
+    return bool(await find_outdated_functions(conn, list_functions(), newest(known)))
 
 
 async def migrate(
@@ -190,8 +192,8 @@ async def migrate(
     if goal and goal not in {migration.number for migration in known}:
         numbers = f"{known[0].number} to {newest(known)}"
         raise InvalidInput("migration", f"there are migrations {numbers}, and 0, but no {goal}")
-    async with locked(conn, name):
-        have = await applied(conn)
+    async with lock(conn, name):
+        have = await list_applied(conn)
         check(name, have, known)
         await _begin_history(conn)
         number = have[-1].number if have else 0
@@ -206,7 +208,7 @@ async def migrate(
 
 
 @asynccontextmanager
-async def locked(conn: Connection, name: str) -> AsyncGenerator[None]:
+async def lock(conn: Connection, name: str) -> AsyncGenerator[None]:
     """Keep every other process from migrating the database; `DatabaseBusy` when one goes on at it.
 
     Polled: waiting inside pg_advisory_lock would deadlock with CREATE INDEX CONCURRENTLY.
@@ -283,7 +285,7 @@ async def _step(
             await conn.execute(text.encode() or b"SELECT")
             await _record(conn, migration, up=up)
             if up:
-                await apply_functions(conn, shipped_functions(), migration.number)
+                await apply_functions(conn, list_functions(), migration.number)
             if secures:
                 await _secure(conn)
     except psycopg.Error as exc:
@@ -292,12 +294,12 @@ async def _step(
 
 async def _update_functions(conn: Connection, roles: Roles, search_path: str, number: int) -> None:
     """Bring the functions of a database that has its migrations in line with their files."""
-    if not await outdated_functions(conn, shipped_functions(), number):
+    if not await find_outdated_functions(conn, list_functions(), number):
         return
     try:
         async with conn.transaction():
             await enter_as_owner(conn, roles, search_path)
-            await apply_functions(conn, shipped_functions(), number)
+            await apply_functions(conn, list_functions(), number)
             await _secure(conn)
     except psycopg.Error as exc:
         raise MigrationFailed("functions", str(exc).splitlines()[0]) from exc
@@ -309,7 +311,7 @@ async def record_all(conn: Connection, known: Sequence[Migration]) -> None:
     await conn.execute("DELETE FROM mcp_memory.migrations")
     for migration in known:
         await _record(conn, migration, up=True)
-    await apply_functions(conn, shipped_functions(), newest(known))
+    await apply_functions(conn, list_functions(), newest(known))
     await _secure(conn)
 
 

@@ -142,7 +142,7 @@ class ListenConnection:
         try:
             with self._scope:
                 while True:
-                    if await self._listened():
+                    if await self._listen_until_lost():
                         backoff.reset()
                     await self._rest(backoff.next_seconds())
         finally:
@@ -172,7 +172,7 @@ class ListenConnection:
             del self._by_channel[subscription.channel]
         self._wakeup.set()
 
-    async def _listened(self) -> bool:
+    async def _listen_until_lost(self) -> bool:
         """Listen until the connection is lost; whether it was ever in force."""
         try:
             conn = await provision.connect(self._url)

@@ -177,7 +177,7 @@ def lexemes(text: str) -> list[str]:
     return [lexeme for token in _tokens(text) for lexeme in _analyse(token)]
 
 
-def indexed_lexemes(text: str) -> list[str]:
+def index_lexemes(text: str) -> list[str]:
     """`lexemes` plus every single Han character, which is a word that a query may ask for alone."""
     found: list[str] = []
     for token in _tokens(text):
@@ -205,22 +205,22 @@ def tsvector(text: str, *, extra: Sequence[str] = ()) -> str:
     PostgreSQL refuses more than 1 MiB: lexemes are kept in order of first appearance, `extra`
     first, until about 1,000,000 bytes are used; a text that long should have been chunked.
     """
-    entries: dict[str, list[int]] = {_bounded(lexeme): [] for lexeme in extra if lexeme}
-    entries |= _positions(indexed_lexemes(text))
+    entries: dict[str, list[int]] = {_shorten(lexeme): [] for lexeme in extra if lexeme}
+    entries |= _positions(index_lexemes(text))
     return " ".join(_within_budget(entries))
 
 
 def tsquery(lexemes: Iterable[str], operator: Literal["|", "&"] = "|") -> str:
     """A literal for `::tsquery` of at most 1,000 lexemes; of none, one that finds nothing."""
-    quoted = [_quoted(_bounded(lexeme)) for lexeme in lexemes if lexeme][:TSQUERY_LEXEMES]
+    quoted = [_quote(_shorten(lexeme)) for lexeme in lexemes if lexeme][:TSQUERY_LEXEMES]
     return f" {operator} ".join(quoted)
 
 
 def _tokens(text: str) -> list[str]:
-    return _TOKEN.findall(_normalised(text))
+    return _TOKEN.findall(_normalise(text))
 
 
-def _normalised(text: str) -> str:
+def _normalise(text: str) -> str:
     if text.isascii():
         return text
     bounded = _TOO_MANY_MARKS.sub(r"\1", _INVISIBLE.sub("", text))
@@ -291,10 +291,10 @@ def _bigrams(run: str) -> tuple[str, ...]:
 
 
 def _distinct(found: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_bounded(lexeme) for lexeme in found if lexeme))
+    return tuple(dict.fromkeys(_shorten(lexeme) for lexeme in found if lexeme))
 
 
-def _bounded(lexeme: str) -> str:
+def _shorten(lexeme: str) -> str:
     """A lexeme that PostgreSQL can hold: a long one is a prefix and a hash of the whole."""
     if len(lexeme) <= LEXEME_BYTES // 4 and "\0" not in lexeme:
         return lexeme
@@ -333,10 +333,10 @@ def _within_budget(entries: dict[str, list[int]]) -> Iterator[str]:
         if used > TSVECTOR_BYTES:
             return
         places = ",".join(map(str, positions))
-        yield f"{_quoted(lexeme)}:{places}" if places else _quoted(lexeme)
+        yield f"{_quote(lexeme)}:{places}" if places else _quote(lexeme)
 
 
-def _quoted(lexeme: str) -> str:
+def _quote(lexeme: str) -> str:
     escaped = lexeme.replace("\\", "\\\\").replace("'", "''")
     return f"'{escaped}'"
 

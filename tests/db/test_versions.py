@@ -76,4 +76,4 @@ async def test_one_of_the_unreleased_build_becomes_the_same_as_a_fresh_one(
         )
         await migrate.migrate(conn, layout.roles, layout.search_path, name="main", known=shipped())
         assert set(await schema_of(conn)) == taken
-        assert (await migrate.applied(conn))[-1].number == newest(shipped())
+        assert (await migrate.list_applied(conn))[-1].number == newest(shipped())

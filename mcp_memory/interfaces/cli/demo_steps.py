@@ -31,19 +31,19 @@ class Agent:
 
     async def call(self, tool: str, **arguments: object) -> Answer:
         """The structured answer of a call that must succeed."""
-        result = await self._called(tool, arguments)
+        result = await self._call_tool(tool, arguments)
         if result.is_error:
             raise UnexpectedAnswer(f"{tool} failed: {_text(result)}")
         return cast("Answer", result.structured_content or {})
 
-    async def refused(self, tool: str, **arguments: object) -> str:
+    async def expect_refusal(self, tool: str, **arguments: object) -> str:
         """What a call that must be refused says."""
-        result = await self._called(tool, arguments)
+        result = await self._call_tool(tool, arguments)
         if not result.is_error:
             raise UnexpectedAnswer(f"{tool} was not refused: {_text(result)}")
         return _text(result)
 
-    async def _called(self, tool: str, arguments: dict[str, object]) -> CallToolResult:
+    async def _call_tool(self, tool: str, arguments: dict[str, object]) -> CallToolResult:
         shown = ", ".join(f"{name}={_short(value)}" for name, value in arguments.items())
         started = time.perf_counter()
         result = await self.client.call_tool(tool, arguments)
@@ -93,7 +93,7 @@ async def open_stage(
         agents = [
             Agent(
                 name,
-                await stack.enter_async_context(_connected(name, command, environ, errors)),
+                await stack.enter_async_context(_make_client(name, command, environ, errors)),
                 log,
             )
             for name in ("ada", "ben")
@@ -101,7 +101,7 @@ async def open_stage(
         yield Stage(agents[0], agents[1], log)
 
 
-def _connected(
+def _make_client(
     agent: str, command: Sequence[str], environ: Mapping[str, str], errors: TextIO
 ) -> Client:
     arguments = [*command[1:], "--agent", f"demo-{agent}"]
@@ -186,7 +186,7 @@ async def _ben_does_not_see(stage: Stage) -> list[str]:
     answer = await stage.ben.call("memory_search", query="surprise party in the boathouse")
     seen = [str(result["path"]) for result in entries(answer, "results")]
     expect(DIARY not in seen, "another agent's private document was found")
-    refusal = await stage.ben.refused("memory_get", path=DIARY)
+    refusal = await stage.ben.expect_refusal("memory_get", path=DIARY)
     expect("boathouse" not in refusal, "the refusal tells what is in the document")
     own = await stage.ada.call("memory_search", query="surprise party in the boathouse")
     found = [str(result["path"]) for result in entries(own, "results")]

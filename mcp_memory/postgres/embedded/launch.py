@@ -226,14 +226,14 @@ def _server_command(
         # What was forgotten must not live on in a log: no statements, no values of rows.
         "log_min_error_statement": "panic",
         "log_error_verbosity": "terse",
-        **_shared_memory(),
+        **_choose_shared_memory(),
         **settings,
     }
     options = [part for name, setting in fixed.items() for part in ("-c", f"{name}={setting}")]
     return [str(binaries / "postgres"), "-D", str(folder.pgdata), *options]
 
 
-def _shared_memory() -> dict[str, str]:
+def _choose_shared_memory() -> dict[str, str]:
     """Containers have 64 MiB of /dev/shm, too little to build an index by several workers."""
     try:
         disk = os.statvfs("/dev/shm")
