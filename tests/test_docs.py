@@ -45,7 +45,7 @@ def _keys_of(document: object, shape: Shape) -> Iterator[str]:
     for name, below in cast("dict[str, object]", document).items():
         match shape:
             case NamedGroups():
-                yield from (f"{shape.placeholder}.{key}" for key in _keys_of(below, shape.each))
+                yield from (f"{shape.placeholder}.{key}" for key in _keys_of(below, shape.below))
             case Group():
                 inside = _keys_of(below, shape.keys[name])
                 yield from (f"{name}.{key}".rstrip(".") for key in inside)

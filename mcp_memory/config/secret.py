@@ -62,11 +62,11 @@ class Secret:
         )
 
     @classmethod
-    def _validate(cls, given: object, info: ValidationInfo) -> Self:
-        if isinstance(given, cls):
-            return given
+    def _validate(cls, value: object, info: ValidationInfo) -> Self:
+        if isinstance(value, cls):
+            return value
         sources = info.context if isinstance(info.context, Sources) else Sources()
-        return cls(_resolve(given, sources.environ))
+        return cls(_resolve(value, sources.environ))
 
 
 class _Url(Secret):
@@ -142,12 +142,12 @@ def _mask_parameter(pair: str) -> str:
     return f"{name}={MASK}" if equals and is_secret else pair
 
 
-def _resolve(given: object, environ: Mapping[str, str]) -> str:
+def _resolve(value: object, environ: Mapping[str, str]) -> str:
     """The text behind a plain string, {"env": NAME} or {"file": PATH}."""
-    if isinstance(given, str):
-        return given
-    if isinstance(given, dict):
-        reference = cast("dict[object, object]", given)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        reference = cast("dict[object, object]", value)
         match list(reference.items()):
             case [("env", str() as name)]:
                 return _from_environment(name, environ)

@@ -53,7 +53,7 @@ class NamedGroups:
     """Groups of one shape under names that the user chooses."""
 
     placeholder: str
-    each: "Shape"
+    below: "Shape"
 
 
 Shape = Value | Group | NamedGroups
@@ -72,7 +72,7 @@ def shape_at(key: Key) -> Shape | None:
             case Group() if name in shape.keys:
                 shape = shape.keys[name]
             case NamedGroups():
-                shape = shape.each
+                shape = shape.below
             case Group() | Value():
                 return None
     return shape
@@ -119,8 +119,8 @@ def _list_keys(shape: Shape) -> Iterator[str]:
         case Group(keys):
             for name, below in keys.items():
                 yield from (f"{name}.{key}".rstrip(".") for key in _list_keys(below))
-        case NamedGroups(placeholder, each):
-            yield from (f"{placeholder}.{key}".rstrip(".") for key in _list_keys(each))
+        case NamedGroups(placeholder, below):
+            yield from (f"{placeholder}.{key}".rstrip(".") for key in _list_keys(below))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +137,10 @@ def assignments(environ: Mapping[str, str], *, named: Collection[str]) -> list[A
 
     `named` are variables that a secret refers to: they may have any name.
     """
-    found = [_assignment(name, environ[name]) for name in _ours(environ, named)]
-    found.sort(key=lambda assignment: len(assignment.key))
-    _refuse_two_names(found)
-    return found
+    settings = [_assignment(name, environ[name]) for name in _ours(environ, named)]
+    settings.sort(key=lambda assignment: len(assignment.key))
+    _refuse_two_names(settings)
+    return settings
 
 
 def _ours(environ: Mapping[str, str], named: Collection[str]) -> Iterator[str]:
@@ -153,8 +153,11 @@ def _ours(environ: Mapping[str, str], named: Collection[str]) -> Iterator[str]:
 def _assignment(variable: str, text: str) -> Assignment:
     key = SHORT_VARIABLES.get(variable) or _long_key(variable)
     if key is None:
-        known = list_variables()
-        hint = nearest(variable, known) or f" Known: {', '.join([*SHORT_VARIABLES, _LONG_PREFIX])}…"
+        variables = list_variables()
+        hint = (
+            nearest(variable, variables)
+            or f" Known: {', '.join([*SHORT_VARIABLES, _LONG_PREFIX])}…"
+        )
         raise ConfigError(f"is not a known variable.{hint}", key=variable, origin="the environment")
     return Assignment(key, _value(key, text, variable), variable)
 
@@ -220,10 +223,10 @@ def _json(text: str, dotted: str, variable: str, *, is_group: bool) -> object:
     return value
 
 
-def _refuse_two_names(found: list[Assignment]) -> None:
+def _refuse_two_names(settings: list[Assignment]) -> None:
     """Two variables for one setting: neither may win silently."""
     first: dict[Key, str] = {}
-    for assignment in found:
+    for assignment in settings:
         if assignment.key in first:
             raise ConfigError(
                 f"is also set by {first[assignment.key]}: unset one of them",

@@ -90,8 +90,8 @@ WHERE starts_with(d.comment, %(prefix)s)
 async def names_of_base(conn: Connection, base: str) -> list[str]:
     """The names that were derived from this base and exist on the server, sorted."""
     async with conn.cursor(row_factory=class_row(_MarkRow)) as cursor:
-        found = await cursor.execute(_MARKED, {"prefix": f"{_MARK}{base}/", "base": base})
-        rows = await found.fetchall()
+        result = await cursor.execute(_MARKED, {"prefix": f"{_MARK}{base}/", "base": base})
+        rows = await result.fetchall()
     marks = [_parse_mark(row.comment) for row in rows]
     return sorted(mark.name for mark in marks if mark is not None and mark.base == base)
 
@@ -161,8 +161,8 @@ WHERE datname = %(database)s
 
 async def adopt(conn: Connection, database: str, mark: Mark) -> None:
     """Mark a database that somebody made for us, when it is ours and says nothing else."""
-    found = await conn.execute(_ADOPTABLE, {"database": database})
-    if await found.fetchone() is not None:
+    result = await conn.execute(_ADOPTABLE, {"database": database})
+    if await result.fetchone() is not None:
         await _comment(conn, database, mark)
 
 

@@ -76,17 +76,19 @@ async def prepare(conn: Connection, name: str, *, dump: takeover.Dump | None = N
 
     A database of the last unreleased build is taken over when there is a way to dump it before.
     """
-    known = migrate.shipped()
+    migrations = migrate.shipped()
     layout, have = await _as_owner(conn, name)
     if dump is not None and takeover.is_takeable(have):
         await take_over(conn, layout, name, dump)
         have = await migrate.list_applied(conn)
-    migrate.check(name, have, known)
-    if await migrate.is_behind(conn, have, known):
-        await migrate.migrate(conn, layout.roles, layout.search_path, name=name, known=known)
+    migrate.check(name, have, migrations)
+    if await migrate.is_behind(conn, have, migrations):
+        await migrate.migrate(
+            conn, layout.roles, layout.search_path, name=name, migrations=migrations
+        )
     elif await _is_secured_for(conn) != layout.roles.worker:
         await migrate.secure(conn, layout.roles, layout.search_path)
-    return replace(layout, migration=migrate.newest(known))
+    return replace(layout, migration=migrate.newest(migrations))
 
 
 async def take_over(

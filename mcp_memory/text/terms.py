@@ -179,12 +179,12 @@ def lexemes(text: str) -> list[str]:
 
 def index_lexemes(text: str) -> list[str]:
     """`lexemes` plus every single Han character, which is a word that a query may ask for alone."""
-    found: list[str] = []
+    lexemes: list[str] = []
     for token in _tokens(text):
-        found.extend(_analyse(token))
+        lexemes.extend(_analyse(token))
         if len(token) > 1 and not token.isascii() and _SPACELESS_START.match(token):
-            found.extend(_HAN.findall(token))
-    return found
+            lexemes.extend(_HAN.findall(token))
+    return lexemes
 
 
 def query_lexemes(query: str) -> list[str]:
@@ -290,8 +290,8 @@ def _bigrams(run: str) -> tuple[str, ...]:
     return tuple(run[index : index + 2] for index in range(len(run) - 1))
 
 
-def _distinct(found: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_shorten(lexeme) for lexeme in found if lexeme))
+def _distinct(lexemes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_shorten(lexeme) for lexeme in lexemes if lexeme))
 
 
 def _shorten(lexeme: str) -> str:
@@ -313,13 +313,13 @@ def _is_stop_word(token: str, *, shouted: bool) -> bool:
 
 
 def _meaningful_lexemes(token: str) -> Iterator[str]:
-    found = _analyse(token)
-    yield from found[:1] if len(found) == 1 else (x for x in found if x not in STOP_WORDS)
+    lexemes = _analyse(token)
+    yield from lexemes[:1] if len(lexemes) == 1 else (x for x in lexemes if x not in STOP_WORDS)
 
 
-def _positions(found: Iterable[str]) -> dict[str, list[int]]:
+def _positions(lexemes: Iterable[str]) -> dict[str, list[int]]:
     positions: dict[str, list[int]] = {}
-    for index, lexeme in enumerate(found, start=1):
+    for index, lexeme in enumerate(lexemes, start=1):
         seen = positions.setdefault(lexeme, [])
         if not seen or (index <= _LAST_POSITION and len(seen) < _POSITIONS_PER_LEXEME):
             seen.append(min(index, _LAST_POSITION))
@@ -353,7 +353,7 @@ def spellings(word: str) -> list[str]:
     """
     if not (_MIN_WORD_CHARS <= len(word) <= _MAX_WORD_CHARS and word.isascii() and word.isalpha()):
         return []
-    halves = [(word[:place], word[place:]) for place in range(len(word) + 1)]
+    halves = [(word[:cut], word[cut:]) for cut in range(len(word) + 1)]
     left_out = [head + tail[1:] for head, tail in halves if tail]
     exchanged = [head + tail[1] + tail[0] + tail[2:] for head, tail in halves if len(tail) > 1]
     changed = [

@@ -48,7 +48,7 @@ async def layout(owner: Connection) -> Layout:
 
 async def migrate_to(conn: Connection, layout: Layout, target: int) -> int:
     return await migrate.migrate(
-        conn, layout.roles, layout.search_path, name="main", known=shipped(), target=target
+        conn, layout.roles, layout.search_path, name="main", migrations=shipped(), target=target
     )
 
 
@@ -149,7 +149,7 @@ async def test_a_step_that_fails_leaves_the_database_as_it_was(
 
     with pytest.raises(MigrationFailed) as caught:
         await migrate.migrate(
-            owner, layout.roles, layout.search_path, name="main", known=(*shipped(), BROKEN)
+            owner, layout.roles, layout.search_path, name="main", migrations=(*shipped(), BROKEN)
         )
 
     assert caught.value.migration == BROKEN.label
@@ -233,7 +233,7 @@ async def test_a_migration_outside_a_transaction_may_build_an_index_concurrently
     )
     known = (*shipped(), step)
 
-    await migrate.migrate(owner, layout.roles, layout.search_path, name="main", known=known)
+    await migrate.migrate(owner, layout.roles, layout.search_path, name="main", migrations=known)
 
     found = await owner.execute("SELECT to_regclass('mcp_memory.chunks_tokens') IS NOT NULL")
     assert await found.fetchone() == (True,)

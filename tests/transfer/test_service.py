@@ -285,7 +285,7 @@ async def test_an_archive_of_an_older_version_is_migrated(full: App, file: Path)
     async with full.databases.direct_connection("copy", create=True) as conn:
         layout = await provision.layout_for_migrating(conn, "copy")
         await migrate.migrate(
-            conn, layout.roles, layout.search_path, name="copy", known=shipped(), target=24
+            conn, layout.roles, layout.search_path, name="copy", migrations=shipped(), target=24
         )
         await conn.execute("INSERT INTO mcp_memory.agents (agent_id) VALUES ('carol')")
     archived = await full.transfer.back_up(full.session("alice", "copy"), file)

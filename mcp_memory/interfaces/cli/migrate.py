@@ -75,11 +75,11 @@ async def _list_applied(app: App, name: str) -> Sequence[AppliedMigration]:
         return await list_applied(conn)
 
 
-def _steps(have: Sequence[AppliedMigration], known: Sequence[Migration]) -> list[Step]:
+def _steps(have: Sequence[AppliedMigration], migrations: Sequence[Migration]) -> list[Step]:
     """Every migration that the database or this version knows, by number."""
-    done = {each.number: each for each in have}
-    steps = [_step(migration, done.pop(migration.number, None)) for migration in known]
-    newer = [Step(each.number, each.name, "unknown", each.applied_at) for each in done.values()]
+    done = {step.number: step for step in have}
+    steps = [_step(migration, done.pop(migration.number, None)) for migration in migrations]
+    newer = [Step(step.number, step.name, "unknown", step.applied_at) for step in done.values()]
     return steps + newer
 
 
@@ -117,8 +117,8 @@ def up(invocation: Invocation, file: Path | None, no_dump: bool, database: str |
     if file is not None and no_dump:
         raise click.UsageError("--dump and --no-dump exclude each other.")
     if file is not None or no_dump:
-        place = file.absolute() if file is not None else None
-        run(configure(invocation), partial(_take_over, database=database, file=place))
+        dump = file.absolute() if file is not None else None
+        run(configure(invocation), partial(_take_over, database=database, file=dump))
     _move(invocation, database, lambda have: newest(shipped()))
 
 
@@ -193,6 +193,6 @@ async def _migrate(app: App, name: str, goal: Goal) -> tuple[int, int]:
             await provision.take_over(conn, layout, name, dump)
         target = goal(layout.migration)
         after = await bring(
-            conn, layout.roles, layout.search_path, name=name, known=shipped(), target=target
+            conn, layout.roles, layout.search_path, name=name, migrations=shipped(), target=target
         )
     return layout.migration, after
