@@ -11,7 +11,7 @@ from mcp_memory.postgres.connection import Connection
 from mcp_memory.search import routes
 from mcp_memory.search.kinds import Filter, Hit, SearchResult
 from mcp_memory.search.rank import foremost
-from mcp_memory.text.terms import indexed_lexemes
+from mcp_memory.text.terms import index_lexemes
 
 # So many are looked at for what reaches the floor, of documents and facts.
 _HITS = 30
@@ -62,7 +62,7 @@ def is_about(lexemes: Sequence[str], hit: Hit, text: str, min_coverage: float) -
     common = min(len(lexemes), _PROMPT.common + is_long)
     return (
         hit.signals["coverage"] >= (share / 2 if is_long else share)
-        and len(set(lexemes) & {*indexed_lexemes(text)}) >= common
+        and len(set(lexemes) & {*index_lexemes(text)}) >= common
     )
 
 

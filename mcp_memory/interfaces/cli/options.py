@@ -5,7 +5,7 @@ import click
 from mcp_memory.config import is_agent_name
 
 
-def checked_agent(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+def check_agent(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """The agent's name; a usage error for what no agent may be called."""
     if value is not None and not is_agent_name(value):
         raise click.BadParameter(

@@ -22,17 +22,17 @@ from mcp_memory.postgres.session import Session
 Result = TypeVar("Result")
 
 
-def configured(invocation: Invocation, *, agent: str | None = None) -> Config:
+def configure(invocation: Invocation, *, agent: str | None = None) -> Config:
     """The settings for a command that ends by itself; it logs what is wrong and no more.
 
     The configured level is that of servers. --log-level asks for another one here too.
     """
-    config = loaded(invocation, agent=agent)
+    config = load_config(invocation, agent=agent)
     log_to_stderr(config.log_level if invocation.log_level else "warning")
     return config
 
 
-def loaded(invocation: Invocation, *, agent: str | None = None) -> Config:
+def load_config(invocation: Invocation, *, agent: str | None = None) -> Config:
     """The settings of file, environment and options."""
     options = {"agent": agent, "log_level": invocation.log_level}
     return load(invocation.config_file, os.environ, options)
@@ -41,13 +41,13 @@ def loaded(invocation: Invocation, *, agent: str | None = None) -> Config:
 def run(config: Config, work: Callable[[App], Awaitable[Result]]) -> Result:
     """What `work` returns, given an app that is open while it runs."""
 
-    async def opened() -> Result:
+    async def work_with_app() -> Result:
         async with open_app(config) as app:
             result = await work(app)
             await app.word_counts.finish()
             return result
 
-    return anyio.run(opened)
+    return anyio.run(work_with_app)
 
 
 async def embed_due(app: App, session: Session) -> None:

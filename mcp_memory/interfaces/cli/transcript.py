@@ -22,7 +22,7 @@ from mcp_memory.interfaces.cli.output import (
     printable,
     readable_size,
 )
-from mcp_memory.interfaces.cli.session import configured, embed_due, run
+from mcp_memory.interfaces.cli.session import configure, embed_due, run
 from mcp_memory.memory.conversations.imports.formats import FORMATS, FormatName
 from mcp_memory.memory.conversations.imports.importer import ImportResult
 from mcp_memory.memory.conversations.models import Removal
@@ -125,7 +125,7 @@ def import_(
     Example:
       mcp-memory transcript import ~/.claude/projects/*/*.jsonl --watch
     """
-    config = configured(invocation, agent=agent)
+    config = configure(invocation, agent=agent)
     format_: FormatName | None = next((name for name in FORMATS if name == format_name), None)
     files = list(dict.fromkeys(files))
     work = partial(_import, files=files, format_name=format_, database=database)
@@ -225,7 +225,7 @@ def prune(
         raise click.UsageError("--older-than, --larger-than and --unsummarized need --source.")
     if source is not None and older_than is None and larger_than is None:
         raise click.UsageError("--source needs --older-than or --larger-than.")
-    config = configured(invocation)
+    config = configure(invocation)
     rule = RetentionRule(
         max_days=older_than, max_bytes=larger_than, only_summarized=not unsummarized
     )

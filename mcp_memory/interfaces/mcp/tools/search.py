@@ -83,7 +83,7 @@ class SearchTools:
             anchors=checked,
             max_results=max_results or self._config.search.max_results,
             min_score=min_score,
-            sources=_selected(sources),
+            sources=_check_sources(sources),
             path_prefix=path_prefix or None,
             tags=tuple(tags) if tags else None,
             since=instant(self._config, "since", since),
@@ -97,7 +97,7 @@ class SearchTools:
         return _as_answer(await self._app.search.passages(session, request), explain=explain)
 
 
-def _selected(sources: Sequence[Source]) -> tuple[Source, ...]:
+def _check_sources(sources: Sequence[Source]) -> tuple[Source, ...]:
     if not sources:
         raise InvalidInput("sources", "is empty; leave it out, or name what to search")
     return tuple(dict.fromkeys(sources))
