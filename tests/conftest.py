@@ -1,23 +1,31 @@
-"""What every test shares: one async backend, and none of the developer's own settings."""
+"""What every test shares: one async backend, marks, and none of the developer's own settings."""
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 pytest_plugins = [
     "tests.fixtures.postgres",
-    "tests.fixtures.servers",
+    "tests.fixtures.postgres_servers",
     "tests.fixtures.pooler",
     "tests.fixtures.versions",
+    "tests.fixtures.minilm",
+    "tests.fixtures.homes",
+    "tests.fixtures.clients",
 ]
 
-_SERVERS = {"server_url", "tcp_server", "tls_server", "own_tcp_server", "postgres_server"}
+_PROCESS_TESTS = Path(__file__).with_name("process")
+# Fixtures that start a server, or need one that runs.
+_SERVERS = {"tcp_server", "tls_server", "own_tcp_server", "postgres_server"}
+# What runs by its own command (docs/contributing.md): it needs programs that few machines have.
+_APART = ("clients", "cluster", "browser", "conformance", "openclaw")
 
 # A shared machine may be slow: how long one example takes proves nothing.
-settings.register_profile("house", deadline=None)
-settings.load_profile("house")
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +44,23 @@ def clean_environment() -> Iterator[None]:
         yield
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs PostgreSQL, so that `-m "not postgres"` is the fast loop."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what needs PostgreSQL or processes; leave out what has a command of its own."""
     for item in items:
-        if not _SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
-            item.add_marker("postgres")
+        _mark(item)
+    unasked = [mark for mark in _APART if mark not in str(config.getoption("markexpr"))]
+    apart = [item for item in items if any(map(item.get_closest_marker, unasked))]
+    config.hook.pytest_deselected(items=apart)
+    items[:] = [item for item in items if item not in apart]
+
+
+def _mark(item: pytest.Item) -> None:
+    """`-m "not postgres and not slow"` is the fast loop."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if "server_url" in fixtures or fixtures & _SERVERS:
+        item.add_marker("postgres")
+    if item.path.is_relative_to(_PROCESS_TESTS) or fixtures & _SERVERS:
+        item.add_marker("slow")
+    if "pooler" in fixtures:
+        item.add_marker("cluster")

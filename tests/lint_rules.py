@@ -1,281 +1,182 @@
-"""Rules of the whole tree that source code shows: each gives the violations of a package.
-
-Beside `tests/house.py`, whose rules look at one module at a time, these look at how modules,
-folders and names hang together.
-"""
+"""The rules of the house that a reader of source code can check: each gives its violations."""
 
 import ast
+import io
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import tokenize
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path
+from typing import Self
 
-from tests.house import Source
+MAX_FUNCTION_LINES = 60
+MAX_MODULE_LINES = 700
 
-MAX_MODULES = 200
-MIN_MODULE_LINES = 60
-MAX_MODULE_LINES = 400
-MIN_FOLDER_MODULES = 4
-MIN_AVERAGE_LINES = 150
-
-_ERRORS = "mcp_memory/errors.py"
-# Commands are loaded by name, one file each, and may be small.
-_COMMANDS = re.compile(r"mcp_memory/(interfaces/)?cli/")
-# Nouns of the field that happen to end like that.
-_ING_NOUNS = {"chunking", "hashing", "batching", "ranking", "signing"}
-# A string, a ring, a thing: no deed in -ing, so no module that should be called otherwise.
-_ING_WORDS = {"string", "ring", "thing", "king", "wing", "spring", "paging", "mapping", "setting"}
-# Verbs and nouns in -ed, and adjectives that no verb has.
-_ED_VERBS = {
-    "embed",
-    "need",
-    "feed",
-    "seed",
-    "shed",
-    "speed",
-    "proceed",
-    "exceed",
-    "succeed",
-    "bed",
-}
-_ED_OTHERS = {
-    "embedded",
-    "lopsided",
-    "unauthorized",
-    "unencrypted",
-    "unexpected",
-    "unlimited",
-    "unprivileged",
-}
-_IRREGULAR = frozenset(
-    [
-        "begun",
-        "borne",
-        "bought",
-        "bound",
-        "broken",
-        "brought",
-        "built",
-        "caught",
-        "chosen",
-        "done",
-        "drawn",
-        "driven",
-        "eaten",
-        "fallen",
-        "felt",
-        "forgotten",
-        "found",
-        "given",
-        "gone",
-        "grown",
-        "heard",
-        "held",
-        "hidden",
-        "kept",
-        "known",
-        "laid",
-        "left",
-        "lent",
-        "lost",
-        "made",
-        "meant",
-        "met",
-        "paid",
-        "proven",
-        "rung",
-        "said",
-        "seen",
-        "sent",
-        "shown",
-        "sold",
-        "spoken",
-        "stood",
-        "sworn",
-        "taken",
-        "taught",
-        "thought",
-        "thrown",
-        "told",
-        "torn",
-        "understood",
-        "woken",
-        "won",
-        "worn",
-        "written",
-    ]
+_FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
+_SQL_CALLS = {"execute", "executemany", "copy"}
+_SQL_ROOMS = re.compile(
+    r"mcp_memory/(postgres/|transfer/|memory/|search/(routes|query|usage|context|prompt)\.py"
+    r"|vectors/(spaces|queue|reindex|word_counts)\.py)"
 )
+_DDL_ROOMS = re.compile(r"mcp_memory/postgres/")
+# At the start of a text: a sentence may say `run ALTER EXTENSION …` further on.
+_SQL_TEXT = re.compile(
+    r"\s*(SELECT\s|WITH\s+\S+\s+AS\s|INSERT\s+INTO\s|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s"
+    r"|TRUNCATE\s|GRANT\s|(CREATE|ALTER|DROP)\s+[A-Z]{4,}\s|SET\s+(LOCAL|ROLE|SESSION)\s)"
+)
+_DDL_TEXT = re.compile(
+    r"\b(CREATE\s+(UNLOGGED\s+)?TABLE|ALTER\s+TABLE|CREATE\s+POLICY|CREATE\s+(UNIQUE\s+)?INDEX)\b"
+)
+_NOQA = re.compile(r"#\s*noqa\b", re.IGNORECASE)
+_NOQA_WITH_REASON = re.compile(r"#\s*noqa: [A-Z]+\d+(, [A-Z]+\d+)*\s+\W*\w.{7,}")
+_PYRIGHT = re.compile(r"#\s*pyright:")
+_PYRIGHT_WITH_REASON = re.compile(r"#\s*pyright: ignore\[\w+(, \w+)*\]\s+\W*\w.{7,}")
+_TYPE_IGNORE = re.compile(r"#\s*type:\s*ignore")
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
-    """The modules of a package, and which imports which."""
+class Source:
+    """A module: its path from the root of the repository, its text, and its tree."""
 
-    sources: Sequence[Source]
-    imports: Mapping[str, frozenset[str]]
+    path: str
+    text: str
+    tree: ast.Module
 
     @classmethod
-    def of(cls, sources: Iterable[Source]) -> "Package":
-        """The package that these modules make up; imports by paths, its own alone."""
-        modules = list(sources)
-        paths = {_dotted(source.path): source.path for source in modules}
-        return cls(modules, {each.path: frozenset(_imported(each, paths)) for each in modules})
+    def of(cls, path: str, text: str) -> Self:
+        """The module that this text is."""
+        return cls(path, text, ast.parse(text, path))
 
-    @property
-    def modules(self) -> Sequence[Source]:
-        """Those that hold something: not the opening sentence of a folder."""
-        return [source for source in self.sources if not _is_empty(source)]
-
-    def importers(self, path: str) -> list[str]:
-        """Who imports a module."""
-        return [importer for importer, imported in self.imports.items() if path in imported]
+    def at(self, node: ast.expr | ast.stmt, complaint: str) -> str:
+        """A complaint with its place, as editors understand it."""
+        return f"{self.path}:{node.lineno}: {complaint}"
 
 
-Rule = Callable[[Package], Iterator[str]]
+Rule = Callable[[Source], Iterator[str]]
 
 
-def too_many_modules(package: Package) -> Iterator[str]:
-    """More modules than the measure."""
-    count = len(package.modules)
-    if count > MAX_MODULES:
-        yield f"{count} modules, at most {MAX_MODULES}"
+def sources(root: Path, *folders: str) -> list[Source]:
+    """The modules below some folders of the repository."""
+    files = sorted(file for folder in folders for file in (root / folder).rglob("*.py"))
+    return [
+        Source.of(file.relative_to(root).as_posix(), file.read_text(encoding="utf-8"))
+        for file in files
+    ]
 
 
-def small_average(package: Package) -> Iterator[str]:
-    """Modules that are too small on the average."""
-    average = sum(map(_lines, package.modules)) / max(len(package.modules), 1)
-    if average < MIN_AVERAGE_LINES:
-        yield f"{average:.0f} lines a module on the average, at least {MIN_AVERAGE_LINES}"
+def long_functions(source: Source) -> Iterator[str]:
+    """Functions of more than sixty lines."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > MAX_FUNCTION_LINES:
+                yield source.at(node, f"{node.name} has {lines} lines")
 
 
-def small_modules(package: Package) -> Iterator[str]:
-    """Modules of a few lines that only one other needs."""
-    for source in package.modules:
-        importers = package.importers(source.path)
-        is_small = _lines(source) < MIN_MODULE_LINES and len(importers) == 1
-        if is_small and not _COMMANDS.match(source.path) and not source.path.endswith("__.py"):
-            yield f"{source.path}: {_lines(source)} lines, imported by {importers[0]} alone"
+def long_modules(source: Source) -> Iterator[str]:
+    """Modules of more than seven hundred lines."""
+    lines = source.text.count("\n")
+    if lines > MAX_MODULE_LINES:
+        yield f"{source.path}: {lines} lines"
 
 
-def large_modules(package: Package) -> Iterator[str]:
-    """Modules of more than four hundred lines; the tree of all errors is one file at any length."""
-    for source in package.sources:
-        if _lines(source) > MAX_MODULE_LINES and source.path != _ERRORS:
-            yield f"{source.path}: {_lines(source)} lines"
+def vague_names(source: Source) -> Iterator[str]:
+    """Modules and folders named for nothing in particular."""
+    vague = _FORBIDDEN_NAMES & set(Path(source.path).with_suffix("").parts)
+    yield from (f"{source.path}: {name} says nothing" for name in sorted(vague))
 
 
-def small_folders(package: Package) -> Iterator[str]:
-    """Folders of fewer than four modules or folders; a command with its parts may be one."""
-    counts: dict[str, int] = defaultdict(int)
-    for source in package.modules:
-        counts[_folder(source.path)] += not source.path.endswith("__init__.py")
-    for folder in [*counts]:
-        counts[_folder(folder)] += 1
-    for folder, count in sorted(counts.items()):
-        if count < MIN_FOLDER_MODULES and not _COMMANDS.match(f"{folder}/"):
-            yield f"{folder}: {count} modules"
+def silent_modules(source: Source) -> Iterator[str]:
+    """Modules whose first words are not a sentence; an empty one may be silent in tests."""
+    if not source.text.strip() and source.path.startswith("tests/"):
+        return
+    opening = (ast.get_docstring(source.tree) or "").split("\n\n")[0]
+    if not opening.rstrip().endswith((".", "?", ":")):
+        yield f"{source.path}: does not open with a sentence"
 
 
-def mutual_folders(package: Package) -> Iterator[str]:
-    """Pairs of folders that import one another; errors and app lie above and below them all."""
-    between = {
-        (_folder(importer), _folder(imported))
-        for importer, paths in package.imports.items()
-        for imported in paths
-    }
-    for one, other in sorted(between):
-        if one < other and (other, one) in between and "/" in one:
-            yield f"{one} and {other} import one another"
+def silent_classes(source: Source) -> Iterator[str]:
+    """Public classes without a docstring."""
+    for node in source.tree.body:
+        match node:
+            case ast.ClassDef(name=name) if name[0] != "_" and not ast.get_docstring(node):
+                yield source.at(node, f"class {name} has no docstring")
+            case _:
+                pass
 
 
-def participle_functions(package: Package) -> Iterator[str]:
-    """Functions named by a participle; what is asked (`is_shared`) or answered may be one.
-
-    A property may state what a thing is (`closed`).
-    """
-    for source in package.sources:
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _says_a_state(node):
-                yield source.at(node, f"{node.name} is a participle")
+def unexplained_exemptions(source: Source) -> Iterator[str]:
+    """Comments that silence a checker without naming the rule and the reason."""
+    for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
+        if token.type == tokenize.COMMENT and _is_unexplained(token.string):
+            yield f"{source.path}:{token.start[0]}: {token.string}"
 
 
-def participle_classes(package: Package) -> Iterator[str]:
-    """Classes named by a participle alone; `ForgottenFact` is a fact."""
-    for source in package.sources:
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.ClassDef):
-                words = re.findall(r"[A-Z][a-z0-9]*", node.name)
-                if len(words) == 1 and is_participle(words[0].lower()):
-                    yield source.at(node, f"{node.name} is a participle")
-
-
-def participle_modules(package: Package) -> Iterator[str]:
-    """Modules named by a participle: `known`, `shared`."""
-    for source in package.sources:
-        if is_participle(PurePosixPath(source.path).stem):
-            yield f"{source.path}: a participle"
-
-
-def ing_modules(package: Package) -> Iterator[str]:
-    """Modules and folders in -ing, which say a deed where a noun is wanted."""
-    names = {source.path: PurePosixPath(source.path).stem for source in package.sources}
-    names |= {_folder(path): PurePosixPath(_folder(path)).name for path in names}
-    for path, name in sorted(names.items()):
-        last = name.rsplit("_", 1)[-1]
-        if last.endswith("ing") and last not in _ING_NOUNS | _ING_WORDS:
-            yield f"{path}: ends in -ing"
-
-
-def is_participle(word: str) -> bool:
-    """Whether a word is a past participle: `told`, `weighed`; not `embed`, `seed`."""
-    if word in _IRREGULAR:
-        return True
-    return word.endswith("ed") and len(word) > 3 and word not in _ED_VERBS | _ED_OTHERS
-
-
-def _says_a_state(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return is_participle(_first_word(node.name)) and not _is_property(node)
-
-
-def _first_word(name: str) -> str:
-    return "" if name.startswith("__") else name.lstrip("_").split("_")[0]
-
-
-def _is_property(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    names = {ast.unparse(decorator).split(".")[-1] for decorator in node.decorator_list}
-    return bool(names & {"property", "cached_property", "setter"})
-
-
-def _lines(source: Source) -> int:
-    return source.text.count("\n")
-
-
-def _folder(path: str) -> str:
-    return str(PurePosixPath(path).parent)
-
-
-def _is_empty(source: Source) -> bool:
-    """Whether a module says no more than what its folder is."""
-    return source.path.endswith("__init__.py") and all(
-        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        for node in source.tree.body
+def _is_unexplained(comment: str) -> bool:
+    return bool(
+        _TYPE_IGNORE.search(comment)
+        or (_NOQA.search(comment) and not _NOQA_WITH_REASON.search(comment))
+        or (_PYRIGHT.search(comment) and not _PYRIGHT_WITH_REASON.search(comment))
     )
 
 
-def _dotted(path: str) -> str:
-    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+def stray_statements(source: Source) -> Iterator[str]:
+    """Statements sent to a database from a module that is no store."""
+    if _SQL_ROOMS.match(source.path):
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and _sends_sql(node):
+            yield source.at(node, "talks to a database, but is no store")
 
 
-def _imported(source: Source, paths: Mapping[str, str]) -> Iterator[str]:
-    """The paths of the modules that a module imports; imports inside functions count too."""
+def _sends_sql(call: ast.Call) -> bool:
+    """`x.execute(…)` and its kin; a list's `copy()` has no argument, shutil copies files."""
+    function = call.func
+    if not isinstance(function, ast.Attribute) or function.attr not in _SQL_CALLS:
+        return False
+    is_shutil = isinstance(function.value, ast.Name) and function.value.id == "shutil"
+    return function.attr != "copy" or (bool(call.args) and not is_shutil)
+
+
+def composed_sql(source: Source) -> Iterator[str]:
+    """Statements put together from strings: f"…", "…" % x, "…".format(x), "…" + x."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.expr) and _SQL_TEXT.match(_composed_text(node)):
+            yield source.at(node, "SQL is composed from strings")
+
+
+def _composed_text(node: ast.expr) -> str:
+    """The constant part of a string that is composed at run time, else nothing."""
+    match node:
+        case ast.JoinedStr(values) if any(isinstance(v, ast.FormattedValue) for v in values):
+            return "".join(_constant_text(value) or "{}" for value in values)
+        case ast.BinOp(left, ast.Mod() | ast.Add(), right):
+            return _constant_text(left) + _constant_text(right)
+        case ast.Call(func=ast.Attribute(value=receiver, attr="format")):
+            return _constant_text(receiver)
+        case _:
+            return ""
+
+
+def _constant_text(node: ast.expr) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def stray_ddl(source: Source) -> Iterator[str]:
+    """Definitions of tables, indexes and policies outside migrations and db."""
+    if _DDL_ROOMS.match(source.path):
+        return
+    docstrings = set(_docstring_nodes(source.tree))
     for node in ast.walk(source.tree):
         match node:
-            case ast.Import(names=names):
-                dotted = [alias.name for alias in names]
-            case ast.ImportFrom(module=str(module), names=names):
-                dotted = [f"{module}.{alias.name}" for alias in names]
-                dotted = [name if name in paths else module for name in dotted]
+            case ast.Constant(value=str() as text) if node not in docstrings:
+                if _DDL_TEXT.search(text):
+                    yield source.at(node, "defines something in the database")
             case _:
-                continue
-        yield from (paths[name] for name in dotted if name in paths and paths[name] != source.path)
+                pass
+
+
+def _docstring_nodes(tree: ast.Module) -> Iterator[ast.Constant]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield node.value

@@ -13,7 +13,7 @@ import pytest
 
 from mcp_memory import errors
 from mcp_memory.errors import McpMemoryError
-from tests.house import (
+from tests.lint_rules import (
     MAX_FUNCTION_LINES,
     MAX_MODULE_LINES,
     Rule,

@@ -24,7 +24,7 @@ from mcp_memory.config.variables import (
 from mcp_memory.interfaces.cli import main
 from tests import settings_docs
 from tests.docs_pages import ROOT, Page, page, pages
-from tests.server.test_build import TOOLS
+from tests.unit.interfaces.mcp.test_server import TOOLS
 
 EXAMPLE = ROOT / "config.example.json"
 README = page("README.md")

@@ -20,11 +20,11 @@ from mcp_memory.errors import (
     MigrationChanged,
     TakeOverNeeded,
 )
-from mcp_memory.interfaces.cli.output import counted, readable_size
+from mcp_memory.interfaces.cli.output import count_noun, readable_size
 from mcp_memory.memory.mail.wake.model import ListedRoute
 from mcp_memory.postgres import migrate
 from mcp_memory.postgres.diagnosis import Diagnosis, Inside, Server
-from mcp_memory.postgres.migrate import is_current, shipped
+from mcp_memory.postgres.migrate import is_current, list_shipped
 from mcp_memory.postgres.provision import OLDEST_PGVECTOR, OLDEST_SERVER
 from mcp_memory.text.tokens import TokenCounter
 from mcp_memory.vectors.embedders import Embedders
@@ -214,12 +214,12 @@ def _stuck(listed: ListedRoute) -> Finding | None:
     if outbox is None:
         return None
     if outbox.given_up:
-        rings = counted(outbox.given_up, "ring")
+        rings = count_noun(outbox.given_up, "ring")
         what = f"{rings} for unread mail given up in the last seven days: {outbox.given_up_problem}"
         return warning(check, what.rstrip(": "), _TRY.format(listed.agent))
     since = outbox.waiting_since
     if since is not None and datetime.now(UTC) - since > _LONG:
-        messages = counted(outbox.waiting, "message")
+        messages = count_noun(outbox.waiting, "message")
         what = f"{messages} to be rung for since {since:%Y-%m-%d %H:%M} UTC"
         return warning(check, what, _SERVE.format(listed.agent))
     return None
@@ -315,9 +315,9 @@ def _roles(server: Server, inside: Inside) -> Finding:
 
 
 def _migrations(name: str, diagnosis: Diagnosis) -> Finding:
-    have, known = len(diagnosis.applied), len(shipped())
+    have, known = len(diagnosis.applied), len(list_shipped())
     try:
-        migrate.check(name, diagnosis.applied, shipped())
+        migrate.check(name, diagnosis.applied, list_shipped())
     except DatabaseTooNew as exc:
         return problem("migrations", str(exc), "upgrade mcp-memory")
     except DatabaseTooOld as exc:
