@@ -45,7 +45,7 @@ class RouteRegistry:
         own = self._config.wake_routes
         routes = [ServedRoute(agent, route, False) for agent, route in own.items()]
         async with database.maintaining() as conn:
-            added = await stored_routes(conn)
+            added = await read_routes(conn)
         for stored in added:
             if stored.agent not in own:
                 routes += self._usable(stored)
@@ -66,7 +66,7 @@ class RouteRegistry:
     async def list(self, database: Database) -> Sequence[ListedRoute]:
         """Every route of the configuration and the database, with its outbox, by agent."""
         async with database.maintaining() as conn:
-            routes = {route.agent: route for route in await stored_routes(conn)}
+            routes = {route.agent: route for route in await read_routes(conn)}
             statuses = {status.agent: status for status in await outbox_statuses(conn)}
         agents = {*self.own, *routes, *statuses}
         return [
@@ -114,7 +114,7 @@ ORDER BY agent_id
 """
 
 
-async def stored_routes(conn: Connection) -> list[StoredRoute]:
+async def read_routes(conn: Connection) -> list[StoredRoute]:
     """Every route that was added by command, by agent."""
     async with conn.cursor(row_factory=class_row(StoredRoute)) as cursor:
         return await (await cursor.execute(_ROUTES)).fetchall()
