@@ -80,7 +80,7 @@ class App:
 async def open_app(config: Config) -> AsyncGenerator[App]:
     """An app with its background work; all is closed, embedded cluster too, when the block ends."""
     base = _Base.of(config)
-    app = _built(base)
+    app = _build(base)
     try:
         async with anyio.create_task_group() as background:
             for run_worker in _workers(base, app):
@@ -125,7 +125,7 @@ class _Base:
         )
 
 
-def _built(base: _Base) -> App:
+def _build(base: _Base) -> App:
     config, limits, zone = base.config, base.config.limits, base.zone
     databases, spaces, word_counts = base.databases, base.spaces, base.word_counts
     return App(

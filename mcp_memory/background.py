@@ -12,12 +12,12 @@ from mcp_memory.errors import McpMemoryError
 logger = logging.getLogger(__name__)
 
 
-class _Named(Protocol):
+class _HasName(Protocol):
     @property
     def name(self) -> str: ...
 
 
-Target = TypeVar("Target", bound=_Named)
+Target = TypeVar("Target", bound=_HasName)
 
 
 async def every(

@@ -16,7 +16,7 @@ from mcp_memory.config.variables import (
     FILE_VARIABLE,
     SHORT_VARIABLES,
     Group,
-    Named,
+    NamedGroups,
     Shape,
     Value,
     outline,
@@ -44,8 +44,8 @@ def _keys_of(document: object, shape: Shape) -> Iterator[str]:
         return
     for name, below in cast("dict[str, object]", document).items():
         match shape:
-            case Named():
-                yield from (f"{shape.placeholder}.{key}" for key in _keys_of(below, shape.each))
+            case NamedGroups():
+                yield from (f"{shape.placeholder}.{key}" for key in _keys_of(below, shape.below))
             case Group():
                 inside = _keys_of(below, shape.keys[name])
                 yield from (f"{name}.{key}".rstrip(".") for key in inside)

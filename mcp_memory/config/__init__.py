@@ -1,6 +1,5 @@
 """Settings: `load` gives one frozen, checked `Config`."""
 
-from mcp_memory.config.loading import load as load
 from mcp_memory.config.models import Config as Config
 from mcp_memory.config.models import DatabaseConfig as DatabaseConfig
 from mcp_memory.config.models import EmbeddingsConfig as EmbeddingsConfig
@@ -15,6 +14,7 @@ from mcp_memory.config.models import Setting as Setting
 from mcp_memory.config.models import TranscriptsConfig as TranscriptsConfig
 from mcp_memory.config.models import WakeConfig as WakeConfig
 from mcp_memory.config.models import WakeRoute as WakeRoute
+from mcp_memory.config.reader import load as load
 from mcp_memory.config.secret import DatabaseUrl as DatabaseUrl
 from mcp_memory.config.secret import Secret as Secret
 from mcp_memory.config.secret import WebUrl as WebUrl

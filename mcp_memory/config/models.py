@@ -58,7 +58,7 @@ class PoolConfig(Section):
     max: int = Field(default=10, ge=1, le=1000)
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _check_order(self) -> Self:
         if self.min > self.max:
             raise ValueError(f"min {self.min} is more than max {self.max}")
         return self

@@ -25,10 +25,10 @@ class Secret:
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
-        self._value = self.checked(value)
+        self._value = self.check(value)
 
     @classmethod
-    def checked(cls, value: str) -> str:
+    def check(cls, value: str) -> str:
         """The value, if it can be used; the complaint never quotes it."""
         if not value:
             raise ValueError("is empty")
@@ -62,11 +62,11 @@ class Secret:
         )
 
     @classmethod
-    def _validate(cls, given: object, info: ValidationInfo) -> Self:
-        if isinstance(given, cls):
-            return given
+    def _validate(cls, value: object, info: ValidationInfo) -> Self:
+        if isinstance(value, cls):
+            return value
         sources = info.context if isinstance(info.context, Sources) else Sources()
-        return cls(_resolve(given, sources.environ))
+        return cls(_resolve(value, sources.environ))
 
 
 class _Url(Secret):
@@ -78,9 +78,9 @@ class _Url(Secret):
     _COMPLAINT: ClassVar[str]
 
     @classmethod
-    def checked(cls, value: str) -> str:
+    def check(cls, value: str) -> str:
         """The URL, if it is of this kind."""
-        if not cls._START.match(super().checked(value)):
+        if not cls._START.match(super().check(value)):
             raise ValueError(cls._COMPLAINT)
         return value
 
@@ -116,7 +116,7 @@ def mask_url(url: str) -> str:
     if not separator:
         return _CONNINFO_SECRET.sub(rf"\1{MASK}", url)
     address, question, query = _without_password(rest).partition("?")
-    return f"{scheme}://{address}{question}{_masked_query(query)}"
+    return f"{scheme}://{address}{question}{_mask_query(query)}"
 
 
 def _without_password(rest: str) -> str:
@@ -130,24 +130,24 @@ def _without_password(rest: str) -> str:
     return f"{user}:{MASK}{rest[end:]}"
 
 
-def _masked_query(query: str) -> str:
+def _mask_query(query: str) -> str:
     """The query with the values of secret parameters replaced."""
-    return "&".join(_masked_parameter(pair) for pair in query.split("&"))
+    return "&".join(_mask_parameter(pair) for pair in query.split("&"))
 
 
-def _masked_parameter(pair: str) -> str:
+def _mask_parameter(pair: str) -> str:
     name, equals, _value = pair.partition("=")
     plain = unquote(name).lower()
     is_secret = _SECRET_PARAMETER.search(plain) and plain not in _HARMLESS_PARAMETERS
     return f"{name}={MASK}" if equals and is_secret else pair
 
 
-def _resolve(given: object, environ: Mapping[str, str]) -> str:
+def _resolve(value: object, environ: Mapping[str, str]) -> str:
     """The text behind a plain string, {"env": NAME} or {"file": PATH}."""
-    if isinstance(given, str):
-        return given
-    if isinstance(given, dict):
-        reference = cast("dict[object, object]", given)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        reference = cast("dict[object, object]", value)
         match list(reference.items()):
             case [("env", str() as name)]:
                 return _from_environment(name, environ)

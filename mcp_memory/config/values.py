@@ -109,7 +109,7 @@ def _in_ascending_order(percents: tuple[int, ...]) -> tuple[int, ...]:
     return percents
 
 
-def checked_quiet_hours(text: str) -> str:
+def check_quiet_hours(text: str) -> str:
     """The text itself, empty for none; `ValueError` when it is not such a span."""
     if text:
         _ends(text)
@@ -150,4 +150,4 @@ FlushPercents = Annotated[
     tuple[Annotated[int, Field(ge=1, le=99)], ...], AfterValidator(_in_ascending_order)
 ]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
-QuietHours = Annotated[str, AfterValidator(checked_quiet_hours)]
+QuietHours = Annotated[str, AfterValidator(check_quiet_hours)]

@@ -49,14 +49,14 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedGroups:
     """Groups of one shape under names that the user chooses."""
 
     placeholder: str
-    each: "Shape"
+    below: "Shape"
 
 
-Shape = Value | Group | Named
+Shape = Value | Group | NamedGroups
 
 
 def outline() -> Group:
@@ -71,8 +71,8 @@ def shape_at(key: Key) -> Shape | None:
         match shape:
             case Group() if name in shape.keys:
                 shape = shape.keys[name]
-            case Named():
-                shape = shape.each
+            case NamedGroups():
+                shape = shape.below
             case Group() | Value():
                 return None
     return shape
@@ -80,7 +80,7 @@ def shape_at(key: Key) -> Shape | None:
 
 def setting_keys() -> list[str]:
     """Every dotted key, with a placeholder where the user chooses the name."""
-    return list(_dotted(outline()))
+    return list(_list_keys(outline()))
 
 
 def _group(model: type[BaseModel]) -> Group:
@@ -92,7 +92,7 @@ def _group(model: type[BaseModel]) -> Group:
 def _shape(name: str, annotation: object) -> Shape:
     plain = _plain(annotation)
     if get_origin(plain) is dict:
-        return Named(_PLACEHOLDERS[name], _shape(name, get_args(plain)[1]))
+        return NamedGroups(_PLACEHOLDERS[name], _shape(name, get_args(plain)[1]))
     if not isinstance(plain, type):
         return Value(takes_text=get_origin(plain) is Literal, is_secret=False)
     kind = cast("type[object]", plain)
@@ -111,16 +111,16 @@ def _plain(annotation: object) -> object:
     return annotation
 
 
-def _dotted(shape: Shape) -> Iterator[str]:
+def _list_keys(shape: Shape) -> Iterator[str]:
     """The keys below a shape; a value is its own, nameless, end."""
     match shape:
         case Value():
             yield ""
         case Group(keys):
             for name, below in keys.items():
-                yield from (f"{name}.{key}".rstrip(".") for key in _dotted(below))
-        case Named(placeholder, each):
-            yield from (f"{placeholder}.{key}".rstrip(".") for key in _dotted(each))
+                yield from (f"{name}.{key}".rstrip(".") for key in _list_keys(below))
+        case NamedGroups(placeholder, below):
+            yield from (f"{placeholder}.{key}".rstrip(".") for key in _list_keys(below))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +137,10 @@ def assignments(environ: Mapping[str, str], *, named: Collection[str]) -> list[A
 
     `named` are variables that a secret refers to: they may have any name.
     """
-    found = [_assignment(name, environ[name]) for name in _ours(environ, named)]
-    found.sort(key=lambda assignment: len(assignment.key))
-    _refuse_two_names(found)
-    return found
+    settings = [_assignment(name, environ[name]) for name in _ours(environ, named)]
+    settings.sort(key=lambda assignment: len(assignment.key))
+    _refuse_two_names(settings)
+    return settings
 
 
 def _ours(environ: Mapping[str, str], named: Collection[str]) -> Iterator[str]:
@@ -153,13 +153,16 @@ def _ours(environ: Mapping[str, str], named: Collection[str]) -> Iterator[str]:
 def _assignment(variable: str, text: str) -> Assignment:
     key = SHORT_VARIABLES.get(variable) or _long_key(variable)
     if key is None:
-        known = known_variables()
-        hint = nearest(variable, known) or f" Known: {', '.join([*SHORT_VARIABLES, _LONG_PREFIX])}…"
+        variables = list_variables()
+        hint = (
+            nearest(variable, variables)
+            or f" Known: {', '.join([*SHORT_VARIABLES, _LONG_PREFIX])}…"
+        )
         raise ConfigError(f"is not a known variable.{hint}", key=variable, origin="the environment")
     return Assignment(key, _value(key, text, variable), variable)
 
 
-def known_variables() -> list[str]:
+def list_variables() -> list[str]:
     """Every variable that means something, with placeholders for chosen names."""
     long = [_LONG_PREFIX + key.replace(".", "__").upper() for key in setting_keys()]
     return [FILE_VARIABLE, *SHORT_VARIABLES, *long]
@@ -175,7 +178,7 @@ def _long_key(variable: str) -> Key | None:
         return None
     key: Key = ()
     for part in variable.removeprefix(_LONG_PREFIX).split("__"):
-        is_chosen = isinstance(shape_at(key), Named)
+        is_chosen = isinstance(shape_at(key), NamedGroups)
         key = (*key, part.lower() if part.isupper() or not is_chosen else part)
     return key if shape_at(key) is not None and all(key) else None
 
@@ -190,7 +193,7 @@ def _value(key: Key, text: str, variable: str) -> object:
         case Value(takes_text=True, is_secret=is_secret):
             return _reference(text) if is_secret else text
         case shape:
-            return _json(text, dotted, variable, is_group=isinstance(shape, Group | Named))
+            return _json(text, dotted, variable, is_group=isinstance(shape, Group | NamedGroups))
 
 
 def _is_utf8(text: str) -> bool:
@@ -220,10 +223,10 @@ def _json(text: str, dotted: str, variable: str, *, is_group: bool) -> object:
     return value
 
 
-def _refuse_two_names(found: list[Assignment]) -> None:
+def _refuse_two_names(settings: list[Assignment]) -> None:
     """Two variables for one setting: neither may win silently."""
     first: dict[Key, str] = {}
-    for assignment in found:
+    for assignment in settings:
         if assignment.key in first:
             raise ConfigError(
                 f"is also set by {first[assignment.key]}: unset one of them",

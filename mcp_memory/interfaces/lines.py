@@ -71,7 +71,7 @@ def private_stdin(*, errors: str = "replace", longest: int | None = None) -> Gen
     """Standard input for the protocol alone; everything else in the process finds it empty."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     try:
-        with _diverted(0, nothing) as own:
+        with _divert(0, nothing) as own:
             yield Lines(own, errors=errors, longest=longest)
     finally:
         os.close(nothing)
@@ -82,7 +82,7 @@ def private_stdout() -> Generator[int]:
     """Standard output for the protocol alone, as a descriptor; whatever else is printed goes to
     stderr."""
     sys.stdout.flush()
-    with _diverted(1, 2) as own:
+    with _divert(1, 2) as own:
         try:
             yield own
         finally:
@@ -90,7 +90,7 @@ def private_stdout() -> Generator[int]:
 
 
 @contextmanager
-def _diverted(descriptor: int, elsewhere: int) -> Generator[int]:
+def _divert(descriptor: int, elsewhere: int) -> Generator[int]:
     """A descriptor of one's own for what the standard one was, which leads elsewhere meanwhile."""
     own = os.dup(descriptor)
     try:

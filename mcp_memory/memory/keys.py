@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 from mcp_memory.errors import KeyNotFound
 from mcp_memory.memory import audit
 from mcp_memory.memory.audit import Event
-from mcp_memory.postgres.addresses import checked_name
+from mcp_memory.postgres.addresses import check_name
 from mcp_memory.postgres.connection import Connection
 from mcp_memory.postgres.databases import Databases
 from mcp_memory.postgres.session import Session
@@ -69,7 +69,7 @@ class Token:
         return cls(secrets.token_hex(6), secrets.token_urlsafe(32))
 
     @classmethod
-    def parsed(cls, text: str) -> Self | None:
+    def parse(cls, text: str) -> Self | None:
         """The token that a text is, or None."""
         match = _TOKEN.fullmatch(text)
         return cls(match[1], match[2]) if match else None
@@ -200,7 +200,7 @@ class Keys:
     async def create(self, order: NewKey) -> IssuedKey:
         """A new key; its text is in the answer and nowhere else."""
         for name in order.databases or ():
-            checked_name(name)
+            check_name(name)
         token = Token.fresh()
         async with self._session.maintaining() as conn:
             key = await add(conn, token.id, token.secret_hash, order)
@@ -226,7 +226,7 @@ class Keys:
 
     async def holder_of(self, text: str) -> Key | None:
         """The usable key that this text proves, or None."""
-        token = Token.parsed(text)
+        token = Token.parse(text)
         if token is None:
             return None
         async with self._session.maintaining() as conn:

@@ -21,14 +21,14 @@ _URL = re.compile(r"(postgres(?:ql)?://(?:[^/@]*@)?[^/?]*)(?:/([^?]*))?(?:\?(.*)
 _MAX_IDENTIFIER_BYTES = 63
 
 
-def checked_name(name: str) -> str:
+def check_name(name: str) -> str:
     """The name itself; `InvalidDatabaseName` with the nearest valid one otherwise."""
     if _NAME.fullmatch(name):
         return name
     raise InvalidDatabaseName(name, nearest_database_name(name))
 
 
-def checked_url(url: str) -> str:
+def check_url(url: str) -> str:
     """The URL itself; `InvalidInput`, which never quotes it, when it is none of PostgreSQL's."""
     _parts(url)
     options_in(url)
@@ -58,7 +58,7 @@ def _client_default(keyword: str) -> str:
 
 def complete_url(url: str) -> str:
     """The same address with its database named in its path, and nowhere else."""
-    return with_database(checked_url(url), database_in(url))
+    return with_database(check_url(url), database_in(url))
 
 
 def with_database(url: str, database: str) -> str:
@@ -74,9 +74,9 @@ def _names_database(option: str) -> bool:
     return unquote(option.partition("=")[0]) in ("", "dbname")
 
 
-def derived_url(base_url: str, name: str) -> str:
+def derive_url(base_url: str, name: str) -> str:
     """`…/acme` and `life` give `…/acme_life`; credentials and query string are kept."""
-    database = f"{database_in(base_url)}_{checked_name(name)}"
+    database = f"{database_in(base_url)}_{check_name(name)}"
     if len(database.encode()) > _MAX_IDENTIFIER_BYTES:
         raise InvalidInput(
             "name",
@@ -152,7 +152,7 @@ class Addresses:
 
     def url(self, name: str) -> str:
         """Where the database of that name is, or would be made; may hold a password."""
-        return self.own_url(checked_name(name)) or derived_url(self.base_url, name)
+        return self.own_url(check_name(name)) or derive_url(self.base_url, name)
 
     def address(self, name: str) -> Address:
         """The same with its other lines and the size of its pool."""
@@ -176,7 +176,7 @@ class Addresses:
             return complete_url(own.reveal())
         if base is None or self.own_url(name) is not None:
             return ""
-        return derived_url(complete_url(base.reveal()), name)
+        return derive_url(complete_url(base.reveal()), name)
 
     def _settings(self, name: str) -> DatabaseConfig:
         """The settings of that name; a derived one without any has a pool like the base's."""

@@ -63,10 +63,10 @@ WHERE datname = %(database)s
 async def find(conn: Connection, database: str) -> tuple[bool, Mark | None]:
     """Whether the server has the database, and the mark it carries."""
     row = await (await conn.execute(_FIND, {"database": database})).fetchone()
-    return row is not None, _parsed(row[0] if row else None)
+    return row is not None, _parse_mark(row[0] if row else None)
 
 
-def _parsed(comment: str | None) -> Mark | None:
+def _parse_mark(comment: str | None) -> Mark | None:
     if comment is None or not comment.startswith(_MARK):
         return None
     base, _, name = comment.removeprefix(_MARK).rpartition("/")
@@ -74,7 +74,7 @@ def _parsed(comment: str | None) -> Mark | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Marked:
+class _MarkRow:
     comment: str
 
 
@@ -89,10 +89,10 @@ WHERE starts_with(d.comment, %(prefix)s)
 
 async def names_of_base(conn: Connection, base: str) -> list[str]:
     """The names that were derived from this base and exist on the server, sorted."""
-    async with conn.cursor(row_factory=class_row(_Marked)) as cursor:
-        found = await cursor.execute(_MARKED, {"prefix": f"{_MARK}{base}/", "base": base})
-        rows = await found.fetchall()
-    marks = [_parsed(row.comment) for row in rows]
+    async with conn.cursor(row_factory=class_row(_MarkRow)) as cursor:
+        result = await cursor.execute(_MARKED, {"prefix": f"{_MARK}{base}/", "base": base})
+        rows = await result.fetchall()
+    marks = [_parse_mark(row.comment) for row in rows]
     return sorted(mark.name for mark in marks if mark is not None and mark.base == base)
 
 
@@ -161,8 +161,8 @@ WHERE datname = %(database)s
 
 async def adopt(conn: Connection, database: str, mark: Mark) -> None:
     """Mark a database that somebody made for us, when it is ours and says nothing else."""
-    found = await conn.execute(_ADOPTABLE, {"database": database})
-    if await found.fetchone() is not None:
+    result = await conn.execute(_ADOPTABLE, {"database": database})
+    if await result.fetchone() is not None:
         await _comment(conn, database, mark)
 
 

@@ -14,7 +14,13 @@ from mcp_memory.postgres.addresses import Address
 from mcp_memory.postgres.connection import Connection, Result, claim
 from mcp_memory.postgres.notify import ListenerThread, Notifications
 from mcp_memory.postgres.provision import Layout, conninfo
-from mcp_memory.postgres.transaction import ConnectionLost, Identity, begin, translated, working
+from mcp_memory.postgres.transaction import (
+    ConnectionLost,
+    Identity,
+    begin,
+    translate_errors,
+    working,
+)
 
 
 class SharedReconnect:
@@ -35,13 +41,13 @@ class SharedReconnect:
         asked_in = self._rounds
         async with self._lock:
             if self._rounds == asked_in:
-                self._problem = await self._tried()
+                self._problem = await self._try_to_reconnect()
                 self._rounds += 1
             problem = self._problem
         if problem is not None:
             raise problem.with_traceback(None)
 
-    async def _tried(self) -> DatabaseError | None:
+    async def _try_to_reconnect(self) -> DatabaseError | None:
         try:
             await self._reconnect()
         except DatabaseError as exc:
@@ -150,19 +156,19 @@ class Database:
     @asynccontextmanager
     async def _transaction(self, identity: Identity) -> AsyncGenerator[Connection]:
         """A pooled connection inside a transaction; a dead one is replaced once, unseen."""
-        with translated(self.name):
+        with translate_errors(self.name):
             try:
-                conn = await self._begun(identity)
+                conn = await self._begin(identity)
             except ConnectionLost:
                 await self._reconnect()
-                conn = await self._begun(identity)
+                conn = await self._begin(identity)
             try:
                 async with working(conn, identity):
                     yield conn
             finally:
                 await self._give_back(conn)
 
-    async def _begun(self, identity: Identity) -> Connection:
+    async def _begin(self, identity: Identity) -> Connection:
         conn = await claim(self._free_connection, self._pool.putconn)
         self._in_use += 1
         try:

@@ -21,7 +21,7 @@ from mcp_memory.postgres.addresses import (
     EMBEDDED_DATABASE,
     Address,
     Addresses,
-    checked_name,
+    check_name,
     complete_url,
     database_in,
 )
@@ -30,7 +30,7 @@ from mcp_memory.postgres.database import Database, Patience
 from mcp_memory.postgres.embedded.cluster import EmbeddedCluster
 from mcp_memory.postgres.notify import ListenerThread
 from mcp_memory.postgres.takeover import Dump
-from mcp_memory.postgres.transaction import translated
+from mcp_memory.postgres.transaction import translate_errors
 
 _LIST_SECONDS = float(provision.CONNECT_TIMEOUT_SECONDS)
 _NOT_CREATED = "auto_create is off: whoever runs the server creates it."
@@ -91,7 +91,7 @@ class Databases:
 
     async def set_default(self, agent: str, name: str) -> str:
         """Move this agent's calls, in this process, to an existing database; the previous one."""
-        await self.reading(checked_name(name), agent)
+        await self.reading(check_name(name), agent)
         previous = self.default_of(agent)
         self._defaults[agent] = name
         return previous
@@ -106,15 +106,11 @@ class Databases:
         """The database to write; it is created when it does not exist."""
         return await self._open_once(name or self.default_of(agent), create=True)
 
-    async def opened_for(self, name: str | None, agent: str, *, create: bool) -> Database:
-        """The database to write, which is created only where the write can be its first."""
-        return await (self.writing if create else self.reading)(name, agent)
-
     async def register(
         self, name: str, agent: str, *, url: str | None = None, persist: bool = False
     ) -> Database:
         """Open the database under this name, creating what is missing; kept when asked."""
-        await self._load_registrations(checked_name(name))
+        await self._load_registrations(check_name(name))
         if url is None:
             return await self._open_once(name, create=True)
         entry = catalog.Registration(name, complete_url(url))
@@ -165,7 +161,7 @@ class Databases:
         """The names there are, the default first; those we know when no server answers."""
         try:
             await self._load_registrations()
-            derived = await self._derived_names()
+            derived = await self._list_derived_names()
         except DatabaseError as exc:
             # Whoever looks into them is told by each that is silent.
             logger.info("the databases cannot all be listed: %s", exc)
@@ -173,7 +169,7 @@ class Databases:
         default = self.configured_default
         return [default, *sorted((self._addresses.names | derived) - {default})]
 
-    def opened(self) -> Sequence[Database]:
+    def list_open(self) -> Sequence[Database]:
         """The databases that this process has open now."""
         return list(self._open.values())
 
@@ -213,7 +209,7 @@ class Databases:
 
     async def drop(self, name: str) -> None:
         """Drop the database with everything in it; for a person at the command line."""
-        await self._load_registrations(checked_name(name))
+        await self._load_registrations(check_name(name))
         async with self._lock(name):
             await self._close(name)
             await self._drop(self._addresses.address(name))
@@ -235,10 +231,10 @@ class Databases:
     @asynccontextmanager
     async def direct_connection(self, name: str, *, create: bool) -> AsyncGenerator[Connection]:
         """A connection as the owner, past every pool, in autocommit."""
-        await self._load_registrations(checked_name(name))
+        await self._load_registrations(check_name(name))
         address = self._addresses.address(name)
         await self._ensure_exists(address, create=create)
-        with translated(name):
+        with translate_errors(name):
             async with await provision.connect(address.direct_url) as conn:
                 yield conn
 
@@ -264,7 +260,7 @@ class Databases:
     async def _open_once(self, name: str, *, create: bool) -> Database:
         if (database := self._open.get(name)) is not None:
             return database
-        await self._load_registrations(checked_name(name))
+        await self._load_registrations(check_name(name))
         async with self._lock(name):
             if name not in self._open:
                 self._open[name] = await self._prepare(name, create=create)
@@ -274,7 +270,7 @@ class Databases:
         """A ready database with its pool open."""
         address = self._addresses.address(name)
         await self._ensure_exists(address, create=create)
-        with translated(name):
+        with translate_errors(name):
             async with await provision.connect(address.direct_url) as conn:
                 layout = await provision.prepare(conn, name, dump=self.dump_before_take_over(name))
         limits = self._config.limits
@@ -313,7 +309,7 @@ class Databases:
     async def _names_beside(self, name: str) -> Sequence[str]:
         """The other names there are; registrations lie in the default database."""
         if name == self.configured_default:
-            return sorted((self._addresses.names | await self._derived_names()) - {name})
+            return sorted((self._addresses.names | await self._list_derived_names()) - {name})
         return [other for other in await self.names() if other != name]
 
     def _mark(self, name: str) -> catalog.Mark:
@@ -335,7 +331,8 @@ class Databases:
         name = entry.name
         url = self._addresses.own_url(name)
         if url is None and (
-            name in {self.configured_default, *self._open} or name in await self._derived_names()
+            name in {self.configured_default, *self._open}
+            or name in await self._list_derived_names()
         ):
             url = self.url_of(name)
         if url is not None and url != entry.url:
@@ -353,7 +350,7 @@ class Databases:
             entries = await catalog.registrations(conn)
         self._addresses.register({entry.name: entry.url for entry in entries})
 
-    async def _derived_names(self) -> set[str]:
+    async def _list_derived_names(self) -> set[str]:
         async with self._server(BASE, self._addresses.address(BASE).direct_url) as conn:
             return set(await catalog.names_of_base(conn, self._addresses.base_database))
 
@@ -368,7 +365,7 @@ class Databases:
         """A connection to the server of `url`, started when it is the embedded one."""
         if self._is_embedded(url):
             await self._start_cluster()
-        with translated(name):
+        with translate_errors(name):
             async with catalog.server_connection(url) as conn:
                 yield conn
 
@@ -380,7 +377,7 @@ class Databases:
         """Start the embedded cluster again if it was killed; raise when another server is down."""
         if self._is_embedded(address.url):
             await self._start_cluster()
-        with translated(address.name):
+        with translate_errors(address.name):
             async with await provision.connect(address.url):
                 return
 

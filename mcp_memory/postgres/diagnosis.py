@@ -11,9 +11,9 @@ from psycopg.rows import class_row
 from mcp_memory.postgres import catalog, migrate, provision
 from mcp_memory.postgres.addresses import Address, database_in
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.migrate import Applied
+from mcp_memory.postgres.migrate import AppliedMigration
 from mcp_memory.postgres.provision import connect
-from mcp_memory.postgres.transaction import translated
+from mcp_memory.postgres.transaction import translate_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,12 @@ class Diagnosis:
 
     server: Server
     inside: Inside | None
-    applied: Sequence[Applied]
+    applied: Sequence[AppliedMigration]
 
 
 async def diagnose(name: str, url: str) -> Diagnosis:
     """Look at the database called `name` at `url`; `DatabaseUnavailable` when nobody answers."""
-    with translated(name):
+    with translate_errors(name):
         async with catalog.server_connection(url) as conn:
             server = await _server(conn)
             exists, _mark = await catalog.find(conn, database_in(url))
@@ -64,7 +64,7 @@ async def diagnose(name: str, url: str) -> Diagnosis:
             inside = await _inside(conn)
             # Who does not own the schema may not even look into it.
             is_open = inside.has_schema and inside.may_write
-            return Diagnosis(server, inside, await migrate.applied(conn) if is_open else ())
+            return Diagnosis(server, inside, await migrate.list_applied(conn) if is_open else ())
 
 
 _SERVER = """
@@ -134,7 +134,7 @@ async def is_heard(address: Address) -> bool:
     """
     channel = f"mcp_memory_doctor_{uuid.uuid4().hex}"
     listen = sql.SQL("LISTEN {}").format(sql.Identifier(channel))
-    with translated(address.name):
+    with translate_errors(address.name):
         async with await provision.connect(address.direct_url) as listener_conn:
             await listener_conn.execute(listen)
             async with await provision.connect(address.url) as sender_conn:

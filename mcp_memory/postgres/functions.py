@@ -50,15 +50,15 @@ FROM mcp_memory.functions
 """
 
 
-async def outdated_functions(
-    conn: Connection, known: Sequence[SqlFunction], number: int
+async def find_outdated_functions(
+    conn: Connection, functions: Sequence[SqlFunction], number: int
 ) -> list[SqlFunction]:
     """Those that a database at migration `number` lacks, or has another text of."""
     rows = await (await conn.execute(_RECORDED)).fetchall()
     recorded = {str(name): str(sha256) for name, sha256 in rows}
     return [
         function
-        for function in known
+        for function in functions
         if function.after <= number and recorded.get(function.name) != function.sha256
     ]
 
@@ -76,10 +76,10 @@ SET sha256 = excluded.sha256, after = excluded.after, applied_at = now()
 """
 
 
-async def apply_functions(conn: Connection, known: Sequence[SqlFunction], number: int) -> None:
+async def apply_functions(conn: Connection, functions: Sequence[SqlFunction], number: int) -> None:
     """Apply what is outdated, in the open transaction of the schema's owner."""
     await conn.execute(_UNCHECKED)
-    for function in await outdated_functions(conn, known, number):
+    for function in await find_outdated_functions(conn, functions, number):
         await conn.execute(function.text.encode())
         parameters = {
             "name": function.name,

@@ -33,8 +33,8 @@ from mcp_memory.postgres.functions import (
     SqlFunction,
     apply_functions,
     drop_functions,
+    find_outdated_functions,
     load_functions,
-    outdated_functions,
 )
 from mcp_memory.postgres.roles import Roles
 
@@ -65,7 +65,7 @@ class Migration:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class AppliedMigration:
     """A migration that a database has."""
 
     number: int
@@ -88,7 +88,7 @@ def shipped() -> tuple[Migration, ...]:
 
 
 @cache
-def shipped_functions() -> tuple[SqlFunction, ...]:
+def list_functions() -> tuple[SqlFunction, ...]:
     """The SQL functions this version knows."""
     return load_functions(migrations_dir() / "functions")
 
@@ -104,12 +104,12 @@ def load(folder: Path) -> tuple[Migration, ...]:
     return tuple(migrations)
 
 
-def newest(known: Sequence[Migration]) -> int:
+def newest(migrations: Sequence[Migration]) -> int:
     """The number that a database has with all of these."""
-    return known[-1].number if known else 0
+    return migrations[-1].number if migrations else 0
 
 
-def is_current(have: Sequence[Applied]) -> bool:
+def is_current(have: Sequence[AppliedMigration]) -> bool:
     """Whether a database has exactly the migrations of this version."""
     return [step.number for step in have] == [step.number for step in shipped()]
 
@@ -131,28 +131,28 @@ ORDER BY number
 """
 
 
-async def applied(conn: Connection) -> list[Applied]:
+async def list_applied(conn: Connection) -> list[AppliedMigration]:
     """What the database has, lowest number first; nothing when it was never migrated."""
-    found = await (
+    row = await (
         await conn.execute("SELECT to_regclass('mcp_memory.migrations') IS NOT NULL")
     ).fetchone()
-    if found is None or not found[0]:
+    if row is None or not row[0]:
         return []
-    async with conn.cursor(row_factory=class_row(Applied)) as cursor:
+    async with conn.cursor(row_factory=class_row(AppliedMigration)) as cursor:
         return await (await cursor.execute(_APPLIED)).fetchall()
 
 
-def check(name: str, have: Sequence[Applied], known: Sequence[Migration]) -> None:
+def check(name: str, have: Sequence[AppliedMigration], migrations: Sequence[Migration]) -> None:
     """Refuse a database that is newer or older than what this version knows, or is not ours."""
     if not have:
         return
-    if have[-1].number > newest(known):
-        raise DatabaseTooNew(name, have[-1].number, newest(known))
+    if have[-1].number > newest(migrations):
+        raise DatabaseTooNew(name, have[-1].number, newest(migrations))
     if have[-1].number == LAST_UNRELEASED:
         raise TakeOverNeeded(name)
     if have[0].number <= LAST_UNRELEASED:
         raise DatabaseTooOld(name, have[-1].number)
-    for done, migration in zip(have, known, strict=False):
+    for done, migration in zip(have, migrations, strict=False):
         if done.sha256 != migration.sha256:
             raise MigrationChanged(migration.label)
 
@@ -160,16 +160,18 @@ def check(name: str, have: Sequence[Applied], known: Sequence[Migration]) -> Non
 async def refuse_newer(conn: Connection, name: str) -> None:
     """`DatabaseTooNew` when another process has migrated the database past what we know."""
     with suppress(psycopg.errors.InsufficientPrivilege):
-        have = await applied(conn)
+        have = await list_applied(conn)
         if have and have[-1].number > newest(shipped()):
             raise DatabaseTooNew(name, have[-1].number, newest(shipped()))
 
 
-async def is_behind(conn: Connection, have: Sequence[Applied], known: Sequence[Migration]) -> bool:
+async def is_behind(
+    conn: Connection, have: Sequence[AppliedMigration], migrations: Sequence[Migration]
+) -> bool:
     """Whether a migration is missing there, or a function is another than its file."""
-    if not have or have[-1].number < newest(known):
+    if not have or have[-1].number < newest(migrations):
         return True
-    return bool(await outdated_functions(conn, shipped_functions(), newest(known)))
+    return bool(await find_outdated_functions(conn, list_functions(), newest(migrations)))
 
 
 async def migrate(
@@ -178,7 +180,7 @@ async def migrate(
     search_path: str,
     *,
     name: str,
-    known: Sequence[Migration],
+    migrations: Sequence[Migration],
     target: int | None = None,
 ) -> int:
     """Bring the database to `target` (default: the newest), up or down; the number it then has.
@@ -186,19 +188,19 @@ async def migrate(
     `conn` is in autocommit, its login owns the schema. Any number of processes may call at once.
     A new database, which nobody has written in, is secured with its last step, any other with each.
     """
-    goal = newest(known) if target is None else target
-    if goal and goal not in {migration.number for migration in known}:
-        numbers = f"{known[0].number} to {newest(known)}"
+    goal = newest(migrations) if target is None else target
+    if goal and goal not in {migration.number for migration in migrations}:
+        numbers = f"{migrations[0].number} to {newest(migrations)}"
         raise InvalidInput("migration", f"there are migrations {numbers}, and 0, but no {goal}")
-    async with locked(conn, name):
-        have = await applied(conn)
-        check(name, have, known)
+    async with lock(conn, name):
+        have = await list_applied(conn)
+        check(name, have, migrations)
         await _begin_history(conn)
         number = have[-1].number if have else 0
-        for migration in (step for step in known if number < step.number <= goal):
+        for migration in (step for step in migrations if number < step.number <= goal):
             secures = bool(have) or migration.number == goal
             await _step(conn, roles, search_path, migration, up=True, secures=secures)
-        for migration in (step for step in reversed(known) if goal < step.number <= number):
+        for migration in (step for step in reversed(migrations) if goal < step.number <= number):
             await _step(conn, roles, search_path, migration, up=False, secures=True)
         if goal == number:
             await _update_functions(conn, roles, search_path, number)
@@ -206,7 +208,7 @@ async def migrate(
 
 
 @asynccontextmanager
-async def locked(conn: Connection, name: str) -> AsyncGenerator[None]:
+async def lock(conn: Connection, name: str) -> AsyncGenerator[None]:
     """Keep every other process from migrating the database; `DatabaseBusy` when one goes on at it.
 
     Polled: waiting inside pg_advisory_lock would deadlock with CREATE INDEX CONCURRENTLY.
@@ -283,7 +285,7 @@ async def _step(
             await conn.execute(text.encode() or b"SELECT")
             await _record(conn, migration, up=up)
             if up:
-                await apply_functions(conn, shipped_functions(), migration.number)
+                await apply_functions(conn, list_functions(), migration.number)
             if secures:
                 await _secure(conn)
     except psycopg.Error as exc:
@@ -292,24 +294,24 @@ async def _step(
 
 async def _update_functions(conn: Connection, roles: Roles, search_path: str, number: int) -> None:
     """Bring the functions of a database that has its migrations in line with their files."""
-    if not await outdated_functions(conn, shipped_functions(), number):
+    if not await find_outdated_functions(conn, list_functions(), number):
         return
     try:
         async with conn.transaction():
             await enter_as_owner(conn, roles, search_path)
-            await apply_functions(conn, shipped_functions(), number)
+            await apply_functions(conn, list_functions(), number)
             await _secure(conn)
     except psycopg.Error as exc:
         raise MigrationFailed("functions", str(exc).splitlines()[0]) from exc
 
 
-async def record_all(conn: Connection, known: Sequence[Migration]) -> None:
+async def record_all(conn: Connection, migrations: Sequence[Migration]) -> None:
     """Let the open transaction's database have exactly these migrations, and their functions."""
     await conn.execute(_HISTORY)
     await conn.execute("DELETE FROM mcp_memory.migrations")
-    for migration in known:
+    for migration in migrations:
         await _record(conn, migration, up=True)
-    await apply_functions(conn, shipped_functions(), newest(known))
+    await apply_functions(conn, list_functions(), newest(migrations))
     await _secure(conn)
 
 

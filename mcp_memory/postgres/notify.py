@@ -142,7 +142,7 @@ class ListenConnection:
         try:
             with self._scope:
                 while True:
-                    if await self._listened():
+                    if await self._listen_until_lost():
                         backoff.reset()
                     await self._rest(backoff.next_seconds())
         finally:
@@ -172,7 +172,7 @@ class ListenConnection:
             del self._by_channel[subscription.channel]
         self._wakeup.set()
 
-    async def _listened(self) -> bool:
+    async def _listen_until_lost(self) -> bool:
         """Listen until the connection is lost; whether it was ever in force."""
         try:
             conn = await provision.connect(self._url)
@@ -224,13 +224,13 @@ class ListenConnection:
     async def _settle(self, conn: Connection, state: "_SessionState") -> None:
         """Bring what the connection listens to in line with what is wanted."""
         self._wakeup.clear()
-        wanted = [*self._subscriptions]
-        if statements := [*state.changes(wanted)]:
+        subscriptions = [*self._subscriptions]
+        if statements := [*state.changes(subscriptions)]:
             await _ask(conn, sql.SQL(";").join(statements))
         if self.problem:
             logger.info("listening on %s", self._name)
             self.problem = ""
-        for subscription in wanted:
+        for subscription in subscriptions:
             in_force = self._subscriptions.get(subscription)
             if in_force is not None and not in_force.is_set():
                 subscription.put(RECONNECTED)
@@ -266,11 +266,13 @@ class _SessionState:
         self._channels = set[str]()
         self._presences = set[str]()
 
-    def changes(self, wanted: Iterable[Subscription]) -> Iterator[sql.Composed]:
+    def changes(self, subscriptions: Iterable[Subscription]) -> Iterator[sql.Composed]:
         """The statements that make it what is wanted now."""
-        wanted = [*wanted]
-        channels = {subscription.channel for subscription in wanted}
-        presences = {subscription.presence for subscription in wanted if subscription.presence}
+        subscriptions = [*subscriptions]
+        channels = {subscription.channel for subscription in subscriptions}
+        presences = {
+            subscription.presence for subscription in subscriptions if subscription.presence
+        }
         for statement, names in (
             (_LISTEN, channels - self._channels),
             (_UNLISTEN, self._channels - channels),

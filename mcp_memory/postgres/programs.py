@@ -39,11 +39,11 @@ def client_address(url: str, settings: Sequence[str]) -> tuple[str, dict[str, st
         elif parameter.envvar:
             environment[parameter.envvar.decode()] = value
         else:
-            conninfo.append(f"{keyword}={_quoted(value)}")
+            conninfo.append(f"{keyword}={_quote(value)}")
     environment["PGOPTIONS"] = " ".join(options)
     return " ".join(conninfo), environment
 
 
-def _quoted(value: str) -> str:
+def _quote(value: str) -> str:
     escaped = value.replace("\\", r"\\").replace("'", r"\'")
     return f"'{escaped}'"

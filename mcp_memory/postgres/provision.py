@@ -76,17 +76,19 @@ async def prepare(conn: Connection, name: str, *, dump: takeover.Dump | None = N
 
     A database of the last unreleased build is taken over when there is a way to dump it before.
     """
-    known = migrate.shipped()
+    migrations = migrate.shipped()
     layout, have = await _as_owner(conn, name)
     if dump is not None and takeover.is_takeable(have):
         await take_over(conn, layout, name, dump)
-        have = await migrate.applied(conn)
-    migrate.check(name, have, known)
-    if await migrate.is_behind(conn, have, known):
-        await migrate.migrate(conn, layout.roles, layout.search_path, name=name, known=known)
+        have = await migrate.list_applied(conn)
+    migrate.check(name, have, migrations)
+    if await migrate.is_behind(conn, have, migrations):
+        await migrate.migrate(
+            conn, layout.roles, layout.search_path, name=name, migrations=migrations
+        )
     elif await _is_secured_for(conn) != layout.roles.worker:
         await migrate.secure(conn, layout.roles, layout.search_path)
-    return replace(layout, migration=migrate.newest(known))
+    return replace(layout, migration=migrate.newest(migrations))
 
 
 async def take_over(
@@ -114,15 +116,17 @@ async def layout_for_migrating(conn: Connection, name: str) -> Layout:
     return layout
 
 
-async def _as_owner(conn: Connection, name: str) -> tuple[Layout, Sequence[migrate.Applied]]:
+async def _as_owner(
+    conn: Connection, name: str
+) -> tuple[Layout, Sequence[migrate.AppliedMigration]]:
     """The layout as it is, and its migrations; from here on the session is the schema's owner."""
-    server = await _supported_server(conn, name)
+    server = await _check_server(conn, name)
     schema, version = await _ensure_pgvector(conn, name)
     login = await login_of(conn)
     roles = await ensure_roles(conn, login, name)
     await show_schema(conn, roles, schema, name)
     await become_owner(conn, login, name)
-    have = await migrate.applied(conn)
+    have = await migrate.list_applied(conn)
     layout = Layout(
         roles=roles,
         search_path=migrate.as_identifier_list(["mcp_memory", schema]),
@@ -143,7 +147,7 @@ async def _client_check(conn: Connection) -> str:
     return "5s"
 
 
-async def _supported_server(conn: Connection, name: str) -> _Server:
+async def _check_server(conn: Connection, name: str) -> _Server:
     async with conn.cursor(row_factory=class_row(_Server)) as cursor:
         server = await (await cursor.execute(_SERVER)).fetchone()
     assert server is not None

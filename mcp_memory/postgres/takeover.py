@@ -15,7 +15,7 @@ from psycopg import sql
 from mcp_memory.errors import DatabaseInUse, MigrationChanged, MigrationFailed
 from mcp_memory.postgres import migrate, schema
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.migrate import LAST_UNRELEASED, Applied
+from mcp_memory.postgres.migrate import LAST_UNRELEASED, AppliedMigration
 from mcp_memory.postgres.roles import Roles
 
 # Dumps what the open transaction of this connection sees; raises when it cannot.
@@ -27,12 +27,12 @@ _POLL_SECONDS = 0.1
 _DIGEST = "e2cae217d32f3329a2922126c02efb6dea17c07658a6f620644f3b14aec2dc1d"
 
 
-def is_takeable(have: Sequence[Applied]) -> bool:
+def is_takeable(have: Sequence[AppliedMigration]) -> bool:
     """Whether the database is at the last unreleased number."""
     return bool(have) and have[-1].number == LAST_UNRELEASED
 
 
-def digest_of(have: Sequence[Applied]) -> str:
+def digest_of(have: Sequence[AppliedMigration]) -> str:
     """One digest of all that a database has applied."""
     lines = [f"{step.number} {step.name} {step.sha256}\n" for step in have]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
@@ -52,8 +52,8 @@ async def take_over(
     `DatabaseInUse` when others still use it after that time. If anything fails, the dump too,
     nothing is changed.
     """
-    async with migrate.locked(conn, name):
-        have = await migrate.applied(conn)
+    async with migrate.lock(conn, name):
+        have = await migrate.list_applied(conn)
         if not is_takeable(have):
             return
         if digest_of(have) != _DIGEST:

@@ -196,7 +196,7 @@ _TOLD = {
 
 
 @contextmanager
-def translated(database: str) -> Generator[None]:
+def translate_errors(database: str) -> Generator[None]:
     """Raise our errors for what PostgreSQL says inside; programming errors pass through."""
     try:
         yield

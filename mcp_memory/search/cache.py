@@ -101,7 +101,7 @@ class Epochs:
             while True:
                 await self._is_due.wait()
                 self._is_due = anyio.Event()
-                for database in self._databases.opened():
+                for database in self._databases.list_open():
                     if database.name in self._asked and self._watch(database) is None:
                         watch = self._watched[database.name] = _Watch(database)
                         listeners.start_soon(watch.begin)

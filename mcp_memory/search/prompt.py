@@ -11,7 +11,7 @@ from mcp_memory.postgres.connection import Connection
 from mcp_memory.search import routes
 from mcp_memory.search.kinds import Filter, Hit, SearchResult
 from mcp_memory.search.rank import foremost
-from mcp_memory.text.terms import indexed_lexemes
+from mcp_memory.text.terms import index_lexemes
 
 # So many are looked at for what reaches the floor, of documents and facts.
 _HITS = 30
@@ -62,5 +62,19 @@ def is_about(lexemes: Sequence[str], hit: Hit, text: str, min_coverage: float) -
     common = min(len(lexemes), _PROMPT.common + is_long)
     return (
         hit.signals["coverage"] >= (share / 2 if is_long else share)
-        and len(set(lexemes) & {*indexed_lexemes(text)}) >= common
+        and len(set(lexemes) & {*index_lexemes(text)}) >= common
     )
+
+
+_DOCUMENT = """
+SELECT v.content
+FROM documents d
+JOIN document_versions v ON v.document_id = d.id AND v.version = d.version
+WHERE d.agent_id = current_agent() AND d.path = %(path)s AND d.deleted_at IS NULL
+"""
+
+
+async def document(conn: Connection, path: str) -> str:
+    """The caller's own document of that path; empty when there is none."""
+    row = await (await conn.execute(_DOCUMENT, {"path": path})).fetchone()
+    return "" if row is None else str(row[0])

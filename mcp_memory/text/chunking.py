@@ -88,7 +88,7 @@ def split_long_line(line: str, limit: int) -> list[str]:
 
     Together they are the line; a part may be blank.
     """
-    return list(_packed_parts(_sentences(line), limit))
+    return list(_pack_parts(_sentences(line), limit))
 
 
 def _chunks(lines: Sequence[str], sections: Iterable[_Section], max_tokens: int) -> list[Chunk]:
@@ -98,7 +98,7 @@ def _chunks(lines: Sequence[str], sections: Iterable[_Section], max_tokens: int)
     return [
         _chunk(section.heading, units)
         for section in sections
-        for units in _packed(_section_units(lines, section.blocks, limit), limit)
+        for units in _pack(_section_units(lines, section.blocks, limit), limit)
     ]
 
 
@@ -185,7 +185,7 @@ def _lines_unit(lines: Sequence[str], start: int, end: int) -> _Unit:
     return _Unit(text, start, end, weigh(text))
 
 
-def _packed(units: Iterable[_Unit], limit: int) -> Iterator[list[_Unit]]:
+def _pack(units: Iterable[_Unit], limit: int) -> Iterator[list[_Unit]]:
     """Units in order, as many in each group as the limit allows, groups of blank lines left out."""
     group: list[_Unit] = []
     texts: list[str] = []
@@ -238,7 +238,7 @@ def _sentences(line: str) -> Iterator[str]:
     yield line[start:]
 
 
-def _packed_parts(parts: Iterable[str], limit: int) -> Iterator[str]:
+def _pack_parts(parts: Iterable[str], limit: int) -> Iterator[str]:
     group: list[str] = []
     weight = 0
     for part in (small for whole in parts for small in _small_parts(whole, limit)):

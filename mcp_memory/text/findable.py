@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
-from mcp_memory.text.terms import indexed_lexemes, tsvector
-from mcp_memory.text.times.reader import marks_of
+from mcp_memory.text.terms import index_lexemes, tsvector
+from mcp_memory.text.times import marks_of
 
 INDEXING = 1
 
@@ -48,7 +48,7 @@ class Findable:
 
     def _words_beside(self) -> Iterator[str]:
         for words in (self.name, *self.tags):
-            yield from indexed_lexemes(words)
+            yield from index_lexemes(words)
 
 
 def day_of(instant: datetime, zone: tzinfo) -> date:

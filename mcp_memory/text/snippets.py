@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcp_memory.text.chunking import split_lines, split_long_line
-from mcp_memory.text.terms import indexed_lexemes
+from mcp_memory.text.terms import index_lexemes
 from mcp_memory.text.tokens import TOKEN, weigh
 
 
@@ -33,34 +33,34 @@ def fit(text: str, budget_tokens: int, focus: Sequence[str]) -> tuple[str, int, 
     limit = max(1, budget_tokens) * TOKEN
     if not lines or weigh(text) <= limit:
         return text, 0, max(0, len(lines) - 1)
-    wanted = frozenset(focus)
+    lexemes = frozenset(focus)
     weights = [weigh(f"{line}\n") for line in lines]
-    matches = [_matches(line, wanted) for line in lines]
+    matches = [_matches(line, lexemes) for line in lines]
     window = _densest(weights, matches, limit)
     longest = max(range(len(lines)), key=lambda i: (len(set(matches[i])), len(matches[i]), -i))
     if window is None or _is_better(matches[longest], window):
-        return _fit_line(lines[longest], limit, wanted), longest, longest
-    start, end = _grown(window, weights, matches, limit)
+        return _fit_line(lines[longest], limit, lexemes), longest, longest
+    start, end = _grow(window, weights, matches, limit)
     return "\n".join(lines[start:end]), start, end - 1
 
 
-def _matches(part: str, wanted: frozenset[str]) -> list[str]:
-    return [lexeme for lexeme in indexed_lexemes(part) if lexeme in wanted] if wanted else []
+def _matches(part: str, focus: frozenset[str]) -> list[str]:
+    return [lexeme for lexeme in index_lexemes(part) if lexeme in focus] if focus else []
 
 
 def _is_better(matches: Sequence[str], window: _Window) -> bool:
     return (len(set(matches)), len(matches)) > window.rank
 
 
-def _fit_line(line: str, limit: int, wanted: frozenset[str]) -> str:
+def _fit_line(line: str, limit: int, focus: frozenset[str]) -> str:
     """The sentences of one long line around its densest match."""
     parts = split_long_line(line.strip(), max(TOKEN, limit // 4))
     weights = [weigh(part) for part in parts]
-    matches = [_matches(part, wanted) for part in parts]
+    matches = [_matches(part, focus) for part in parts]
     window = _densest(weights, matches, limit)
     if window is None:
         return parts[0].strip() if parts else ""
-    start, end = _grown(window, weights, matches, limit)
+    start, end = _grow(window, weights, matches, limit)
     return "".join(parts[start:end]).strip()
 
 
@@ -94,7 +94,7 @@ def _forget(counts: dict[str, int], lexemes: Sequence[str]) -> None:
             del counts[lexeme]
 
 
-def _grown(
+def _grow(
     window: _Window, weights: Sequence[int], matches: Sequence[Sequence[str]], limit: int
 ) -> tuple[int, int]:
     """The matching parts of a window with as much around them, on both sides, as the limit has."""

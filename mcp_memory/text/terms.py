@@ -177,14 +177,14 @@ def lexemes(text: str) -> list[str]:
     return [lexeme for token in _tokens(text) for lexeme in _analyse(token)]
 
 
-def indexed_lexemes(text: str) -> list[str]:
+def index_lexemes(text: str) -> list[str]:
     """`lexemes` plus every single Han character, which is a word that a query may ask for alone."""
-    found: list[str] = []
+    lexemes: list[str] = []
     for token in _tokens(text):
-        found.extend(_analyse(token))
+        lexemes.extend(_analyse(token))
         if len(token) > 1 and not token.isascii() and _SPACELESS_START.match(token):
-            found.extend(_HAN.findall(token))
-    return found
+            lexemes.extend(_HAN.findall(token))
+    return lexemes
 
 
 def query_lexemes(query: str) -> list[str]:
@@ -205,22 +205,22 @@ def tsvector(text: str, *, extra: Sequence[str] = ()) -> str:
     PostgreSQL refuses more than 1 MiB: lexemes are kept in order of first appearance, `extra`
     first, until about 1,000,000 bytes are used; a text that long should have been chunked.
     """
-    entries: dict[str, list[int]] = {_bounded(lexeme): [] for lexeme in extra if lexeme}
-    entries |= _positions(indexed_lexemes(text))
+    entries: dict[str, list[int]] = {_shorten(lexeme): [] for lexeme in extra if lexeme}
+    entries |= _positions(index_lexemes(text))
     return " ".join(_within_budget(entries))
 
 
 def tsquery(lexemes: Iterable[str], operator: Literal["|", "&"] = "|") -> str:
     """A literal for `::tsquery` of at most 1,000 lexemes; of none, one that finds nothing."""
-    quoted = [_quoted(_bounded(lexeme)) for lexeme in lexemes if lexeme][:TSQUERY_LEXEMES]
+    quoted = [_quote(_shorten(lexeme)) for lexeme in lexemes if lexeme][:TSQUERY_LEXEMES]
     return f" {operator} ".join(quoted)
 
 
 def _tokens(text: str) -> list[str]:
-    return _TOKEN.findall(_normalised(text))
+    return _TOKEN.findall(_normalise(text))
 
 
-def _normalised(text: str) -> str:
+def _normalise(text: str) -> str:
     if text.isascii():
         return text
     bounded = _TOO_MANY_MARKS.sub(r"\1", _INVISIBLE.sub("", text))
@@ -290,11 +290,11 @@ def _bigrams(run: str) -> tuple[str, ...]:
     return tuple(run[index : index + 2] for index in range(len(run) - 1))
 
 
-def _distinct(found: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_bounded(lexeme) for lexeme in found if lexeme))
+def _distinct(lexemes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_shorten(lexeme) for lexeme in lexemes if lexeme))
 
 
-def _bounded(lexeme: str) -> str:
+def _shorten(lexeme: str) -> str:
     """A lexeme that PostgreSQL can hold: a long one is a prefix and a hash of the whole."""
     if len(lexeme) <= LEXEME_BYTES // 4 and "\0" not in lexeme:
         return lexeme
@@ -313,13 +313,13 @@ def _is_stop_word(token: str, *, shouted: bool) -> bool:
 
 
 def _meaningful_lexemes(token: str) -> Iterator[str]:
-    found = _analyse(token)
-    yield from found[:1] if len(found) == 1 else (x for x in found if x not in STOP_WORDS)
+    lexemes = _analyse(token)
+    yield from lexemes[:1] if len(lexemes) == 1 else (x for x in lexemes if x not in STOP_WORDS)
 
 
-def _positions(found: Iterable[str]) -> dict[str, list[int]]:
+def _positions(lexemes: Iterable[str]) -> dict[str, list[int]]:
     positions: dict[str, list[int]] = {}
-    for index, lexeme in enumerate(found, start=1):
+    for index, lexeme in enumerate(lexemes, start=1):
         seen = positions.setdefault(lexeme, [])
         if not seen or (index <= _LAST_POSITION and len(seen) < _POSITIONS_PER_LEXEME):
             seen.append(min(index, _LAST_POSITION))
@@ -333,10 +333,10 @@ def _within_budget(entries: dict[str, list[int]]) -> Iterator[str]:
         if used > TSVECTOR_BYTES:
             return
         places = ",".join(map(str, positions))
-        yield f"{_quoted(lexeme)}:{places}" if places else _quoted(lexeme)
+        yield f"{_quote(lexeme)}:{places}" if places else _quote(lexeme)
 
 
-def _quoted(lexeme: str) -> str:
+def _quote(lexeme: str) -> str:
     escaped = lexeme.replace("\\", "\\\\").replace("'", "''")
     return f"'{escaped}'"
 
@@ -353,7 +353,7 @@ def spellings(word: str) -> list[str]:
     """
     if not (_MIN_WORD_CHARS <= len(word) <= _MAX_WORD_CHARS and word.isascii() and word.isalpha()):
         return []
-    halves = [(word[:place], word[place:]) for place in range(len(word) + 1)]
+    halves = [(word[:cut], word[cut:]) for cut in range(len(word) + 1)]
     left_out = [head + tail[1:] for head, tail in halves if tail]
     exchanged = [head + tail[1] + tail[0] + tail[2:] for head, tail in halves if len(tail) > 1]
     changed = [

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from mcp_memory.errors import ArchiveUnusable
-from mcp_memory.postgres.migrate import Applied
+from mcp_memory.postgres.migrate import AppliedMigration
 from mcp_memory.postgres.programs import client_program
 
 # How pg_dump begins the rows of a table; each stands in a line of its own until the line `\.`.
@@ -161,7 +161,7 @@ class Archive:
                 pass
             return script.rows
 
-    def migrations(self, contents: Sequence[str]) -> list[Applied]:
+    def migrations(self, contents: Sequence[str]) -> list[AppliedMigration]:
         """The migrations that its database had; `ArchiveUnusable` when it was none of ours."""
         entries = data_of(contents, "migrations")
         if not entries:
@@ -177,8 +177,8 @@ class Archive:
         return sorted(migrations, key=lambda migration: migration.number)
 
 
-def _parse_migration(row: dict[str, str]) -> Applied:
-    return Applied(
+def _parse_migration(row: dict[str, str]) -> AppliedMigration:
+    return AppliedMigration(
         number=int(row["number"]),
         name=row["name"],
         sha256=row["sha256"],

@@ -97,7 +97,7 @@ class Transfer:
     async def _run(self, archive: Archive, contents: Sequence[str], name: str) -> Mapping[str, int]:
         async with self._databases.direct_connection(name, create=True) as conn:
             layout = await provision.layout_for_migrating(conn, name)
-            async with migrate.locked(conn, name):
+            async with migrate.lock(conn, name):
                 tables = await _check_empty(conn, name, layout)
                 target = await self._target(name, conn, layout, tables)
                 return await anyio.to_thread.run_sync(

@@ -59,7 +59,7 @@ class Reindexer:
 
     async def run_worker(self) -> None:
         """Reindex, until cancelled, what the open databases have left from before."""
-        await every(_PAUSE_SECONDS, "the index", self._reindex_when_due, self._databases.opened)
+        await every(_PAUSE_SECONDS, "the index", self._reindex_when_due, self._databases.list_open)
 
     async def _reindex_when_due(self, database: Database) -> None:
         rests = self._rests.get(database, 0)

@@ -35,11 +35,11 @@ class WordCounts:
 
     async def run_worker(self) -> None:
         """Merge, until cancelled, what is written to the open databases."""
-        await every(_PAUSE_SECONDS, _WHAT, self._merge_when_due, self._databases.opened)
+        await every(_PAUSE_SECONDS, _WHAT, self._merge_when_due, self._databases.list_open)
 
     async def finish(self) -> None:
         """Merge what this process has written, for whoever ends before the worker comes to it."""
-        for database in self._databases.opened():
+        for database in self._databases.list_open():
             if database.writes:
                 await self.merge_if_possible(database)
 

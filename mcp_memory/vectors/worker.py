@@ -299,7 +299,7 @@ class Worker:
                 waits.append(None)
 
         async with anyio.create_task_group() as group:
-            for database in self._databases.opened():
+            for database in self._databases.list_open():
                 group.start_soon(work, database)
         return _soonest(waits)
 

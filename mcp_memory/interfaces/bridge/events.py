@@ -25,7 +25,7 @@ from mcp_memory.postgres.session import Session
 _KEPT = 10_000
 
 
-class Seen:
+class SeenIds:
     """Ids of messages.
 
     The greatest one alone would not do: ids are given out before transactions commit, so a smaller
@@ -67,7 +67,7 @@ class Announcer:
     def __init__(self, app: App, output: Output) -> None:
         self._app, self._output = app, output
         self._session = app.mail_session(app.config.agent)
-        self._seen = Seen()
+        self._seen = SeenIds()
         self._hints: list[int] = []
         self._must_look = False
         self._look_at = 0.0

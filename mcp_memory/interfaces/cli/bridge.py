@@ -3,8 +3,9 @@
 import click
 
 from mcp_memory.interfaces.bridge.loop import run_bridge
-from mcp_memory.interfaces.cli.options import Invocation, agent_option, pass_invocation
-from mcp_memory.interfaces.cli.session import loaded, run
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import agent_option
+from mcp_memory.interfaces.cli.session import load_config, run
 
 
 @click.command()
@@ -20,4 +21,4 @@ def bridge(invocation: Invocation, agent: str | None) -> None:
     Example:
       echo '{"id": 1, "method": "memory_list"}' | mcp-memory bridge --agent alice
     """
-    run(loaded(invocation, agent=agent), run_bridge)
+    run(load_config(invocation, agent=agent), run_bridge)

@@ -75,7 +75,7 @@ def check_python() -> Finding:
 
 def check_packages() -> Finding:
     """Everything that this package requires is installed, and nothing that writes over it."""
-    needed = list(_required())
+    needed = list(_list_requirements())
     missing = [name for name in needed if not _is_installed(name)]
     if missing:
         what = f"not installed: {', '.join(missing)}"
@@ -97,7 +97,7 @@ def _warn_of_stranger() -> Finding:
     )
 
 
-def _required() -> Iterator[str]:
+def _list_requirements() -> Iterator[str]:
     for line in metadata.requires(_DISTRIBUTION) or ():
         name, _, marker = line.partition(";")
         if "extra ==" not in marker and (match := re.match(r"[\w.-]+", name)):
@@ -192,7 +192,7 @@ async def check_wake(app: App, database: str, diagnosis: Diagnosis) -> AsyncIter
     """
     is_ready = diagnosis.inside is not None and is_current(diagnosis.applied)
     session = app.mail_session(app.config.agent, database)
-    routes = await app.wake.list(session) if is_ready else app.wake.configured()
+    routes = await app.wake.list(session) if is_ready else app.wake.list_configured()
     for listed in routes:
         if listed.route is not None or listed.unusable:
             yield await _door(app, listed)

@@ -6,9 +6,10 @@ from typing import cast
 import click
 
 from mcp_memory.config import Config, Setting
-from mcp_memory.interfaces.cli.options import Invocation, json_option, pass_invocation
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import json_option
 from mcp_memory.interfaces.cli.output import print_json, print_table
-from mcp_memory.interfaces.cli.session import configured
+from mcp_memory.interfaces.cli.session import configure
 
 
 @click.group()
@@ -31,11 +32,11 @@ def show(invocation: Invocation, as_json: bool) -> None:
     Example:
       mcp-memory config show --json
     """
-    settings = configured(invocation).describe()
+    settings = configure(invocation).describe()
     if as_json:
         print_json([asdict(setting) for setting in settings])
         return
-    rows = [(setting.key, _shown(setting), setting.origin) for setting in settings]
+    rows = [(setting.key, _format(setting), setting.origin) for setting in settings]
     print_table(("KEY", "VALUE", "ORIGIN"), rows)
 
 
@@ -48,7 +49,7 @@ def check(invocation: Invocation) -> None:
     Example:
       mcp-memory config check
     """
-    click.echo(f"The settings are good. From: {', '.join(origins(configured(invocation)))}.")
+    click.echo(f"The settings are good. From: {', '.join(origins(configure(invocation)))}.")
 
 
 def origins(config: Config) -> list[str]:
@@ -57,7 +58,7 @@ def origins(config: Config) -> list[str]:
     return [origin for origin in found if origin != "default"] or ["defaults"]
 
 
-def _shown(setting: Setting) -> str:
+def _format(setting: Setting) -> str:
     match setting.value:
         case None | "" | [] | {}:
             return "-"

@@ -13,15 +13,10 @@ import click
 from mcp_memory.app import App
 from mcp_memory.config import mask_url
 from mcp_memory.errors import UnknownDatabase
-from mcp_memory.interfaces.cli.options import (
-    Failure,
-    Invocation,
-    agent_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Failure, Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import agent_option, json_option
 from mcp_memory.interfaces.cli.output import is_interactive, print_json, print_table, readable_size
-from mcp_memory.interfaces.cli.session import configured, run
+from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.postgres.databases import DatabaseEntry, Databases
 from mcp_memory.postgres.programs import client_address, client_program
 
@@ -72,7 +67,7 @@ def list_databases(invocation: Invocation, as_json: bool) -> None:
     Example:
       mcp-memory databases list --json
     """
-    config = configured(invocation)
+    config = configure(invocation)
     entries = run(config, _entries)
     default = config.default_database
     if as_json:
@@ -109,7 +104,7 @@ def create(
     Example:
       mcp-memory databases create work
     """
-    config = configured(invocation, agent=agent)
+    config = configure(invocation, agent=agent)
     run(config, partial(_register, name=name, url=url, persist=persist))
     click.echo(f"The database {name} is ready.")
     if url is not None and not persist and name not in config.databases:
@@ -132,7 +127,7 @@ def drop(invocation: Invocation, name: str, yes: bool, force: bool) -> None:
     Example:
       mcp-memory databases drop scratch --yes
     """
-    config = configured(invocation)
+    config = configure(invocation)
     if name == config.default_database and not force:
         raise click.UsageError(f"{name} is the default database: --force drops it all the same.")
     if not yes:
@@ -164,7 +159,7 @@ def url(invocation: Invocation, name: str | None, show_password: bool) -> None:
     Example:
       pg_dump "$(mcp-memory databases url work --show-password)"
     """
-    config = configured(invocation)
+    config = configure(invocation)
     address = run(config, partial(_url, name=name or config.default_database))
     click.echo(address if show_password else mask_url(address))
 
@@ -195,7 +190,7 @@ def shell(ctx: click.Context, invocation: Invocation, words: Sequence[str]) -> N
     Example:
       mcp-memory databases shell main -c 'SELECT path, version FROM documents'
     """
-    config = configured(invocation)
+    config = configure(invocation)
     is_named = bool(words) and not words[0].startswith("-")
     name = words[0] if is_named else config.default_database
     arguments = words[1:] if is_named else words

@@ -13,9 +13,9 @@ import click
 from mcp_memory.app import App
 from mcp_memory.interfaces.cli.clients import paste_lines, server_command
 from mcp_memory.interfaces.cli.demo_steps import STEPS, Stage, Step, UnexpectedAnswer, open_stage
-from mcp_memory.interfaces.cli.options import Failure, Invocation, pass_invocation
+from mcp_memory.interfaces.cli.invocation import Failure, Invocation, pass_invocation
 from mcp_memory.interfaces.cli.output import printable
-from mcp_memory.interfaces.cli.session import configured, run
+from mcp_memory.interfaces.cli.session import configure, run
 
 _SECONDS = 180.0
 _LOG_LINES = 15
@@ -35,7 +35,7 @@ def demo(invocation: Invocation, keep: bool) -> None:
     Example:
       mcp-memory demo
     """
-    config = configured(invocation)
+    config = configure(invocation)
     name = f"demo_{uuid.uuid4().hex[:8]}"
     command = server_command(invocation.config_file, "--log-level", "warning")
     environ = os.environ | {"MCP_MEMORY__DEFAULT_DATABASE": name}

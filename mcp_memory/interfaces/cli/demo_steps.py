@@ -31,19 +31,19 @@ class Agent:
 
     async def call(self, tool: str, **arguments: object) -> Answer:
         """The structured answer of a call that must succeed."""
-        result = await self._called(tool, arguments)
+        result = await self._call_tool(tool, arguments)
         if result.is_error:
             raise UnexpectedAnswer(f"{tool} failed: {_text(result)}")
         return cast("Answer", result.structured_content or {})
 
-    async def refused(self, tool: str, **arguments: object) -> str:
+    async def expect_refusal(self, tool: str, **arguments: object) -> str:
         """What a call that must be refused says."""
-        result = await self._called(tool, arguments)
+        result = await self._call_tool(tool, arguments)
         if not result.is_error:
             raise UnexpectedAnswer(f"{tool} was not refused: {_text(result)}")
         return _text(result)
 
-    async def _called(self, tool: str, arguments: dict[str, object]) -> CallToolResult:
+    async def _call_tool(self, tool: str, arguments: dict[str, object]) -> CallToolResult:
         shown = ", ".join(f"{name}={_short(value)}" for name, value in arguments.items())
         started = time.perf_counter()
         result = await self.client.call_tool(tool, arguments)
@@ -69,9 +69,9 @@ def expect(holds: bool, complaint: str) -> None:
 
 def entries(answer: Answer, name: str) -> list[Answer]:
     """The list of objects under a name of an answer."""
-    found = answer.get(name)
-    expect(isinstance(found, list), f"the answer has no list {name!r}")
-    return cast("list[Answer]", found)
+    rows = answer.get(name)
+    expect(isinstance(rows, list), f"the answer has no list {name!r}")
+    return cast("list[Answer]", rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ async def open_stage(
         agents = [
             Agent(
                 name,
-                await stack.enter_async_context(_connected(name, command, environ, errors)),
+                await stack.enter_async_context(_make_client(name, command, environ, errors)),
                 log,
             )
             for name in ("ada", "ben")
@@ -101,7 +101,7 @@ async def open_stage(
         yield Stage(agents[0], agents[1], log)
 
 
-def _connected(
+def _make_client(
     agent: str, command: Sequence[str], environ: Mapping[str, str], errors: TextIO
 ) -> Client:
     arguments = [*command[1:], "--agent", f"demo-{agent}"]
@@ -186,12 +186,12 @@ async def _ben_does_not_see(stage: Stage) -> list[str]:
     answer = await stage.ben.call("memory_search", query="surprise party in the boathouse")
     seen = [str(result["path"]) for result in entries(answer, "results")]
     expect(DIARY not in seen, "another agent's private document was found")
-    refusal = await stage.ben.refused("memory_get", path=DIARY)
+    refusal = await stage.ben.expect_refusal("memory_get", path=DIARY)
     expect("boathouse" not in refusal, "the refusal tells what is in the document")
     own = await stage.ada.call("memory_search", query="surprise party in the boathouse")
-    found = [str(result["path"]) for result in entries(own, "results")]
-    expect(found[:1] == [DIARY], "its owner does not find it")
-    return [f"ben finds nothing of it, and is told: {refusal}", f"ada finds {found[0]}"]
+    paths = [str(result["path"]) for result in entries(own, "results")]
+    expect(paths[:1] == [DIARY], "its owner does not find it")
+    return [f"ben finds nothing of it, and is told: {refusal}", f"ada finds {paths[0]}"]
 
 
 async def _ben_reads(stage: Stage) -> list[str]:
@@ -229,8 +229,8 @@ async def _a_conversation_is_kept(stage: Stage) -> list[str]:
         "transcript", action="append", session_id="demo-session", messages=messages
     )
     expect(kept["appended"] == len(_SAID), f"{kept['appended']} messages were kept")
-    found = await stage.ada.call("transcript", action="search", query="north pier", max_results=1)
-    results = entries(found, "results")
+    answer = await stage.ada.call("transcript", action="search", query="north pier", max_results=1)
+    results = entries(answer, "results")
     expect(bool(results) and results[0]["message_ids"] == ["m2"], "the message was not found")
     thread = await stage.ada.call(
         "transcript", action="resume", session_id="demo-session", max_tokens=30
@@ -258,9 +258,11 @@ async def _a_fact_changes(stage: Stage) -> list[str]:
         answer = await stage.ada.call(
             "memory_graph_recall", query="Where does Ben work?", as_of=as_of
         )
-        told = [str(memory["content"]) for memory in entries(answer, "memories")]
-        expect(told == [f"Ben works at {expected}."], f"as of {as_of} it is told that {told}")
-        lines.append(f"as of {as_of}: {told[0]}")
+        memories = [str(memory["content"]) for memory in entries(answer, "memories")]
+        expect(
+            memories == [f"Ben works at {expected}."], f"as of {as_of} it is told that {memories}"
+        )
+        lines.append(f"as of {as_of}: {memories[0]}")
     return lines
 
 

@@ -32,14 +32,10 @@ from mcp_memory.interfaces.cli.checks import (
     warning,
 )
 from mcp_memory.interfaces.cli.config import origins
-from mcp_memory.interfaces.cli.options import (
-    Invocation,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import database_option, json_option
 from mcp_memory.interfaces.cli.output import print_json, printable
-from mcp_memory.interfaces.cli.session import configured
+from mcp_memory.interfaces.cli.session import configure
 from mcp_memory.postgres.databases import READ_URL_UNUSED
 from mcp_memory.postgres.diagnosis import diagnose, is_heard
 from mcp_memory.postgres.embedded.cluster import EmbeddedCluster
@@ -63,7 +59,7 @@ def doctor(ctx: click.Context, invocation: Invocation, database: str | None, as_
     Example:
       mcp-memory doctor --json
     """
-    findings = [check_python(), check_packages(), *_configured(invocation, database)]
+    findings = [check_python(), check_packages(), *_check_settings(invocation, database)]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -71,10 +67,10 @@ def doctor(ctx: click.Context, invocation: Invocation, database: str | None, as_
     ctx.exit(1 if any(finding.state == "problem" for finding in findings) else 0)
 
 
-def _configured(invocation: Invocation, database: str | None) -> Iterator[Finding]:
+def _check_settings(invocation: Invocation, database: str | None) -> Iterator[Finding]:
     """What depends on the settings, if they can be read at all."""
     try:
-        config = configured(invocation)
+        config = configure(invocation)
     except ConfigError as exc:
         yield problem("settings", str(exc), "correct that key, then run `mcp-memory config check`")
         return

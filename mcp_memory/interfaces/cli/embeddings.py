@@ -12,14 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from mcp_memory.app import App
-from mcp_memory.interfaces.cli.options import (
-    Invocation,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import database_option, json_option
 from mcp_memory.interfaces.cli.output import is_interactive, print_json, print_table
-from mcp_memory.interfaces.cli.session import configured, run
+from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.postgres.session import Session
 from mcp_memory.vectors.providers.minilm_install import install as install_model
 from mcp_memory.vectors.spaces import Comparison, Space, SpaceStatus
@@ -44,7 +40,7 @@ def install(invocation: Invocation) -> None:
     Example:
       mcp-memory embeddings install
     """
-    config = configured(invocation)
+    config = configure(invocation)
     with _bar("starting") as update:
         folder = install_model(config.embeddings.model_dir, update)
     click.echo(f"The local model is ready in {folder}.")
@@ -63,7 +59,7 @@ def status(invocation: Invocation, database: str | None, as_json: bool) -> None:
     Example:
       mcp-memory embeddings status --json
     """
-    config = configured(invocation)
+    config = configure(invocation)
     statuses, own, problem, waiting = run(config, partial(_status, database=database))
     if as_json:
         print_json(
@@ -135,7 +131,7 @@ def add(invocation: Invocation, model: str, no_fill: bool, database: str | None)
     Example:
       mcp-memory embeddings add minilm
     """
-    config = configured(invocation)
+    config = configure(invocation)
     status = run(config, partial(_add, model=model, no_fill=no_fill, database=database))
     click.echo(f"{status.space.label} is space {status.space.id}, {status.state}.")
 
@@ -166,7 +162,7 @@ def backfill(
     Example:
       mcp-memory embeddings backfill --retry-failed
     """
-    config = configured(invocation)
+    config = configure(invocation)
     work = partial(_backfill, name=space, retry_failed=retry_failed, database=database)
     reindexed, embedded = run(config, work)
     if reindexed:
@@ -245,7 +241,7 @@ def activate(
     """
     if dry_run and query_file is None and queries is None:
         raise click.UsageError("--dry-run needs --compare or --queries: there is nothing else.")
-    config = configured(invocation)
+    config = configure(invocation)
     lines = _lines(query_file)
     work = partial(_activate, name=space, lines=lines, count=queries, database=database)
     active, comparisons = run(config, partial(work, dry_run=dry_run, force=force))
@@ -308,7 +304,7 @@ def drop(invocation: Invocation, space: str, yes: bool, database: str | None) ->
     Example:
       mcp-memory embeddings drop hashing --yes
     """
-    config = configured(invocation)
+    config = configure(invocation)
     if not yes:
         _ask_to_drop(space)
     label = run(config, partial(_drop, name=space, database=database))

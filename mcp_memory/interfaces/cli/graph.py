@@ -6,14 +6,10 @@ from functools import partial
 import click
 
 from mcp_memory.app import App
-from mcp_memory.interfaces.cli.options import (
-    Invocation,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import database_option, json_option
 from mcp_memory.interfaces.cli.output import print_json, print_table
-from mcp_memory.interfaces.cli.session import configured, run
+from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.memory.facts.identity import EntitySummary
 from mcp_memory.memory.facts.model import entity_id
 
@@ -44,7 +40,7 @@ def entities(invocation: Invocation, prefix: str, database: str | None, as_json:
     Example:
       mcp-memory graph entities ada
     """
-    rows = run(configured(invocation), partial(_entities, prefix=prefix, database=database))
+    rows = run(configure(invocation), partial(_entities, prefix=prefix, database=database))
     if as_json:
         print_json({"entities": [_as_json(entity) for entity in rows]})
         return
@@ -99,7 +95,7 @@ def merge(
     Example:
       mcp-memory graph merge e17 "Robert Smith"
     """
-    config = configured(invocation)
+    config = configure(invocation)
 
     async def work(app: App) -> str:
         return await app.identity.merge(app.session(app.config.agent, database), gone, kept)
@@ -132,7 +128,7 @@ def split(
     Example:
       mcp-memory graph split "Robert Smith" Bob
     """
-    config = configured(invocation)
+    config = configure(invocation)
 
     async def work(app: App) -> str:
         return await app.identity.split(app.session(app.config.agent, database), entity, names)
@@ -161,7 +157,7 @@ def revoke(
     Example:
       mcp-memory graph revoke https://rumours.example --dry-run
     """
-    config = configured(invocation)
+    config = configure(invocation)
 
     async def work(app: App) -> list[str]:
         session = app.session(app.config.agent, database)

@@ -21,16 +21,10 @@ from mcp_memory.interfaces.cli.files import (
     Watch,
     write_files,
 )
-from mcp_memory.interfaces.cli.options import (
-    Invocation,
-    agent_option,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import agent_option, database_option, json_option
 from mcp_memory.interfaces.cli.output import print_json, printable
-from mcp_memory.interfaces.cli.progress import bar, embed_due
-from mcp_memory.interfaces.cli.session import configured, run
+from mcp_memory.interfaces.cli.session import bar, configure, embed_due, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +87,7 @@ def index(
     """
     if delete and not watch:
         raise click.UsageError("--delete needs --watch: only then is it seen that a file goes.")
-    config = configured(invocation, agent=agent)
+    config = configure(invocation, agent=agent)
     attributes = Attributes(
         shared=True if shared else None,
         tags=None if tags is None else [tag.strip() for tag in tags.split(",")],

@@ -26,11 +26,11 @@ from mcp_memory.interfaces.cli.clients import (
     with_server,
     without_server,
 )
+from mcp_memory.interfaces.cli.hook_settings import with_hooks, without_hooks
+from mcp_memory.interfaces.cli.invocation import Failure, Invocation, pass_invocation
 from mcp_memory.interfaces.cli.json_files import Change, Document, NotPlainJson
-from mcp_memory.interfaces.cli.options import Failure, Invocation, pass_invocation
 from mcp_memory.interfaces.cli.output import is_interactive
-from mcp_memory.interfaces.cli.session import loaded
-from mcp_memory.interfaces.hooks.settings import with_hooks, without_hooks
+from mcp_memory.interfaces.cli.session import load_config
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -44,7 +44,7 @@ class Wish:
     server: Server | None
     file: Path
 
-    def edited(self, document: Document) -> Document:
+    def edit(self, document: Document) -> Document:
         """The client's document as it shall be."""
         if self.server is None:
             return without_server(document, self.client, self.name)
@@ -123,7 +123,7 @@ def install(
         server = LocalServer([*command, *(("--agent", agent) if agent else ())])
     elif not remove:
         _refuse_for_http(client, agent)
-        server = RemoteServer(url or _configured_url(loaded(invocation).http), key_variable)
+        server = RemoteServer(url or _make_url(load_config(invocation).http), key_variable)
     machine = Machine(sys.platform, Path.home(), os.environ)
     wish = Wish(client, name, server, (file or file_of(client, machine)).absolute())
     changes = [wish_change(wish)]
@@ -153,7 +153,7 @@ def _refuse_for_http(client: ClientName, agent: str | None) -> None:
         )
 
 
-def _configured_url(http: HttpConfig) -> str:
+def _make_url(http: HttpConfig) -> str:
     """Where a server with these settings is found from this machine, or from anywhere."""
     if http.public_url is not None:
         return f"{http.public_url.reveal().rstrip('/')}/mcp"
@@ -174,7 +174,7 @@ def _hooks_change(program: Sequence[str], agent: str | None, *, remove: bool) ->
 def wish_change(wish: Wish) -> Change:
     """The change of the client's file, or what to paste where the file cannot be changed."""
     try:
-        return Change.of(wish.file, wish.edited)
+        return Change.of(wish.file, wish.edit)
     except (NotPlainJson, UnexpectedShape) as exc:
         click.echo(_by_hand(wish), err=True)
         raise Failure(f"{wish.file} was left as it is: {exc}.") from exc
@@ -183,7 +183,7 @@ def wish_change(wish: Wish) -> Change:
 def _by_hand(wish: Wish) -> str:
     if wish.server is None:
         return f"Take {wish.name!r} out of {wish.file} by hand."
-    pasted = json.dumps(wish.edited({}), indent=2, ensure_ascii=False)
+    pasted = json.dumps(wish.edit({}), indent=2, ensure_ascii=False)
     return f"Put this into {wish.file} by hand:\n{pasted}"
 
 

@@ -13,7 +13,7 @@ from typing import Self, TypeAlias, cast
 
 from pydantic import JsonValue
 
-from mcp_memory.interfaces.cli.options import Failure
+from mcp_memory.interfaces.cli.invocation import Failure
 
 Document: TypeAlias = dict[str, JsonValue]
 
@@ -24,7 +24,7 @@ class NotPlainJson(Exception):
     """Writing the file back would lose something: comments, or one of two equal keys."""
 
 
-def parsed(text: str) -> Document:
+def parse(text: str) -> Document:
     """The object that the text holds, in its order; an empty file holds an empty one."""
     if not text.strip():
         return {}
@@ -44,7 +44,7 @@ def _without_repeats(pairs: list[tuple[str, JsonValue]]) -> Document:
     return document
 
 
-def rendered(document: Document, *, like: str) -> str:
+def render(document: Document, *, like: str) -> str:
     """The text of the document, indented and ended as `like` is."""
     match = _INDENT.match(like)
     lines = json.dumps(document, indent=match[1] if match else 2, ensure_ascii=False)
@@ -75,9 +75,9 @@ class Change:
         target = file.resolve()
         before = _read(target)
         text = before or ""
-        document = parsed(text)
+        document = parse(text)
         changed = edit(document)
-        return cls(target, before, text if changed == document else rendered(changed, like=text))
+        return cls(target, before, text if changed == document else render(changed, like=text))
 
     @property
     def is_needed(self) -> bool:

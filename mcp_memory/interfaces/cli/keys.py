@@ -9,14 +9,10 @@ from functools import partial
 import click
 
 from mcp_memory.app import App
-from mcp_memory.interfaces.cli.options import (
-    Invocation,
-    checked_agent,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import check_agent, json_option
 from mcp_memory.interfaces.cli.output import print_json, print_table
-from mcp_memory.interfaces.cli.session import configured, run
+from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.memory.keys import SCOPES, IssuedKey, Key, NewKey, Scope
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -52,7 +48,7 @@ def keys() -> None:
 
 @keys.command()
 @click.option(
-    "--agent", required=True, metavar="NAME", callback=checked_agent, help="Who its holder is."
+    "--agent", required=True, metavar="NAME", callback=check_agent, help="Who its holder is."
 )
 @click.option(
     "--scope",
@@ -93,7 +89,7 @@ def create(
       mcp-memory keys create --agent alice --scope read --expires 30d
     """
     order = NewKey(agent, tuple(dict.fromkeys(scopes)), tuple(databases) or None, expires)
-    issued = run(configured(invocation), partial(_create, order=order))
+    issued = run(configure(invocation), partial(_create, order=order))
     if as_json:
         print_json(_document(issued))
         return
@@ -137,7 +133,7 @@ def list_keys(invocation: Invocation, as_json: bool) -> None:
     Example:
       mcp-memory keys list --json
     """
-    rows = run(configured(invocation), _list)
+    rows = run(configure(invocation), _list)
     if as_json:
         print_json([asdict(key) | {"status": _status(key)} for key in rows])
         return
@@ -166,7 +162,7 @@ def _status(key: Key) -> str:
 @keys.command()
 @click.argument("key_id", metavar="ID", required=False)
 @click.option(
-    "--agent", metavar="NAME", callback=checked_agent, help="Every key of this agent instead."
+    "--agent", metavar="NAME", callback=check_agent, help="Every key of this agent instead."
 )
 @pass_invocation
 def revoke(invocation: Invocation, key_id: str | None, agent: str | None) -> None:
@@ -178,7 +174,7 @@ def revoke(invocation: Invocation, key_id: str | None, agent: str | None) -> Non
     """
     if (key_id is None) == (agent is None):
         raise click.UsageError("Give either the ID of a key or --agent.")
-    ended = run(configured(invocation), partial(_revoke, key_id=key_id, agent=agent))
+    ended = run(configure(invocation), partial(_revoke, key_id=key_id, agent=agent))
     if not ended:
         click.echo("Nothing to revoke: no usable key is left.")
     for key in ended:

@@ -9,16 +9,12 @@ from pathlib import Path
 import click
 
 from mcp_memory.app import App
-from mcp_memory.interfaces.cli.options import (
-    Invocation,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import database_option, json_option
 from mcp_memory.interfaces.cli.output import is_interactive, print_json, print_table
-from mcp_memory.interfaces.cli.session import configured, run
+from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.postgres import provision
-from mcp_memory.postgres.migrate import Applied, Migration, applied, newest, shipped
+from mcp_memory.postgres.migrate import AppliedMigration, Migration, list_applied, newest, shipped
 from mcp_memory.postgres.migrate import migrate as bring
 
 
@@ -60,8 +56,8 @@ def status(invocation: Invocation, database: str | None, as_json: bool) -> None:
     Example:
       mcp-memory migrate status --database work
     """
-    config = configured(invocation)
-    have = run(config, partial(_applied, name=database or config.default_database))
+    config = configure(invocation)
+    have = run(config, partial(_list_applied, name=database or config.default_database))
     steps = _steps(have, shipped())
     if as_json:
         print_json([asdict(step) for step in steps])
@@ -70,20 +66,20 @@ def status(invocation: Invocation, database: str | None, as_json: bool) -> None:
     print_table(("NUMBER", "NAME", "STATE", "APPLIED"), rows)
 
 
-async def _applied(app: App, name: str) -> Sequence[Applied]:
+async def _list_applied(app: App, name: str) -> Sequence[AppliedMigration]:
     async with app.databases.direct_connection(name, create=False) as conn:
-        return await applied(conn)
+        return await list_applied(conn)
 
 
-def _steps(have: Sequence[Applied], known: Sequence[Migration]) -> list[Step]:
+def _steps(have: Sequence[AppliedMigration], migrations: Sequence[Migration]) -> list[Step]:
     """Every migration that the database or this version knows, by number."""
-    done = {each.number: each for each in have}
-    steps = [_step(migration, done.pop(migration.number, None)) for migration in known]
-    newer = [Step(each.number, each.name, "unknown", each.applied_at) for each in done.values()]
+    done = {step.number: step for step in have}
+    steps = [_step(migration, done.pop(migration.number, None)) for migration in migrations]
+    newer = [Step(step.number, step.name, "unknown", step.applied_at) for step in done.values()]
     return steps + newer
 
 
-def _step(migration: Migration, done: Applied | None) -> Step:
+def _step(migration: Migration, done: AppliedMigration | None) -> Step:
     if done is None:
         return Step(migration.number, migration.name, "pending", None)
     state = "applied" if done.sha256 == migration.sha256 else "changed"
@@ -117,8 +113,8 @@ def up(invocation: Invocation, file: Path | None, no_dump: bool, database: str |
     if file is not None and no_dump:
         raise click.UsageError("--dump and --no-dump exclude each other.")
     if file is not None or no_dump:
-        place = file.absolute() if file is not None else None
-        run(configured(invocation), partial(_take_over, database=database, file=place))
+        dump = file.absolute() if file is not None else None
+        run(configure(invocation), partial(_take_over, database=database, file=dump))
     _move(invocation, database, lambda have: newest(shipped()))
 
 
@@ -175,13 +171,13 @@ def _confirm(yes: bool) -> None:
 
 
 def _move(invocation: Invocation, database: str | None, goal: Goal) -> None:
-    config = configured(invocation)
+    config = configure(invocation)
     name = database or config.default_database
     before, after = run(config, partial(_migrate, name=name, goal=goal))
-    click.echo(f"{name}: {_moved(before, after)}")
+    click.echo(f"{name}: {_describe_move(before, after)}")
 
 
-def _moved(before: int, after: int) -> str:
+def _describe_move(before: int, after: int) -> str:
     return f"at migration {after} already" if before == after else f"migration {before} -> {after}"
 
 
@@ -193,6 +189,6 @@ async def _migrate(app: App, name: str, goal: Goal) -> tuple[int, int]:
             await provision.take_over(conn, layout, name, dump)
         target = goal(layout.migration)
         after = await bring(
-            conn, layout.roles, layout.search_path, name=name, known=shipped(), target=target
+            conn, layout.roles, layout.search_path, name=name, migrations=shipped(), target=target
         )
     return layout.migration, after

@@ -15,7 +15,7 @@ import click
 
 from mcp_memory import __version__
 from mcp_memory.errors import McpMemoryError
-from mcp_memory.interfaces.cli.options import Failure, Invocation
+from mcp_memory.interfaces.cli.invocation import Failure, Invocation
 
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
@@ -30,14 +30,14 @@ class Lazy:
     def load(self) -> click.Command:
         """The command itself; imports its module."""
         module, _, name = self.place.partition(":")
-        with _uncollected(), _one_blas_thread():
+        with _pause_collection(), _one_blas_thread():
             command: object = getattr(import_module(module), name)
         assert isinstance(command, click.Command), self.place
         return command
 
 
 @contextmanager
-def _uncollected() -> Generator[None]:
+def _pause_collection() -> Generator[None]:
     """Without garbage collection, which takes a sixth of the imports' time and finds nothing."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -176,10 +176,10 @@ class Program(LazyGroup):
             raise click.exceptions.Exit(INTERRUPTED) from None
         except Exception as exc:
             # The outermost edge of the process: everything that is left ends as a message.
-            raise _ended(exc, ctx.obj) from exc
+            raise _translate_error(exc, ctx.obj) from exc
 
 
-def _ended(exc: Exception, invocation: object) -> BaseException:
+def _translate_error(exc: Exception, invocation: object) -> BaseException:
     """What click shall end with: our line, or a closed pipe, which click ends in silence."""
     if isinstance(invocation, Invocation) and invocation.log_level == "debug":
         traceback.print_exception(exc, file=sys.stderr)

@@ -7,17 +7,13 @@ import click
 
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
-from mcp_memory.interfaces.cli.options import (
-    Invocation,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import database_option, json_option
 from mcp_memory.interfaces.cli.output import print_json
-from mcp_memory.interfaces.cli.session import configured, run
+from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.memory.documents.models import PurgeCounts
 from mcp_memory.memory.mail.model import PurgedMail
-from mcp_memory.text.times.arguments import parse_instant
+from mcp_memory.text.dates import parse_instant
 
 
 @click.command()
@@ -50,7 +46,7 @@ def purge(
     Example:
       mcp-memory purge --older-than 7d --dry-run
     """
-    config = configured(invocation)
+    config = configure(invocation)
     age = None if older_than is None else _age(older_than)
     work = partial(_purge, owner=owner, age=age, dry_run=dry_run, database=database)
     documents, memories, mail = run(config, work)

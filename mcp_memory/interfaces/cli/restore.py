@@ -6,14 +6,10 @@ from pathlib import Path
 import click
 
 from mcp_memory.app import App
-from mcp_memory.interfaces.cli.options import (
-    Invocation,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import database_option, json_option
 from mcp_memory.interfaces.cli.output import print_json, rows_in_tables
-from mcp_memory.interfaces.cli.session import configured, run
+from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.transfer.backup import RestoreReport
 
 
@@ -34,7 +30,7 @@ def restore(invocation: Invocation, file: Path, database: str | None, as_json: b
       mcp-memory restore ~/backups/memory-2026-11-29.dump --database restored
     """
     work = partial(_restore, file=file.absolute(), database=database)
-    report = run(configured(invocation), work)
+    report = run(configure(invocation), work)
     if as_json:
         print_json(
             {

@@ -10,15 +10,10 @@ import click
 from mcp_memory.app import App
 from mcp_memory.config import Config
 from mcp_memory.errors import InvalidInput
-from mcp_memory.interfaces.cli.options import (
-    Invocation,
-    agent_option,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import agent_option, database_option, json_option
 from mcp_memory.interfaces.cli.output import print_json, print_table, printable
-from mcp_memory.interfaces.cli.session import configured, run
+from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.search.kinds import (
     SOURCES,
     ParsedQuery,
@@ -27,17 +22,17 @@ from mcp_memory.search.kinds import (
     SearchResult,
     Source,
 )
-from mcp_memory.text.times.arguments import parse_instant
+from mcp_memory.text.dates import parse_instant
 
 
 def print_query(query: ParsedQuery) -> None:
     """Print how the query was read, a line for each thing it holds."""
-    for name, held in _held(query):
+    for name, held in _describe_query(query):
         click.echo(f"{name + ':':9} {printable(held)}")
     click.echo()
 
 
-def _held(query: ParsedQuery) -> Iterator[tuple[str, str]]:
+def _describe_query(query: ParsedQuery) -> Iterator[tuple[str, str]]:
     words = sorted(query.words.items(), key=lambda word: -word[1])
     yield "words", ", ".join(f"{word} ({rarity:.1f})" for word, rarity in words) or "none"
     if query.anchors:
@@ -110,7 +105,7 @@ def search(
     Example:
       mcp-memory search "deploy checklist" --since 7d --max-results 3
     """
-    config = configured(invocation, agent=agent)
+    config = configure(invocation, agent=agent)
     request = SearchRequest(
         query=query,
         max_results=max_results or config.search.max_results,

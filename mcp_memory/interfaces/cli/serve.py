@@ -3,8 +3,9 @@
 import click
 
 from mcp_memory.config import Config
-from mcp_memory.interfaces.cli.options import Invocation, agent_option, pass_invocation
-from mcp_memory.interfaces.cli.session import loaded, run
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import agent_option
+from mcp_memory.interfaces.cli.session import load_config, run
 from mcp_memory.interfaces.http.transports import run_http
 from mcp_memory.interfaces.mcp.stdio import run_stdio
 
@@ -44,7 +45,7 @@ def serve(
     """
     if transport == "stdio" and (host is not None or port is not None):
         raise click.UsageError("--host and --port go with a transport over HTTP.")
-    config = loaded(invocation, agent=agent)
+    config = load_config(invocation, agent=agent)
     if transport == "stdio":
         run(config, run_stdio)
     else:

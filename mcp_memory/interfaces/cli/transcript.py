@@ -13,14 +13,8 @@ from watchfiles import (
 from mcp_memory.app import App
 from mcp_memory.config import RetentionRule
 from mcp_memory.errors import McpMemoryError
-from mcp_memory.interfaces.cli.options import (
-    Failure,
-    Invocation,
-    agent_option,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Failure, Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import agent_option, database_option, json_option
 from mcp_memory.interfaces.cli.output import (
     counted,
     print_json,
@@ -28,8 +22,7 @@ from mcp_memory.interfaces.cli.output import (
     printable,
     readable_size,
 )
-from mcp_memory.interfaces.cli.progress import embed_due
-from mcp_memory.interfaces.cli.session import configured, run
+from mcp_memory.interfaces.cli.session import configure, embed_due, run
 from mcp_memory.memory.conversations.imports.formats import FORMATS, FormatName
 from mcp_memory.memory.conversations.imports.importer import ImportResult
 from mcp_memory.memory.conversations.models import Removal
@@ -132,7 +125,7 @@ def import_(
     Example:
       mcp-memory transcript import ~/.claude/projects/*/*.jsonl --watch
     """
-    config = configured(invocation, agent=agent)
+    config = configure(invocation, agent=agent)
     format_: FormatName | None = next((name for name in FORMATS if name == format_name), None)
     files = list(dict.fromkeys(files))
     work = partial(_import, files=files, format_name=format_, database=database)
@@ -232,7 +225,7 @@ def prune(
         raise click.UsageError("--older-than, --larger-than and --unsummarized need --source.")
     if source is not None and older_than is None and larger_than is None:
         raise click.UsageError("--source needs --older-than or --larger-than.")
-    config = configured(invocation)
+    config = configure(invocation)
     rule = RetentionRule(
         max_days=older_than, max_bytes=larger_than, only_summarized=not unsummarized
     )

@@ -8,23 +8,17 @@ import click
 
 from mcp_memory.app import App
 from mcp_memory.config import mask_url
-from mcp_memory.interfaces.cli.options import (
-    Failure,
-    Invocation,
-    checked_agent,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Failure, Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import check_agent, database_option, json_option
 from mcp_memory.interfaces.cli.output import counted, print_json, print_table
-from mcp_memory.interfaces.cli.session import configured, run
+from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.memory.mail.wake.model import ListedRoute, OutboxStatus, Outcome
 from mcp_memory.postgres.session import Session
 
 _KINDS = ["openclaw-wake", "openclaw-agent", "webhook", "command"]
 
 
-agent_argument = click.argument("agent", metavar="AGENT", callback=checked_agent)
+agent_argument = click.argument("agent", metavar="AGENT", callback=check_agent)
 
 
 @click.group()
@@ -85,7 +79,7 @@ def add(
         document["command"] = list(command)
     if (token := _token(token_env, token_file)) is not None:
         document["token"] = token
-    run(configured(invocation), partial(_add, agent=agent, document=document, database=database))
+    run(configure(invocation), partial(_add, agent=agent, document=document, database=database))
     click.echo(f"{agent} is woken by {options['kind']} when mail arrives.")
 
 
@@ -120,7 +114,7 @@ def list_routes(invocation: Invocation, database: str | None, as_json: bool) -> 
     Example:
       mcp-memory wake list --json
     """
-    routes = run(configured(invocation), partial(_list, database=database))
+    routes = run(configure(invocation), partial(_list, database=database))
     if as_json:
         print_json([_document(route) for route in routes])
         return
@@ -145,7 +139,7 @@ def test(invocation: Invocation, agent: str, database: str | None) -> None:
     Example:
       mcp-memory wake test alice
     """
-    outcome = run(configured(invocation), partial(_test, agent=agent, database=database))
+    outcome = run(configure(invocation), partial(_test, agent=agent, database=database))
     if not outcome.is_delivered:
         raise Failure(f"{agent} was not woken: {outcome.problem}")
     click.echo(f"{agent} was rung.")
@@ -166,7 +160,7 @@ def remove(invocation: Invocation, agent: str, database: str | None) -> None:
     Example:
       mcp-memory wake remove alice
     """
-    run(configured(invocation), partial(_remove, agent=agent, database=database))
+    run(configure(invocation), partial(_remove, agent=agent, database=database))
     click.echo(f"{agent} is woken no more; mail still arrives.")
 
 

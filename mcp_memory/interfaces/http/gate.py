@@ -161,16 +161,16 @@ class AuthGate:
             # A websocket that is not accepted: nothing here speaks over one.
             return await send({"type": "websocket.close", "code": 1008})
         connection = HTTPConnection(scope)
-        no = self._refused_unseen(connection)
+        no = self._refuse_unseen(connection)
         if no is None and scope["path"].startswith(_OPEN):
             return await self._open(scope, receive, send)
         if no is None:
-            no = await self._recognised(connection)
+            no = await self._recognise(connection)
         if no is not None:
             return await no(scope, receive, send)
-        return await self._served(connection, receive, send)
+        return await self._serve(connection, receive, send)
 
-    def _refused_unseen(self, connection: HTTPConnection) -> Response | None:
+    def _refuse_unseen(self, connection: HTTPConnection) -> Response | None:
         """What no credentials can help."""
         hosts, headers, path = self._rules.hosts, connection.headers, connection.scope["path"]
         if len(headers.getlist("host")) != 1 or not hosts.answers(headers["host"]):
@@ -181,7 +181,7 @@ class AuthGate:
             return refusal(path, 503, "The server is stopping.", {"Connection": "close"})
         return None
 
-    async def _recognised(self, connection: HTTPConnection) -> Response | None:
+    async def _recognise(self, connection: HTTPConnection) -> Response | None:
         """None when the caller is known, and written into the scope; else what to answer."""
         path = connection.scope["path"]
         try:
@@ -225,16 +225,16 @@ class AuthGate:
             {"WWW-Authenticate": f"Bearer {', '.join(parts)}"},
         )
 
-    async def _served(self, connection: HTTPConnection, receive: Receive, send: Send) -> None:
+    async def _serve(self, connection: HTTPConnection, receive: Receive, send: Send) -> None:
         token = connection.scope["user"].access_token
         assert isinstance(token, CallerToken)
         ending = _Ending(send)
-        with self._counted(connection, token.key_id):
+        with self._count(connection, token.key_id):
             await self._inside(connection.scope, receive, ending.send)
         await ending.finish()
 
     @contextmanager
-    def _counted(self, connection: HTTPConnection, key_id: str) -> Generator[None]:
+    def _count(self, connection: HTTPConnection, key_id: str) -> Generator[None]:
         is_stream = connection.headers.get("mcp-method") == "subscriptions/listen" or (
             connection.scope["method"] == "GET"
             and "text/event-stream" in connection.headers.get("accept", "")

@@ -18,10 +18,9 @@ from mcp_memory.errors import InvalidInput, McpMemoryError
 from mcp_memory.interfaces.caller import acting_for
 from mcp_memory.interfaces.http.gate import caller_in
 from mcp_memory.interfaces.http.site import is_json
-from mcp_memory.interfaces.mcp.arguments import parsed_json
-from mcp_memory.interfaces.mcp.schemas import properties_of
 from mcp_memory.interfaces.mcp.server import tools_of
-from mcp_memory.interfaces.mcp.tool import MemoryTool, Observe, readable
+from mcp_memory.interfaces.mcp.tools.arguments import parsed_json, properties_of
+from mcp_memory.interfaces.mcp.tools.tool import MemoryTool, Observe, readable
 
 SEARCH_PATH, INGEST_PATH = "/api/search", "/api/ingest"
 
@@ -32,11 +31,11 @@ def rest_routes(app: App, observe: Observe) -> Sequence[BaseRoute]:
 
     async def search(request: Request) -> Response:
         tool = _tool(tools, "memory_search")
-        return await _answered(request, tool, _arguments(tool, request.query_params))
+        return await _answer(request, tool, _arguments(tool, request.query_params))
 
     async def ingest(request: Request) -> Response:
-        name, arguments = _written(await _document(request))
-        return await _answered(request, _tool(tools, name), arguments)
+        name, arguments = _choose_tool(await _document(request))
+        return await _answer(request, _tool(tools, name), arguments)
 
     return [
         Route(SEARCH_PATH, search, methods=["GET"]),
@@ -44,7 +43,7 @@ def rest_routes(app: App, observe: Observe) -> Sequence[BaseRoute]:
     ]
 
 
-async def _answered(
+async def _answer(
     request: Request, tool: MemoryTool, arguments: Mapping[str, JsonValue]
 ) -> Response:
     """The tool's answer to whoever the request comes from."""
@@ -91,7 +90,7 @@ async def _document(request: Request) -> dict[str, JsonValue]:
     return document
 
 
-def _written(document: dict[str, JsonValue]) -> tuple[str, dict[str, JsonValue]]:
+def _choose_tool(document: dict[str, JsonValue]) -> tuple[str, dict[str, JsonValue]]:
     """The tool that takes what the body holds: a document, or messages of a session."""
     if "path" in document:
         return "memory_write", document

@@ -42,7 +42,7 @@ class BodyLimit:
         if is_mcp and not is_json(Headers(scope=scope)):
             message = "The body must be JSON: Content-Type: application/json."
             return await refusal(scope["path"], 415, message)(scope, receive, send)
-        return await self._app(scope, _replayed(body, receive), send)
+        return await self._app(scope, _replay(body, receive), send)
 
     async def _body(self, receive: Receive) -> list[Message] | None:
         """The messages of the whole body, or None when they are too large."""
@@ -64,7 +64,7 @@ def is_json(headers: Headers) -> bool:
     return declared.partition(";")[0].strip().lower() == "application/json"
 
 
-def _replayed(messages: list[Message], receive: Receive) -> Receive:
+def _replay(messages: list[Message], receive: Receive) -> Receive:
     waiting = iter(messages)
 
     async def replay() -> Message:
@@ -125,24 +125,24 @@ def build_site(
             Middleware(BodyLimit, app.config.http.body_bytes),
         ],
         exception_handlers={
-            HTTPException: _refused,
-            McpMemoryError: _failed,
-            Exception: _broken,
+            HTTPException: _answer_http_error,
+            McpMemoryError: _answer_memory_error,
+            Exception: _answer_bug,
         },
         lifespan=lifespan,
     )
 
 
-async def _refused(request: Request, exc: Exception) -> Response:
+async def _answer_http_error(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
     return refusal(request.url.path, exc.status_code, exc.detail, exc.headers)
 
 
-async def _failed(request: Request, exc: Exception) -> Response:
+async def _answer_memory_error(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, McpMemoryError)
     return refusal(request.url.path, exc.status, str(exc))
 
 
-async def _broken(request: Request, _exc: Exception) -> Response:
+async def _answer_bug(request: Request, _exc: Exception) -> Response:
     """A bug: its text may hold SQL or secrets; Starlette raises it again, and that is logged."""
     return refusal(request.url.path, 500, "The server failed; its log says why.")

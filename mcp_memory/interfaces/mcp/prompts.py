@@ -87,9 +87,9 @@ def problem_with(name: str, given: Mapping[str, object], prompts: Sequence[Promp
     """What is wrong with the prompt's name or its arguments; empty when nothing is."""
     by_name = {prompt.name: prompt for prompt in prompts}
     if (prompt := by_name.get(name)) is None:
-        known = [*by_name]
+        names = [*by_name]
         return (
-            f"No prompt {name[:80]!r}.{nearest(name, known)} Known: {', '.join(known) or 'none'}."
+            f"No prompt {name[:80]!r}.{nearest(name, names)} Known: {', '.join(names) or 'none'}."
         )
     arguments = {each.name: each for each in prompt.arguments or []}
     for unknown in given.keys() - arguments.keys():

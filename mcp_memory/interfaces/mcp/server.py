@@ -22,12 +22,12 @@ from mcp_memory.interfaces.mcp.resources import (
     add_inbox_resource,
     add_inbox_subscriptions,
 )
-from mcp_memory.interfaces.mcp.tool import MemoryTool, Observe
 from mcp_memory.interfaces.mcp.tools.databases import database_tools
 from mcp_memory.interfaces.mcp.tools.documents import document_tools
 from mcp_memory.interfaces.mcp.tools.facts import graph_tools
 from mcp_memory.interfaces.mcp.tools.mail import message_tools
 from mcp_memory.interfaces.mcp.tools.search import search_tools
+from mcp_memory.interfaces.mcp.tools.tool import MemoryTool, Observe
 from mcp_memory.interfaces.mcp.tools.transcript import transcript_tools
 
 # Clients cut instructions at 2 KB and show a model nothing else at first: the point comes first.
@@ -72,8 +72,8 @@ def tools_of(app: App, observe: Observe | None = None) -> Sequence[MemoryTool]:
         if caller.may_use(session.database):
             await app.presence.note(session)
 
-    chosen = app.config.toolsets
-    tools = [tool for toolset, make in _TOOLS.items() if toolset in chosen for tool in make(app)]
+    toolsets = app.config.toolsets
+    tools = [tool for toolset, make in _TOOLS.items() if toolset in toolsets for tool in make(app)]
     added = {"note_caller": note} | ({} if observe is None else {"observe": observe})
     return [tool.model_copy(update=added) for tool in tools]
 
@@ -90,7 +90,7 @@ def build_server(
     Over HTTP it needs to know how keys are verified and asked for. It has no lifespan of its own:
     SSE enters one for each connection, and the app outlives them.
     """
-    chosen = app.config.toolsets
+    toolsets = app.config.toolsets
     server = CheckedPromptServer(
         "mcp-memory",
         title="Memory",
@@ -100,7 +100,7 @@ def build_server(
         token_verifier=verifier,
         auth=auth,
         tools=[*tools_of(app, observe)],
-        subscriptions=MailBus(app) if "messages" in chosen else None,
+        subscriptions=MailBus(app) if "messages" in toolsets else None,
         cache_hints={
             "tools/list": _SAME_FOR_ALL,
             "prompts/list": _SAME_FOR_ALL,
@@ -108,12 +108,12 @@ def build_server(
             "resources/read": CacheHint(ttl_ms=0, scope="private"),
         },
     )
-    if "messages" in chosen:
+    if "messages" in toolsets:
         add_inbox_resource(server, app)
         add_inbox_subscriptions(server, app)
-    if "documents" in chosen:
+    if "documents" in toolsets:
         add_document_resources(server, app)
         add_document_prompts(server, app)
-    if "transcripts" in chosen:
+    if "transcripts" in toolsets:
         add_transcript_prompts(server)
     return server

@@ -99,14 +99,14 @@ def revise_span(
     beginning: it corrects what was told, and lasts no longer than that.
     """
     if before is None:
-        raise _superseded_conflict(request)
+        raise _make_superseded_conflict(request)
     keeps = superseded or (request.valid_until is not None and request.content is None)
     start = request.valid_from or (before.valid_from if keeps else at)
     end = _revise_end(before, request, start)
     if superseded and before.valid_until is not None:
         end = before.valid_until if end is None else min(end, before.valid_until)
         if start is not None and start >= end:
-            raise _superseded_conflict(request)
+            raise _make_superseded_conflict(request)
     if start is not None and end is not None and start >= end:
         raise InvalidInput(
             "valid_until" if request.valid_until else "valid_from",
@@ -125,7 +125,7 @@ def _revise_end(before: Span, request: FactChange, start: datetime | None) -> da
     return before.valid_until
 
 
-def _superseded_conflict(request: FactChange) -> FactConflict:
+def _make_superseded_conflict(request: FactChange) -> FactConflict:
     return FactConflict(
         f"Memory {request.id} was superseded and is over by then: change what superseded it, or"
         " store it anew."

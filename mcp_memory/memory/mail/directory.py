@@ -37,7 +37,7 @@ ORDER BY agent_id
 """
 
 
-async def known_agents(conn: Connection) -> list[str]:
+async def list_agents(conn: Connection) -> list[str]:
     """Every known agent, by name."""
     return [str(row[0]) for row in await (await conn.execute(_KNOWN)).fetchall()]
 
@@ -163,13 +163,13 @@ class Directory:
 
     async def subscribe(self, session: Session, channel: str) -> bool:
         """Hear a channel from now on, restarts included; whether one did not before."""
-        model.checked_channel(channel)
+        model.check_channel(channel)
         async with session.writing(changes_search=False) as conn:
             return await subscribe(conn, session.agent, channel)
 
     async def unsubscribe(self, session: Session, channel: str) -> bool:
         """Hear a channel no more; whether one did before. Mail that has come stays."""
-        model.checked_channel(channel)
+        model.check_channel(channel)
         async with session.writing(create=False, changes_search=False) as conn:
             return await unsubscribe(conn, channel)
 

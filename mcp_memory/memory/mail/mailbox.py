@@ -33,7 +33,7 @@ from mcp_memory.memory.mail.model import (
     Position,
     PurgedMail,
     SendMessage,
-    Sent,
+    SendReceipt,
     message_id,
 )
 from mcp_memory.memory.mail.wait import BROADCAST, Idle, Wait, mail_channel, wait_for_mail
@@ -44,7 +44,7 @@ from mcp_memory.postgres.databases import Databases
 from mcp_memory.postgres.session import Session
 
 
-async def send(conn: Connection, sender: str, request: SendMessage) -> Sent:
+async def send(conn: Connection, sender: str, request: SendMessage) -> SendReceipt:
     """The message as sent, or as it was sent before under the same idempotency key."""
     if not request.idempotency_key:
         return await _send(conn, sender, request)
@@ -54,10 +54,10 @@ async def send(conn: Connection, sender: str, request: SendMessage) -> Sent:
 
     fingerprint = idempotency.request_hash(asdict(request) | {"tool": "memory_message"})
     answer = await idempotency.once(conn, sender, request.idempotency_key, fingerprint, do)
-    return Sent(**answer)  # pyright: ignore[reportArgumentType]  # it is what asdict made
+    return SendReceipt(**answer)  # pyright: ignore[reportArgumentType]  # it is what asdict made
 
 
-async def _send(conn: Connection, sender: str, request: SendMessage) -> Sent:
+async def _send(conn: Connection, sender: str, request: SendMessage) -> SendReceipt:
     parent = await _parent(conn, request)
     recipients = await _recipients(conn, sender, request, parent)
     channels = [mail_channel(recipient) for recipient in recipients]
@@ -67,12 +67,12 @@ async def _send(conn: Connection, sender: str, request: SendMessage) -> Sent:
     if sent is None:
         raise await _unknown(conn, recipients)
     number, thread = sent
-    return Sent(str(number), str(thread), list(recipients))
+    return SendReceipt(str(number), str(thread), list(recipients))
 
 
 async def _unknown(conn: Connection, recipients: Sequence[str]) -> RecipientUnknown:
     """Who of them nobody has seen, and who there is."""
-    known = await directory.known_agents(conn)
+    known = await directory.list_agents(conn)
     return RecipientUnknown([name for name in recipients if name not in known], known)
 
 
@@ -91,7 +91,7 @@ async def _recipients(
 ) -> Sequence[str]:
     """Each once; a message that would reach nobody is refused."""
     if request.is_to_everybody:
-        everybody = [name for name in await directory.known_agents(conn) if name != sender]
+        everybody = [name for name in await directory.list_agents(conn) if name != sender]
         if not everybody:
             raise Conflict("Nobody but you is known yet: nothing was sent.")
         return everybody
@@ -205,7 +205,7 @@ class Messages:
     ) -> None:
         self._databases, self._limits, self._settings = databases, limits, settings
 
-    async def send(self, session: Session, request: SendMessage) -> Sent:
+    async def send(self, session: Session, request: SendMessage) -> SendReceipt:
         """Send a message; it and every delivery are there when this returns, or nothing is."""
         model.check(request, self._limits)
         async with session.writing(changes_search=False) as conn:
@@ -244,9 +244,9 @@ class Messages:
 
         `MailNotFound` when one of them was not sent to this agent; then none is marked.
         """
-        ids, note = model.message_ids(message_ids), model.checked_note(note)
+        ids, note = model.message_ids(message_ids), model.check_note(note)
         async with session.writing(create=False, changes_search=False) as conn:
-            received = await store.received(conn, ids)
+            received = await store.select_received(conn, ids)
             if missing := [number for number in ids if number not in received]:
                 raise MailNotFound([str(number) for number in missing])
             for number in await store.acknowledge(conn, ids, note):
@@ -318,7 +318,7 @@ class Messages:
     async def run_worker(self) -> None:
         """Mark, until cancelled, what expired in the open databases. Readers need not wait for it:
         to them it is expired from its instant on."""
-        await every(_EXPIRE_SECONDS, "expired mail", _expire, self._databases.opened)
+        await every(_EXPIRE_SECONDS, "expired mail", _expire, self._databases.list_open)
 
 
 async def _expire(database: Database) -> None:

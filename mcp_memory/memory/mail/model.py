@@ -52,7 +52,7 @@ class SendMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SendReceipt:
     """A message that is on its way: it is there for each recipient, whether he is or not."""
 
     message_id: str
@@ -181,7 +181,7 @@ def check(request: SendMessage, limits: LimitsConfig) -> None:
     _check_short("subject", request.subject, SUBJECT_CHARS)
     _check_short("type", request.type, _TYPE_CHARS)
     if request.channel:
-        checked_channel(request.channel)
+        check_channel(request.channel)
     if not request.type.strip():
         raise InvalidInput("type", "is empty; leave it out for 'message'")
     if not 0 <= request.priority <= 10:
@@ -209,7 +209,7 @@ def _check_life(request: SendMessage) -> None:
         raise InvalidInput("expires_in", "use a time from now such as 30m, 24h or 7d")
 
 
-def checked_channel(channel: str) -> str:
+def check_channel(channel: str) -> str:
     """The channel itself; `InvalidInput` when it cannot be one."""
     if not channel.strip():
         raise InvalidInput("channel", "is empty")
@@ -217,7 +217,7 @@ def checked_channel(channel: str) -> str:
     return channel
 
 
-def checked_note(note: str) -> str:
+def check_note(note: str) -> str:
     """The note itself; `InvalidInput` when it is too long."""
     _check_short("note", note, _NOTE_CHARS)
     return note

@@ -269,7 +269,7 @@ WHERE agent_id = current_agent() AND message_id = ANY(%(ids)s)
 """
 
 
-async def received(conn: Connection, ids: Sequence[int]) -> set[int]:
+async def select_received(conn: Connection, ids: Sequence[int]) -> set[int]:
     """Those of the messages that were sent to the caller."""
     rows = await (await conn.execute(_RECEIVED, {"ids": list(ids)})).fetchall()
     return {int(row[0]) for row in rows}

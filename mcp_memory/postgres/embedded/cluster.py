@@ -43,8 +43,8 @@ class EmbeddedCluster:
     def __init__(
         self, data_dir: Path | None = None, *, settings: Mapping[str, str] | None = None
     ) -> None:
-        chosen = data_dir if data_dir is not None else default_data_dir()
-        self._folder = ClusterFolder(chosen.expanduser().resolve())
+        folder = data_dir if data_dir is not None else default_data_dir()
+        self._folder = ClusterFolder(folder.expanduser().resolve())
         self._settings = dict(settings or {})
         self._users_fd: int | None = None
         self._mutex = threading.Lock()

@@ -278,7 +278,7 @@ def _wait_for_the_end(events: _Events, order: Order) -> int:
     """What ended it: nobody is left, the server is gone, or we are asked to stop."""
     server_socket = Path(order["socket_dir"]) / f".s.PGSQL.{PORT}"
     while True:
-        _bound_the_log()
+        _limit_log()
         event = events.next_within(TICK_SECONDS)
         if event is not None:
             return event
@@ -288,7 +288,7 @@ def _wait_for_the_end(events: _Events, order: Order) -> int:
             return signal.SIGTERM
 
 
-def _bound_the_log() -> None:
+def _limit_log() -> None:
     """Empty a log that grew too long, keeping one former copy; the server goes on appending."""
     if os.fstat(2).st_size < LOG_BYTES:
         return

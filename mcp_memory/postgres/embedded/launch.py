@@ -50,21 +50,21 @@ _INITIAL_SETTINGS = {
 
 def refuse_foreign_cluster(folder: ClusterFolder) -> None:
     """Never start on, or create beside, a cluster that is another PostgreSQL's."""
-    for place in (folder.root, folder.pgdata):
-        version = _cluster_version(place)
-        if version == MAJOR_VERSION and place == folder.pgdata:
+    for path in (folder.root, folder.pgdata):
+        version = _cluster_version(path)
+        if version == MAJOR_VERSION and path == folder.pgdata:
             continue
         if version is not None:
             raise EmbeddedPostgresFailed(
-                f"{place} holds a cluster of PostgreSQL {version}, which was not made by this"
+                f"{path} holds a cluster of PostgreSQL {version}, which was not made by this"
                 f" mcp-memory (it uses {MAJOR_VERSION}). Set MCP_MEMORY_DATA_DIR to another folder,"
                 f" and carry the data over with PostgreSQL {version}'s own pg_dump."
             )
 
 
-def _cluster_version(place: Path) -> str | None:
+def _cluster_version(folder: Path) -> str | None:
     try:
-        return (place / "PG_VERSION").read_text(errors="replace").strip()[:20]
+        return (folder / "PG_VERSION").read_text(errors="replace").strip()[:20]
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -226,14 +226,14 @@ def _server_command(
         # What was forgotten must not live on in a log: no statements, no values of rows.
         "log_min_error_statement": "panic",
         "log_error_verbosity": "terse",
-        **_shared_memory(),
+        **_choose_shared_memory(),
         **settings,
     }
     options = [part for name, setting in fixed.items() for part in ("-c", f"{name}={setting}")]
     return [str(binaries / "postgres"), "-D", str(folder.pgdata), *options]
 
 
-def _shared_memory() -> dict[str, str]:
+def _choose_shared_memory() -> dict[str, str]:
     """Containers have 64 MiB of /dev/shm, too little to build an index by several workers."""
     try:
         disk = os.statvfs("/dev/shm")

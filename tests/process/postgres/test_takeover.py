@@ -53,7 +53,7 @@ async def take_over(
 
 
 async def numbers(conn: Connection) -> list[int]:
-    return [step.number for step in await migrate.applied(conn)]
+    return [step.number for step in await migrate.list_applied(conn)]
 
 
 async def refuse_to_dump(conn: Connection) -> None:

@@ -72,8 +72,10 @@ async def test_one_of_the_unreleased_build_becomes_the_same_as_a_fresh_one(
         await provision.take_over(conn, layout, "main", None)
         taken = without_indexes_of_spaces(await schema_of(conn))
         await migrate.migrate(
-            conn, layout.roles, layout.search_path, name="main", known=shipped(), target=0
+            conn, layout.roles, layout.search_path, name="main", migrations=shipped(), target=0
         )
-        await migrate.migrate(conn, layout.roles, layout.search_path, name="main", known=shipped())
+        await migrate.migrate(
+            conn, layout.roles, layout.search_path, name="main", migrations=shipped()
+        )
         assert set(await schema_of(conn)) == taken
-        assert (await migrate.applied(conn))[-1].number == newest(shipped())
+        assert (await migrate.list_applied(conn))[-1].number == newest(shipped())

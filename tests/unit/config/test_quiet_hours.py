@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from mcp_memory.config.values import checked_quiet_hours, is_quiet
+from mcp_memory.config.values import check_quiet_hours, is_quiet
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ def test_it_is_quiet(hours: str, clock: str, *, expected: bool) -> None:
 @pytest.mark.parametrize("text", ["22-7", "24:00-07:00", "22:00-22:00", "22:00", "x", "22:00-7:00"])
 def test_what_is_no_span_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="22:00-07:00"):
-        checked_quiet_hours(text)
+        check_quiet_hours(text)

@@ -7,7 +7,7 @@ from mcp_memory.memory.keys import Token
 
 def test_a_token_is_read_back_from_its_text() -> None:
     token = Token.fresh()
-    assert Token.parsed(token.text) == token
+    assert Token.parse(token.text) == token
 
 
 def test_no_two_tokens_are_alike() -> None:
@@ -16,8 +16,8 @@ def test_no_two_tokens_are_alike() -> None:
 
 @pytest.mark.parametrize("text", ["", "mm_", "mm_0123456789ab_short", "sk-" + "a" * 60])
 def test_other_text_is_no_token(text: str) -> None:
-    assert Token.parsed(text) is None
-    assert Token.parsed(f"{Token.fresh().text}x") is None
+    assert Token.parse(text) is None
+    assert Token.parse(f"{Token.fresh().text}x") is None
 
 
 def test_a_printed_token_does_not_show_its_secret() -> None:

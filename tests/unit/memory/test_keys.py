@@ -32,7 +32,7 @@ async def test_the_text_is_nowhere_in_the_database(app: App, database_url: str) 
         conn.execute("SET search_path = mcp_memory")
         rows = conn.execute("SELECT to_jsonb(k)::text FROM api_keys k").fetchall()
         log = conn.execute("SELECT to_jsonb(a)::text FROM audit_log a").fetchall()
-    token = Token.parsed(issued.text)
+    token = Token.parse(issued.text)
     assert token is not None
     assert len(rows) == 1
     assert token.secret not in str(rows + log)

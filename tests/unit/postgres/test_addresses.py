@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from mcp_memory.errors import InvalidInput
 from mcp_memory.postgres.addresses import (
-    checked_url,
+    check_url,
     complete_url,
     database_in,
-    derived_url,
+    derive_url,
     options_in,
     with_database,
 )
@@ -55,7 +55,7 @@ def test_another_database_changes_the_database_alone(url: str, database: str) ->
 
 @given(urls(), NAMES)
 def test_a_derived_address_differs_in_the_database_alone(url: str, name: str) -> None:
-    derived = derived_url(url, name)
+    derived = derive_url(url, name)
 
     assert options_in(derived) == options_in(url) | {"dbname": f"acme_{name}"}
     assert derived.partition("://")[0] == url.partition("://")[0]
@@ -88,7 +88,7 @@ def test_the_environment_names_the_database_where_the_address_does_not(
 
 
 def test_a_database_among_the_options_does_not_win_over_the_derived_one() -> None:
-    derived = derived_url("postgresql://me@host/acme?dbname=other&sslmode=require", "life")
+    derived = derive_url("postgresql://me@host/acme?dbname=other&sslmode=require", "life")
 
     assert derived == "postgresql://me@host/other_life?sslmode=require"
 
@@ -105,7 +105,7 @@ def test_a_database_among_the_options_does_not_win_over_the_derived_one() -> Non
 )
 def test_what_libpq_cannot_read_is_refused_without_being_quoted(url: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        checked_url(url)
+        check_url(url)
 
     assert "hunter2" not in str(caught.value)
 
@@ -113,6 +113,6 @@ def test_what_libpq_cannot_read_is_refused_without_being_quoted(url: str) -> Non
 def test_a_derived_name_that_postgresql_would_cut_is_refused() -> None:
     base = "postgresql://host/" + "b" * 40
 
-    assert database_in(derived_url(base, "n" * 22)) == "b" * 40 + "_" + "n" * 22
+    assert database_in(derive_url(base, "n" * 22)) == "b" * 40 + "_" + "n" * 22
     with pytest.raises(InvalidInput):
-        derived_url(base, "n" * 23)
+        derive_url(base, "n" * 23)

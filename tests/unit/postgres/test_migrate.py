@@ -17,11 +17,11 @@ from mcp_memory.postgres.database import Database
 from mcp_memory.postgres.databases import Databases
 from mcp_memory.postgres.migrate import (
     Migration,
+    list_functions,
     load,
     migrations_dir,
     newest,
     shipped,
-    shipped_functions,
 )
 from mcp_memory.postgres.provision import Layout
 from tests.fixtures.schemas import protection_of, schema_of
@@ -48,7 +48,7 @@ async def layout(owner: Connection) -> Layout:
 
 async def migrate_to(conn: Connection, layout: Layout, target: int) -> int:
     return await migrate.migrate(
-        conn, layout.roles, layout.search_path, name="main", known=shipped(), target=target
+        conn, layout.roles, layout.search_path, name="main", migrations=shipped(), target=target
     )
 
 
@@ -71,7 +71,7 @@ async def test_all_the_way_down_leaves_only_the_history(owner: Connection, layou
     rows = await schema_of(owner)
     left = {str(row[1]).removeprefix("mcp_memory.") for row in rows if row[0] != "index"}
     assert left == {"functions", "migrations"}
-    assert await migrate.applied(owner) == []
+    assert await migrate.list_applied(owner) == []
 
 
 async def test_coming_up_step_by_step_gives_what_a_fresh_database_has(
@@ -101,14 +101,14 @@ async def test_a_function_that_has_changed_is_applied_again(
 
     assert await schema_of(owner) == before
     recorded = await owner.execute("SELECT name, sha256 FROM mcp_memory.functions ORDER BY name")
-    assert await recorded.fetchall() == [(f.name, f.sha256) for f in shipped_functions()]
+    assert await recorded.fetchall() == [(f.name, f.sha256) for f in list_functions()]
 
 
 async def test_every_function_has_a_valid_body(owner: Connection, layout: Layout) -> None:
     """They are applied unchecked, in any order; with all of them there each can be checked."""
     async with owner.transaction():
         await migrate.enter_as_owner(owner, layout.roles, layout.search_path)
-        for function in shipped_functions():
+        for function in list_functions():
             await owner.execute(function.text.encode())
 
 
@@ -136,7 +136,7 @@ def test_no_file_has_an_unquoted_body(file: Path) -> None:
 
 
 def test_each_function_has_a_file_of_its_name() -> None:
-    for function in shipped_functions():
+    for function in list_functions():
         names = re.findall(r"^CREATE OR REPLACE FUNCTION (\w+)\(", function.text, re.MULTILINE)
         assert names == [function.name]
         assert function.after in {step.number for step in shipped()}
@@ -149,12 +149,14 @@ async def test_a_step_that_fails_leaves_the_database_as_it_was(
 
     with pytest.raises(MigrationFailed) as caught:
         await migrate.migrate(
-            owner, layout.roles, layout.search_path, name="main", known=(*shipped(), BROKEN)
+            owner, layout.roles, layout.search_path, name="main", migrations=(*shipped(), BROKEN)
         )
 
     assert caught.value.migration == BROKEN.label
     assert await schema_of(owner) == before
-    assert [done.number for done in await migrate.applied(owner)] == [m.number for m in shipped()]
+    assert [done.number for done in await migrate.list_applied(owner)] == [
+        m.number for m in shipped()
+    ]
 
 
 async def test_a_changed_file_is_refused(owner: Connection, config: Config) -> None:
@@ -216,7 +218,7 @@ async def test_two_that_migrate_at_once_take_turns(
             tasks.start_soon(prepare)
 
     async with await provision.connect(empty_database_url) as conn:
-        assert len(await migrate.applied(conn)) == len(shipped())
+        assert len(await migrate.list_applied(conn)) == len(shipped())
 
 
 async def test_a_migration_outside_a_transaction_may_build_an_index_concurrently(
@@ -231,7 +233,7 @@ async def test_a_migration_outside_a_transaction_may_build_an_index_concurrently
     )
     known = (*shipped(), step)
 
-    await migrate.migrate(owner, layout.roles, layout.search_path, name="main", known=known)
+    await migrate.migrate(owner, layout.roles, layout.search_path, name="main", migrations=known)
 
     found = await owner.execute("SELECT to_regclass('mcp_memory.chunks_tokens') IS NOT NULL")
     assert await found.fetchone() == (True,)

@@ -6,7 +6,11 @@ import pytest
 from psycopg import errors as pg
 
 from mcp_memory.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable, InvalidInput
-from mcp_memory.postgres.transaction import connection_problem, may_be_the_database, translated
+from mcp_memory.postgres.transaction import (
+    connection_problem,
+    may_be_the_database,
+    translate_errors,
+)
 
 PLACE = 'connection failed: connection to server at "10.0.0.1", port 5432 failed: '
 
@@ -34,7 +38,7 @@ PLACE = 'connection failed: connection to server at "10.0.0.1", port 5432 failed
     ids=lambda value: type(value).__name__,
 )
 def test_errors_of_the_server_become_ours(error: Exception, ours: type[DatabaseError]) -> None:
-    with pytest.raises(ours) as caught, translated("main"):
+    with pytest.raises(ours) as caught, translate_errors("main"):
         raise error
 
     assert caught.value.__cause__ is error
@@ -54,14 +58,14 @@ def test_errors_of_the_server_become_ours(error: Exception, ours: type[DatabaseE
     ids=lambda value: type(value).__name__,
 )
 def test_errors_of_the_statement_pass_through(error: Exception) -> None:
-    with pytest.raises(type(error)) as caught, translated("main"):
+    with pytest.raises(type(error)) as caught, translate_errors("main"):
         raise error
 
     assert caught.value is error
 
 
 def test_characters_that_cannot_be_stored_are_the_callers_mistake() -> None:
-    with pytest.raises(InvalidInput), translated("main"):
+    with pytest.raises(InvalidInput), translate_errors("main"):
         raise pg.UntranslatableCharacter("x")
 
 

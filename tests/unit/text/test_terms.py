@@ -12,7 +12,7 @@ from mcp_memory.text.terms import (
     LEXEME_BYTES,
     TSQUERY_LEXEMES,
     TSVECTOR_BYTES,
-    indexed_lexemes,
+    index_lexemes,
     lexemes,
     query_lexemes,
     tsquery,
@@ -107,7 +107,7 @@ def test_punctuation_around_a_word_changes_nothing(word: str, frame: str) -> Non
     ],
 )
 def test_another_spelling_finds_the_word(query: str, text: str) -> None:
-    assert set(query_lexemes(query)) & set(indexed_lexemes(text))
+    assert set(query_lexemes(query)) & set(index_lexemes(text))
 
 
 @pytest.mark.parametrize(("one", "other"), [("5 mg", "50 mg"), ("5mg", "50mg"), ("й", "и")])
@@ -203,7 +203,7 @@ def test_a_hostile_text_is_analysed_in_linear_time(text: str) -> None:
 
 @given(st.text())
 def test_any_text_gives_bounded_lexemes_that_a_literal_holds(text: str) -> None:
-    found = indexed_lexemes(text)
+    found = index_lexemes(text)
     assert all(0 < len(lexeme.encode()) <= LEXEME_BYTES for lexeme in found)
     assert not any("\0" in lexeme for lexeme in found)
     assert list(entries(tsvector(text))) == list(dict.fromkeys(found))
@@ -211,7 +211,7 @@ def test_any_text_gives_bounded_lexemes_that_a_literal_holds(text: str) -> None:
 
 @given(st.text())
 def test_any_query_is_found_in_the_same_text(query: str) -> None:
-    assert set(query_lexemes(query)) <= set(indexed_lexemes(query))
+    assert set(query_lexemes(query)) <= set(index_lexemes(query))
 
 
 @given(st.lists(st.text(), max_size=5))

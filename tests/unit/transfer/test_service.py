@@ -26,7 +26,7 @@ from mcp_memory.memory.conversations.models import AppendMessages, NewMessage
 from mcp_memory.memory.facts.model import NewFact
 from mcp_memory.memory.mail.model import MailFilter
 from mcp_memory.postgres import migrate, provision, schema
-from mcp_memory.postgres.addresses import derived_url
+from mcp_memory.postgres.addresses import derive_url
 from mcp_memory.postgres.migrate import shipped
 from mcp_memory.postgres.programs import client_program
 from mcp_memory.transfer.archive import Archive
@@ -285,7 +285,7 @@ async def test_an_archive_of_an_older_version_is_migrated(full: App, file: Path)
     async with full.databases.direct_connection("copy", create=True) as conn:
         layout = await provision.layout_for_migrating(conn, "copy")
         await migrate.migrate(
-            conn, layout.roles, layout.search_path, name="copy", known=shipped(), target=24
+            conn, layout.roles, layout.search_path, name="copy", migrations=shipped(), target=24
         )
         await conn.execute("INSERT INTO mcp_memory.agents (agent_id) VALUES ('carol')")
     archived = await full.transfer.back_up(full.session("alice", "copy"), file)
@@ -301,7 +301,7 @@ async def test_an_archive_of_an_older_version_is_migrated(full: App, file: Path)
 async def test_an_archive_of_the_unreleased_build_is_taken_over(
     full: App, file: Path, server_url: str, database_url: str
 ) -> None:
-    await make_legacy_database(derived_url(database_url, "old"), server_url)
+    await make_legacy_database(derive_url(database_url, "old"), server_url)
     archived = await full.transfer.back_up(full.session("alice", "old"), file)
     restored = await full.transfer.restore(full.session("alice", "later"), file)
 

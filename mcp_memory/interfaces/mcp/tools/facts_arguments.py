@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from mcp_memory.config import Config
 from mcp_memory.errors import InvalidInput, nearest
-from mcp_memory.interfaces.mcp.parameters import instant
+from mcp_memory.interfaces.mcp.tools.parameters import instant
 from mcp_memory.memory.facts.model import (
     LINK_TYPES,
     Association,
@@ -53,7 +53,7 @@ def read_entities(values: Sequence[JsonValue]) -> tuple[EntityReference, ...]:
             {"name": entity} if isinstance(entity, str) else entity,
             ("name", "type", "aliases"),
         )
-        name = _required(f"entities[{index}]", fields, "name")
+        name = _require_text(f"entities[{index}]", fields, "name")
         kind = _text(f"entities[{index}]", fields, "type")
         entities.append(EntityReference(name, kind, _aliases(f"entities[{index}]", fields)))
     return tuple(entities)
@@ -69,7 +69,7 @@ def read_relations(config: Config, values: Sequence[JsonValue]) -> tuple[Relatio
         start, end = (_text(path, fields, name) for name in ("valid_from", "valid_until"))
         relations.append(
             RelationReference(
-                *(_required(path, fields, name) for name in names[:3]),
+                *(_require_text(path, fields, name) for name in names[:3]),
                 valid_from=instant(config, f"{path}.valid_from", start),
                 valid_until=instant(config, f"{path}.valid_until", end),
             )
@@ -83,7 +83,7 @@ def read_associations(values: Sequence[JsonValue]) -> tuple[Association, ...]:
     for number, association in enumerate(values):
         path = f"associations[{number}]"
         fields = _fields(path, association, ("target_id", "relation_type"))
-        target = _required(path, fields, "target_id")
+        target = _require_text(path, fields, "target_id")
         associations.append(Association(target, _link_type(path, fields)))
     return tuple(associations)
 
@@ -119,7 +119,7 @@ def _text(path: str, fields: Mapping[str, JsonValue], name: str) -> str:
             return str(number)
 
 
-def _required(path: str, fields: Mapping[str, JsonValue], name: str) -> str:
+def _require_text(path: str, fields: Mapping[str, JsonValue], name: str) -> str:
     text = _text(path, fields, name)
     if not text.strip():
         raise InvalidInput(f"{path}.{name}", "is required")

@@ -9,8 +9,8 @@ from pydantic import Field, JsonValue, TypeAdapter
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
 from mcp_memory.interfaces.caller import Caller, caller_of
-from mcp_memory.interfaces.mcp.parameters import Count, Cursor, DatabaseName, Tags, instant
-from mcp_memory.interfaces.mcp.tool import READS, Answer, MemoryTool
+from mcp_memory.interfaces.mcp.tools.parameters import Count, Cursor, DatabaseName, Tags, instant
+from mcp_memory.interfaces.mcp.tools.tool import READS, Answer, MemoryTool
 from mcp_memory.search.kinds import ParsedQuery, SearchAnswer, SearchRequest, SearchResult, Source
 from mcp_memory.search.query import check_anchors
 
@@ -83,7 +83,7 @@ class SearchTools:
             anchors=checked,
             max_results=max_results or self._config.search.max_results,
             min_score=min_score,
-            sources=_selected(sources),
+            sources=_check_sources(sources),
             path_prefix=path_prefix or None,
             tags=tuple(tags) if tags else None,
             since=instant(self._config, "since", since),
@@ -97,7 +97,7 @@ class SearchTools:
         return _as_answer(await self._app.search.passages(session, request), explain=explain)
 
 
-def _selected(sources: Sequence[Source]) -> tuple[Source, ...]:
+def _check_sources(sources: Sequence[Source]) -> tuple[Source, ...]:
     if not sources:
         raise InvalidInput("sources", "is empty; leave it out, or name what to search")
     return tuple(dict.fromkeys(sources))

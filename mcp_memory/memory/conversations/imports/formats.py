@@ -23,7 +23,7 @@ from mcp_memory.memory.conversations.imports.entries import (
 )
 from mcp_memory.memory.conversations.imports.entries import text_of as words_of
 from mcp_memory.memory.conversations.models import ROLES, NewMessage, Role
-from mcp_memory.text.times.arguments import parse_instant
+from mcp_memory.text.dates import parse_instant
 
 SOURCE = "import"
 
@@ -37,7 +37,7 @@ def entries(document: Document, state: FileState) -> Iterator[Entry]:
         content=words_of(document.get("content")),
         id=_text(document, "id") or state.line_id,
         speaker=_text(document, "speaker"),
-        created_at=_created_at(document, state),
+        created_at=_read_time(document, state),
         metadata=_metadata(document),
     )
     session_id = _text(document, "session_id") or state.session_id
@@ -64,7 +64,7 @@ def _text(document: Document, name: str) -> str:
             raise InvalidInput(name, "use text")
 
 
-def _created_at(document: Document, state: FileState) -> datetime | None:
+def _read_time(document: Document, state: FileState) -> datetime | None:
     """When it was said; `InvalidInput` for what is no date, which must not become today."""
     value = document.get("created_at")
     if value is None or value == "":

@@ -34,7 +34,7 @@ async def run(command: Sequence[str], cue: bytes, variables: Mapping[str, str]) 
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            env={**_inherited(), **variables},
+            env={**_clean_environment(), **variables},
         )
     except OSError as exc:
         return Outcome(f"the program cannot be started: {exc.strerror}", is_refusal=True)
@@ -46,7 +46,7 @@ async def run(command: Sequence[str], cue: bytes, variables: Mapping[str, str]) 
     return Outcome() if code == 0 else Outcome(f"the program ended with code {code}")
 
 
-def _inherited() -> dict[str, str]:
+def _clean_environment() -> dict[str, str]:
     """The environment without our settings, which may hold a password."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
 

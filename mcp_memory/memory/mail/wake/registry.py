@@ -32,7 +32,7 @@ class RouteRegistry:
         """The agents whose routes the configuration has."""
         return [*self._config.wake_routes]
 
-    def configured(self) -> Sequence[ListedRoute]:
+    def list_configured(self) -> Sequence[ListedRoute]:
         """The routes of the configuration alone, without a look at any database."""
         return [self._describe(agent, None, None) for agent in sorted(self.own)]
 

@@ -75,9 +75,9 @@ class Wake:
             agents = [route.agent for route in await self._registry.list(database)]
             raise RouteNotFound(agent, agents)
 
-    def configured(self) -> Sequence[ListedRoute]:
+    def list_configured(self) -> Sequence[ListedRoute]:
         """The routes of the configuration, by agent; no database is looked at."""
-        return self._registry.configured()
+        return self._registry.list_configured()
 
     async def list(self, session: Session) -> Sequence[ListedRoute]:
         """Every route, with its outbox, by agent."""

@@ -71,7 +71,7 @@ class WakeWorker:
             if opens_mail or self._registry.own:
                 tasks.start_soon(self._open_mail)
             while True:
-                for database in self._databases.opened():
+                for database in self._databases.list_open():
                     if self._served.get(database.name) is not database:
                         self._served[database.name] = database
                         tasks.start_soon(self._serve, database)
@@ -81,7 +81,7 @@ class WakeWorker:
         default = self._databases.configured_default
         outbox = Outbox(database, self._registry, self._client, self._settings, default)
         async with anyio.create_task_group() as tasks:
-            while database in self._databases.opened():
+            while database in self._databases.list_open():
                 await outbox.work(tasks)
             tasks.cancel_scope.cancel()
 

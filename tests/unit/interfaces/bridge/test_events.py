@@ -5,7 +5,7 @@ import os
 
 import anyio
 
-from mcp_memory.interfaces.bridge.events import Seen
+from mcp_memory.interfaces.bridge.events import SeenIds
 from mcp_memory.interfaces.bridge.loop import HEARTBEAT_SECONDS, beat
 from mcp_memory.interfaces.bridge.protocol import write_to
 from mcp_memory.interfaces.lines import Lines
@@ -42,7 +42,7 @@ async def test_a_reader_who_never_reads_keeps_senders_waiting_and_not_the_end() 
 
 
 def test_what_is_unread_stays_remembered_and_the_rest_fades() -> None:
-    seen = Seen()
+    seen = SeenIds()
     for id in range(30_000):
         seen.add(id)
     seen.forget_all_but({5, 7})

@@ -7,7 +7,7 @@ import pytest
 
 from mcp_memory.interfaces.cli.checks import check_diagnosis
 from mcp_memory.postgres.diagnosis import Diagnosis, Inside, Server
-from mcp_memory.postgres.migrate import Applied, shipped
+from mcp_memory.postgres.migrate import AppliedMigration, shipped
 
 SERVER = Server(
     number=170002,
@@ -28,10 +28,12 @@ INSIDE = Inside(
     may_write=True,
     worker_role="acme_mcp_worker",
 )
-APPLIED = [Applied(each.number, each.name, each.sha256, SERVER.now) for each in shipped()]
+APPLIED = [AppliedMigration(each.number, each.name, each.sha256, SERVER.now) for each in shipped()]
 
 
-def _states(server: Server, inside: Inside | None, applied: list[Applied]) -> dict[str, str]:
+def _states(
+    server: Server, inside: Inside | None, applied: list[AppliedMigration]
+) -> dict[str, str]:
     findings = check_diagnosis("main", Diagnosis(server, inside, applied))
     return {finding.check: finding.state for finding in findings if finding.state != "ok"}
 
@@ -90,11 +92,11 @@ def test_a_database_that_does_not_exist_is_fine_when_it_can_be_created() -> None
 def test_migrations_of_another_version_are_a_problem_and_missing_ones_are_not() -> None:
     server = replace(SERVER, now=datetime.now(UTC))
     assert _states(server, INSIDE, APPLIED[:1]) == {}
-    newer = Applied(APPLIED[-1].number + 1, "later", "x", SERVER.now)
+    newer = AppliedMigration(APPLIED[-1].number + 1, "later", "x", SERVER.now)
     assert _states(server, INSIDE, [*APPLIED, newer]) == {"migrations": "problem"}
     changed = replace(APPLIED[0], sha256="x")
     assert _states(server, INSIDE, [changed, *APPLIED[1:]]) == {"migrations": "problem"}
-    unreleased = [Applied(number, "old", "x", SERVER.now) for number in range(1, 20)]
+    unreleased = [AppliedMigration(number, "old", "x", SERVER.now) for number in range(1, 20)]
     assert _states(server, INSIDE, unreleased[:18]) == {"migrations": "problem"}
     assert _states(server, INSIDE, unreleased) == {"migrations": "warning"}
 

@@ -33,8 +33,8 @@ async def test_a_refusal_is_no_answer_and_an_answer_no_refusal(app: App) -> None
         with pytest.raises(UnexpectedAnswer):
             await agent.call("memory_get", path="nowhere.md")
         with pytest.raises(UnexpectedAnswer):
-            await agent.refused("memory_list")
-        assert "nowhere.md" in await agent.refused("memory_get", path="nowhere.md")
+            await agent.expect_refusal("memory_list")
+        assert "nowhere.md" in await agent.expect_refusal("memory_get", path="nowhere.md")
     assert [line.split("(")[0] for line in agent.log] == [
         "ada> memory_get",
         "ada> memory_list",

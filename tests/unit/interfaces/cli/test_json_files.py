@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_memory.interfaces.cli.json_files import NotPlainJson, difference, parsed, rendered
+from mcp_memory.interfaces.cli.json_files import NotPlainJson, difference, parse, render
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,12 @@ from mcp_memory.interfaces.cli.json_files import NotPlainJson, difference, parse
 )
 def test_what_would_be_lost_is_refused(text: str) -> None:
     with pytest.raises(NotPlainJson):
-        parsed(text)
+        parse(text)
 
 
 @pytest.mark.parametrize("text", ["", " \n"])
 def test_an_empty_file_holds_an_empty_object(text: str) -> None:
-    assert parsed(text) == {}
+    assert parse(text) == {}
 
 
 @pytest.mark.parametrize(
@@ -36,11 +36,11 @@ def test_an_empty_file_holds_an_empty_object(text: str) -> None:
     ],
 )
 def test_a_document_is_written_as_it_was(text: str) -> None:
-    assert rendered(parsed(text), like=text) == text
+    assert render(parse(text), like=text) == text
 
 
 def test_a_new_file_has_two_spaces_and_a_last_newline() -> None:
-    assert rendered({"a": 1}, like="") == '{\n  "a": 1\n}\n'
+    assert render({"a": 1}, like="") == '{\n  "a": 1\n}\n'
 
 
 def test_the_difference_names_the_file_and_the_lines() -> None:

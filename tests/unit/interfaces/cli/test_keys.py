@@ -23,7 +23,7 @@ def test_a_created_key_is_described_in_json(program: Program) -> None:
     before = datetime.now(UTC)
     options = ("--scope", "read", "--database", "main", "--expires", "30d")
     created = _created(program, "--agent", "alice", *options)
-    token = Token.parsed(str(created["key"]))
+    token = Token.parse(str(created["key"]))
     assert token is not None
     expires = datetime.fromisoformat(str(created.pop("expires_at")))
     assert timedelta(days=30) <= expires - before <= timedelta(days=30, minutes=1)
@@ -38,7 +38,7 @@ def test_a_created_key_is_described_in_json(program: Program) -> None:
 
 def test_without_json_stdout_is_the_key_alone(program: Program) -> None:
     done = program.run("keys", "create", "--agent", "alice")
-    token = Token.parsed(done.stdout.strip())
+    token = Token.parse(done.stdout.strip())
     assert token is not None
     assert token.secret not in done.stderr
     assert "read, write; all databases; until revoked" in done.stderr
@@ -53,7 +53,7 @@ def test_the_list_shows_every_key_and_no_secret(program: Program) -> None:
         ("alice", ["read", "write"], "revoked"),
         ("bob", ["admin", "read"], "usable"),
     ]
-    token = Token.parsed(str(created["key"]))
+    token = Token.parse(str(created["key"]))
     assert token is not None
     assert token.secret not in program.run("keys", "list").stdout
 

@@ -31,13 +31,13 @@ def load(
     file = _file(path, environ)
     if file is not None:
         draft.merge(_document(file), str(file))
-    for assignment in assignments(environ, named=_named_variables(draft.document)):
+    for assignment in assignments(environ, named=_list_secret_variables(draft.document)):
         draft.set(assignment.key, assignment.value, assignment.variable)
     for dotted, value in (options or {}).items():
         if value is not None:
             draft.set(tuple(dotted.split(".")), value, "command line")
     draft.fill(_folders(environ))
-    return _checked(draft, environ)
+    return _validate(draft, environ)
 
 
 class _Draft:
@@ -131,7 +131,7 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not a number that can be used")
 
 
-def _named_variables(document: Mapping[str, object]) -> set[str]:
+def _list_secret_variables(document: Mapping[str, object]) -> set[str]:
     """The variables that secrets in the file refer to."""
     return {str(value) for key, value in leaves(document) if key[-1] == "env"}
 
@@ -151,7 +151,7 @@ def _folder(environ: Mapping[str, str], variable: str, usual: str) -> Path:
     return named if named.is_absolute() else home(environ) / usual
 
 
-def _checked(draft: _Draft, environ: Mapping[str, str]) -> Config:
+def _validate(draft: _Draft, environ: Mapping[str, str]) -> Config:
     """The draft as a Config; JSON rules hold, so that "5" is no number and 1 no boolean."""
     try:
         return Config.model_validate_json(
