@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _mark(item: pytest.Item) -> None:
     """`-m "not postgres and not slow"` is the fast loop."""
-    fixtures = set(getattr(item, "fixturenames", ()))
+    fixtures = {str(name) for name in getattr(item, "fixturenames", ())}
     if "server_url" in fixtures or fixtures & _SERVERS:
         item.add_marker("postgres")
     if item.path.is_relative_to(_PROCESS_TESTS) or fixtures & _SERVERS:
