@@ -41,7 +41,7 @@ ALL_RULES: tuple[Rule, ...] = (
     ing_modules,
 )
 # A rule comes here with the commit from which on the package keeps it.
-RULES_IN_FORCE: tuple[Rule, ...] = ()
+RULES_IN_FORCE: tuple[Rule, ...] = (participle_classes, participle_modules, ing_modules)
 
 _LONG = "x = 1\n" * 100
 
