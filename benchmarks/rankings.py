@@ -13,9 +13,8 @@ from mcp_memory.app import App
 from mcp_memory.memory.conversations import store
 from mcp_memory.postgres.connection import Connection
 from mcp_memory.search import candidates, features, query, routes
-from mcp_memory.search.kinds import Filter, Hit
+from mcp_memory.search.kinds import Filter, Hit, Weights, weights_for
 from mcp_memory.search.query import Query, read_query, read_question
-from mcp_memory.search.weights import Weights, weights_for
 from mcp_memory.vectors.service import QueryVector
 
 _HITS = 400

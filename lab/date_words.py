@@ -1,4 +1,4 @@
-"""Write `mcp_memory/text/times/words.json`: how fifteen languages say times, from dateparser.
+"""Write `mcp_memory/text/time_words.json`: how fifteen languages say times, from dateparser.
 
     python -m lab.date_words        # needs dateparser (1.5.0), which nothing else does
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import cast
 
 from mcp_memory.text.terms import fold
-from mcp_memory.text.times.words import FILE, NUMBER, tokens_of
+from mcp_memory.text.time_words import FILE, NUMBER, tokens_of
 
 LANGUAGES = [
     *("de", "en", "es", "fr", "it", "ja", "ko", "nl"),

@@ -60,13 +60,13 @@ def differences(old: object, new: object, path: str = "") -> Iterator[str]:
     """Where two values differ, by their paths."""
     match old, new:
         case dict(), dict():
-            before, after = dict[str, object](old), dict[str, object](new)  # pyright: ignore[reportUnknownArgumentType] JSON
+            before, after = dict[str, object](old), dict[str, object](new)  # pyright: ignore[reportUnknownArgumentType] JSON of any shape
             for key in dict.fromkeys([*before, *after]):
                 yield from differences(
                     before.get(key, _ABSENT), after.get(key, _ABSENT), f"{path}.{key}"
                 )
         case list(), list():
-            pairs = zip_longest(list[object](old), list[object](new), fillvalue=_ABSENT)  # pyright: ignore[reportUnknownArgumentType] JSON
+            pairs = zip_longest(list[object](old), list[object](new), fillvalue=_ABSENT)  # pyright: ignore[reportUnknownArgumentType] JSON of any shape
             for index, (left, right) in enumerate(pairs):
                 yield from differences(left, right, f"{path}[{index}]")
         case (float() | int(), float()) | (float(), int()) if abs(old - new) <= _TOLERANCE:

@@ -204,7 +204,7 @@ def _made_keys(build: Build, recording: Recording) -> dict[str, str]:
         recording.add(f"keys: create {name}", answer)
         printed = answer["stdout"]
         assert isinstance(printed, dict)
-        keys[name] = str(printed["key"])  # pyright: ignore[reportUnknownArgumentType] JSON
+        keys[name] = str(printed["key"])  # pyright: ignore[reportUnknownArgumentType] JSON of any shape
     return keys
 
 
@@ -269,8 +269,8 @@ async def _record_request(
 
 def _is_secret(part: object) -> bool:
     """Whether it is a key that works, which is another one in each run."""
-    authorization = part.get("Authorization") if isinstance(part, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] JSON
-    return str(authorization).startswith("Bearer mm_") and "wrong" not in str(authorization)  # pyright: ignore[reportUnknownArgumentType] JSON
+    authorization = part.get("Authorization") if isinstance(part, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] JSON of any shape
+    return str(authorization).startswith("Bearer mm_") and "wrong" not in str(authorization)  # pyright: ignore[reportUnknownArgumentType] JSON of any shape
 
 
 def _response(response: httpx2.Response) -> dict[str, object]:

@@ -15,10 +15,10 @@ MAX_MODULE_LINES = 700
 _FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 _SQL_CALLS = {"execute", "executemany", "copy"}
 _SQL_ROOMS = re.compile(
-    r"mcp_memory/(db/|transfer/|audit\.py|documents/indexing\.py|transcripts/history\.py"
-    r"|search/(routes|query|usage|context)\.py|spaces/(word_counts|reindex)\.py|(.*/)?store\.py)"
+    r"mcp_memory/(postgres/|transfer/|memory/|search/(routes|query|usage|context|prompt)\.py"
+    r"|vectors/(spaces|queue|reindex|word_counts)\.py)"
 )
-_DDL_ROOMS = re.compile(r"mcp_memory/db/")
+_DDL_ROOMS = re.compile(r"mcp_memory/postgres/")
 # At the start of a text: a sentence may say `run ALTER EXTENSION …` further on.
 _SQL_TEXT = re.compile(
     r"\s*(SELECT\s|WITH\s+\S+\s+AS\s|INSERT\s+INTO\s|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s"

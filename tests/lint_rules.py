@@ -19,6 +19,7 @@ MAX_MODULE_LINES = 400
 MIN_FOLDER_MODULES = 4
 MIN_AVERAGE_LINES = 150
 
+_ERRORS = "mcp_memory/errors.py"
 # Commands are loaded by name, one file each, and may be small.
 _COMMANDS = re.compile(r"mcp_memory/(interfaces/)?cli/")
 # Nouns of the field that happen to end like that.
@@ -158,17 +159,19 @@ def small_modules(package: Package) -> Iterator[str]:
 
 
 def large_modules(package: Package) -> Iterator[str]:
-    """Modules of more than four hundred lines."""
+    """Modules of more than four hundred lines; the tree of all errors is one file at any length."""
     for source in package.sources:
-        if _lines(source) > MAX_MODULE_LINES:
+        if _lines(source) > MAX_MODULE_LINES and source.path != _ERRORS:
             yield f"{source.path}: {_lines(source)} lines"
 
 
 def small_folders(package: Package) -> Iterator[str]:
-    """Folders of fewer than four modules; a command with its parts may be one."""
+    """Folders of fewer than four modules or folders; a command with its parts may be one."""
     counts: dict[str, int] = defaultdict(int)
     for source in package.modules:
         counts[_folder(source.path)] += not source.path.endswith("__init__.py")
+    for folder in [*counts]:
+        counts[_folder(folder)] += 1
     for folder, count in sorted(counts.items()):
         if count < MIN_FOLDER_MODULES and not _COMMANDS.match(f"{folder}/"):
             yield f"{folder}: {count} modules"

@@ -53,7 +53,7 @@ def test_the_wheel_is_typed_licensed_and_has_its_commands(wheel: Mapping[str, by
     assert "mcp_memory/py.typed" in wheel
     metadata = {Path(name).name: text for name, text in wheel.items() if ".dist-info/" in name}
     assert metadata["LICENSE"] == (ROOT / "LICENSE").read_bytes()
-    assert metadata["words.LICENSE"] == wheel["mcp_memory/text/times/words.LICENSE"]
+    assert metadata["time_words.LICENSE"] == wheel["mcp_memory/text/time_words.LICENSE"]
     scripts = metadata["entry_points.txt"].decode().split("\n")
     assert "mcp-memory = mcp_memory.interfaces.cli:main" in scripts
     assert "mcp-memory-postgres = mcp_memory.interfaces.cli:main" in scripts

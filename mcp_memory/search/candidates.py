@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from mcp_memory.postgres.connection import Connection
 from mcp_memory.search import rank, routes
 from mcp_memory.search.features import MessageFeatures, describe
-from mcp_memory.search.kinds import Candidate, Filter, Hit
+from mcp_memory.search.kinds import Candidate, Filter, Hit, weights_for
 from mcp_memory.search.query import NamedEntity, Query
 from mcp_memory.search.routes import AnchorHits, Evidence
-from mcp_memory.search.weights import weights_for
 from mcp_memory.text.terms import lexemes
 
 # Only these are cut to what a kind ranks with full evidence.

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mcp_memory.errors import InvalidInput
-from mcp_memory.memory.facts import rows as fact_rows
+from mcp_memory.memory.facts import rows as facts_rows
 from mcp_memory.memory.facts import traversal
 from mcp_memory.memory.facts.model import fact_id
 from mcp_memory.memory.facts.query import (
@@ -128,14 +128,14 @@ async def _relevant(
     floor: float,
 ) -> list[FactMatch]:
     """All that is relevant, in the order that is asked for."""
-    of_chunks = await fact_rows.get_facts_of_chunks(
+    of_chunks = await facts_rows.get_facts_of_chunks(
         conn, [candidate.chunk_id for candidate in ranked]
     )
     kept = rank.relevant(combine(ranked, of_chunks, nearby), floor, FACTS)
     by_fact = {its.memory_id: its for its in kept}
     scores = {number: its.score for number, its in by_fact.items()}
     sort = asked.sort_by or _SORTS.get(asked.mode, "rank")
-    rows = await fact_rows.list_among(
+    rows = await facts_rows.list_among(
         conn, scores, asked.filter, instants, PageRange(sort, len(scores))
     )
     facts = [
@@ -258,7 +258,7 @@ def _start(asked: FactQuery) -> tuple[int, Instants]:
 
 
 async def _next_cursor(conn: Connection, instants: Instants, skip: int) -> str:
-    now = await fact_rows.transaction_time(conn)
+    now = await facts_rows.transaction_time(conn)
     first = pin(instants, now)
     assert first.as_of is not None
     assert first.known_at is not None
@@ -291,7 +291,7 @@ async def _with_related(
     What the answer does not hold yet comes first; what it holds is repeated in the room left.
     """
     order = {fact.version.memory_id: index for index, fact in enumerate(facts)}
-    links = await fact_rows.get_links(conn, [fact.version for fact in facts], instants)
+    links = await facts_rows.get_links(conn, [fact.version for fact in facts], instants)
     links.sort(key=lambda link: order[link.memory_id])
     others = await _others(conn, links, instants)
     fitting = _links_within(links, order, others, budget, tokens)
@@ -332,7 +332,7 @@ async def _others(
 ) -> Mapping[int, FactVersion]:
     ranks = {link.other_id: 0.0 for link in links}
     page = PageRange("rank", len(ranks))
-    rows = await fact_rows.list_among(conn, ranks, FactFilter(), instants, page)
+    rows = await facts_rows.list_among(conn, ranks, FactFilter(), instants, page)
     return {row.memory_id: row for row in rows}
 
 

@@ -10,9 +10,8 @@ from mcp_memory.memory.conversations.models import Message, MessageFilter
 from mcp_memory.postgres.connection import Connection
 from mcp_memory.search import rank, routes
 from mcp_memory.search.candidates import candidates, widening
-from mcp_memory.search.kinds import MESSAGES, Candidate, Filter
+from mcp_memory.search.kinds import MESSAGES, Candidate, Filter, weights_for
 from mcp_memory.search.query import Query, Question, read_query
-from mcp_memory.search.weights import weights_for
 from mcp_memory.vectors.spaces import QueryVector
 
 Match = Literal["hybrid", "semantic", "exact"]

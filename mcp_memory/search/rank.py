@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from mcp_memory.search.kinds import PRIORS, Candidate, Hit, Kind
+from mcp_memory.search.kinds import PRIORS, Candidate, Hit, Kind, Weights
 from mcp_memory.search.routes import Evidence, MessageKey
-from mcp_memory.search.weights import Weights
 
 if TYPE_CHECKING:  # it computes with numpy, which a hook has no time to load
     from mcp_memory.search.features import MessageFeatures

@@ -15,7 +15,6 @@ from mcp_memory.search import rank, routes
 from mcp_memory.search.cache import AnswerCache, Epochs
 from mcp_memory.search.candidates import candidates
 from mcp_memory.search.context import read_context
-from mcp_memory.search.explain import explain_query, explain_result
 from mcp_memory.search.facts import check_facts, is_searched, recall_facts
 from mcp_memory.search.kinds import (
     DOCUMENTS,
@@ -24,9 +23,10 @@ from mcp_memory.search.kinds import (
     SearchAnswer,
     SearchRequest,
     SearchResult,
+    weights_for,
 )
 from mcp_memory.search.messages import TranscriptAnswer, TranscriptRequest, search_messages
-from mcp_memory.search.pack import POOL, PageState, pack
+from mcp_memory.search.pack import POOL, PageState, explain_query, explain_result, pack
 from mcp_memory.search.query import (
     Query,
     Question,
@@ -36,7 +36,6 @@ from mcp_memory.search.query import (
     read_question,
 )
 from mcp_memory.search.usage import Usage, Uses, uses_of
-from mcp_memory.search.weights import weights_for
 from mcp_memory.text.snippets import fit
 from mcp_memory.text.tokens import TokenCounter
 from mcp_memory.vectors.service import Spaces

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
 from mcp_memory.text.terms import index_lexemes, tsvector
-from mcp_memory.text.times.reader import marks_of
+from mcp_memory.text.times import marks_of
 
 INDEXING = 1
 

@@ -7,7 +7,7 @@ from typing import cast
 import psycopg
 import pytest
 
-from mcp_memory.interfaces.hooks.settings import hook_settings
+from mcp_memory.interfaces.cli.hook_settings import hook_settings
 from mcp_memory.memory.conversations.batch import own_words
 from tests.cli.program import Ended, Program
 from tests.transcripts.importing.files import CLAUDE_CODE, write

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from mcp_memory.interfaces.cli.invocation import Failure
 from mcp_memory.interfaces.cli.json_files import Change, Document, NotPlainJson
-from mcp_memory.interfaces.cli.options import Failure
 
 
 def named(document: Document) -> Document:

@@ -85,9 +85,9 @@ def test_importing_the_factory_loads_no_library_of_any_provider():
 
 
 def test_importing_every_module_loads_nothing_an_extra_installs():
-    modules = Path(__file__).parents[2] / "mcp_memory" / "embeddings"
+    modules = Path(__file__).parents[2] / "mcp_memory" / "vectors" / "providers"
     names = [file.stem for file in modules.glob("*.py") if file.stem != "__init__"]
-    statements = "\n".join(f"import mcp_memory.embeddings.{name}" for name in names)
+    statements = "\n".join(f"import mcp_memory.vectors.providers.{name}" for name in names)
 
     assert "import mcp_memory.vectors.providers.minilm_install" in statements
     assert loaded_after(statements) == {"numpy"}

@@ -31,7 +31,7 @@ MAKE_DOORBELL = "INSERT INTO mcp_memory.wake_leases (agent_id, min_priority) VAL
 RING = """
 INSERT INTO mcp_memory.wake_attempts (id, agent_id, kind, state, ended_at)
 SELECT md5(message_id::text)::uuid, agent_id, 'webhook', 'rung', now() FROM mcp_memory.wake_jobs;
-UPDATE mcp_memory.wake_jobs SET state = 'rung', ring = md5(message_id::text)::uuid;
+UPDATE mcp_memory.wake_jobs SET state = 'rung', attempt_id = md5(message_id::text)::uuid;
 """
 
 

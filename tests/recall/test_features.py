@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_memory.search.features import NAMES, MessageFeatures, describe
-from mcp_memory.search.kinds import PRIORS
+from mcp_memory.search.kinds import PRIORS, weights_for
 from mcp_memory.search.query import read_question
 from mcp_memory.search.rank import order
 from mcp_memory.search.routes import Evidence
-from mcp_memory.search.weights import weights_for
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 QUESTION = read_question("When did Ada paint the harbour?", now=NOW, zone=UTC)

@@ -10,8 +10,7 @@ from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
 from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.paging import to_cursor
-from mcp_memory.search.kinds import SearchAnswer, SearchRequest, SearchResult
-from mcp_memory.search.weights import weights_for
+from mcp_memory.search.kinds import SearchAnswer, SearchRequest, SearchResult, weights_for
 from mcp_memory.text.tokens import estimate_tokens
 from tests.documents.looking import until_embedded
 

@@ -8,10 +8,10 @@ from pydantic import Field, JsonValue
 
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
-from mcp_memory.interfaces.mcp.actions import Action, ActionArguments, Actions, Selector
-from mcp_memory.interfaces.mcp.schemas import Schema, properties_of
-from mcp_memory.interfaces.mcp.tool import Answer
+from mcp_memory.interfaces.mcp.tools.actions import Action, ActionArguments, Actions, Selector
+from mcp_memory.interfaces.mcp.tools.arguments import Schema, properties_of
 from mcp_memory.interfaces.mcp.tools.mail import MessageTools
+from mcp_memory.interfaces.mcp.tools.tool import Answer
 from mcp_memory.postgres.session import Session
 
 

@@ -7,8 +7,7 @@ from mcp.server.mcpserver.utilities.func_metadata import func_metadata
 from pydantic import Field, JsonValue
 
 from mcp_memory.errors import InvalidInput
-from mcp_memory.interfaces.mcp.arguments import checked_arguments
-from mcp_memory.interfaces.mcp.schemas import properties_of, slim
+from mcp_memory.interfaces.mcp.tools.arguments import checked_arguments, properties_of, slim
 
 
 def _recall(

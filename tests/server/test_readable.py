@@ -8,7 +8,7 @@ from mcp_memory.errors import (
     McpMemoryError,
     MigrationFailed,
 )
-from mcp_memory.interfaces.mcp.tool import readable
+from mcp_memory.interfaces.mcp.tools.tool import readable
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Schemas as models read them."""
 
-from mcp_memory.interfaces.mcp.schemas import Schema, properties_of, required_of, slim
+from mcp_memory.interfaces.mcp.tools.arguments import Schema, properties_of, required_of, slim
 
 
 def test_titles_null_branches_and_empty_defaults_are_left_out() -> None:

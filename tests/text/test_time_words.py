@@ -7,7 +7,7 @@ import pytest
 
 from lab.date_words import LANGUAGES
 from mcp_memory.text.terms import fold
-from mcp_memory.text.times.words import FILE, date_words
+from mcp_memory.text.time_words import FILE, date_words
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

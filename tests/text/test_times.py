@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_memory.text.times.reader import MAX_TIMES, marks_of, question_marks, times_in
-from mcp_memory.text.times.spans import Span
+from mcp_memory.text.time_spans import Span
+from mcp_memory.text.times import MAX_TIMES, marks_of, question_marks, times_in
 
 FRIDAY = date(2026, 11, 20)
 

@@ -14,7 +14,7 @@ from mcp_memory.interfaces.bridge.protocol import Output, Params, write_to
 from mcp_memory.interfaces.bridge.requests import Method, Session
 from mcp_memory.interfaces.lines import private_stdin, private_stdout
 from mcp_memory.interfaces.mcp.server import tools_of
-from mcp_memory.interfaces.mcp.tool import MemoryTool
+from mcp_memory.interfaces.mcp.tools.tool import MemoryTool
 from mcp_memory.interfaces.process import at_signal, log_to_stderr
 
 

@@ -10,7 +10,7 @@ from mcp_memory.errors import McpMemoryError
 from mcp_memory.interfaces.bridge import protocol
 from mcp_memory.interfaces.bridge.protocol import Output, Params, Request, RequestId, RequestRefused
 from mcp_memory.interfaces.http.answers import word_of
-from mcp_memory.interfaces.mcp.tool import readable
+from mcp_memory.interfaces.mcp.tools.tool import readable
 
 MAX_RUNNING = 256
 # Beyond these no line is read until a request has been answered.

@@ -3,7 +3,8 @@
 import click
 
 from mcp_memory.interfaces.bridge.loop import run_bridge
-from mcp_memory.interfaces.cli.options import Invocation, agent_option, pass_invocation
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import agent_option
 from mcp_memory.interfaces.cli.session import load_config, run
 
 

@@ -6,7 +6,8 @@ from typing import cast
 import click
 
 from mcp_memory.config import Config, Setting
-from mcp_memory.interfaces.cli.options import Invocation, json_option, pass_invocation
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import json_option
 from mcp_memory.interfaces.cli.output import print_json, print_table
 from mcp_memory.interfaces.cli.session import configure
 

@@ -13,13 +13,8 @@ import click
 from mcp_memory.app import App
 from mcp_memory.config import mask_url
 from mcp_memory.errors import UnknownDatabase
-from mcp_memory.interfaces.cli.options import (
-    Failure,
-    Invocation,
-    agent_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Failure, Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import agent_option, json_option
 from mcp_memory.interfaces.cli.output import is_interactive, print_json, print_table, readable_size
 from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.postgres.databases import DatabaseEntry, Databases

@@ -13,7 +13,7 @@ import click
 from mcp_memory.app import App
 from mcp_memory.interfaces.cli.clients import paste_lines, server_command
 from mcp_memory.interfaces.cli.demo_steps import STEPS, Stage, Step, UnexpectedAnswer, open_stage
-from mcp_memory.interfaces.cli.options import Failure, Invocation, pass_invocation
+from mcp_memory.interfaces.cli.invocation import Failure, Invocation, pass_invocation
 from mcp_memory.interfaces.cli.output import printable
 from mcp_memory.interfaces.cli.session import configure, run
 

@@ -32,12 +32,8 @@ from mcp_memory.interfaces.cli.checks import (
     warning,
 )
 from mcp_memory.interfaces.cli.config import origins
-from mcp_memory.interfaces.cli.options import (
-    Invocation,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import database_option, json_option
 from mcp_memory.interfaces.cli.output import print_json, printable
 from mcp_memory.interfaces.cli.session import configure
 from mcp_memory.postgres.databases import READ_URL_UNUSED

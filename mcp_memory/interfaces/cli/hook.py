@@ -16,10 +16,9 @@ import click
 
 from mcp_memory.config import Config, load
 from mcp_memory.errors import McpMemoryError
-from mcp_memory.interfaces.cli.options import Invocation, pass_invocation
-from mcp_memory.interfaces.hooks import events
-from mcp_memory.interfaces.hooks.events import EVENTS, SECONDS, Event
-from mcp_memory.interfaces.hooks.session import open_session
+from mcp_memory.interfaces import hooks
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.hooks import EVENTS, SECONDS, Event, open_session
 
 _USUAL_SECONDS = 3.0
 _LOG_BYTES = 1_048_576
@@ -75,7 +74,7 @@ def _answer(invocation: Invocation, name: str, agent: str | None) -> str:
 
 async def _context(config: Config, event: Event, seconds: float) -> str:
     async with open_session(config, seconds) as session:
-        return await events.answer(config, session, event)
+        return await hooks.answer(config, session, event)
 
 
 def _facts(stdin: bytes) -> Mapping[str, object]:

@@ -21,16 +21,10 @@ from mcp_memory.interfaces.cli.files import (
     Watch,
     write_files,
 )
-from mcp_memory.interfaces.cli.options import (
-    Invocation,
-    agent_option,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import agent_option, database_option, json_option
 from mcp_memory.interfaces.cli.output import print_json, printable
-from mcp_memory.interfaces.cli.progress import bar, embed_due
-from mcp_memory.interfaces.cli.session import configure, run
+from mcp_memory.interfaces.cli.session import bar, configure, embed_due, run
 
 
 @dataclass(frozen=True, slots=True)

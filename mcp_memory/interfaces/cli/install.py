@@ -26,11 +26,11 @@ from mcp_memory.interfaces.cli.clients import (
     with_server,
     without_server,
 )
+from mcp_memory.interfaces.cli.hook_settings import with_hooks, without_hooks
+from mcp_memory.interfaces.cli.invocation import Failure, Invocation, pass_invocation
 from mcp_memory.interfaces.cli.json_files import Change, Document, NotPlainJson
-from mcp_memory.interfaces.cli.options import Failure, Invocation, pass_invocation
 from mcp_memory.interfaces.cli.output import is_interactive
 from mcp_memory.interfaces.cli.session import load_config
-from mcp_memory.interfaces.hooks.settings import with_hooks, without_hooks
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 

@@ -13,7 +13,7 @@ from typing import Self, TypeAlias, cast
 
 from pydantic import JsonValue
 
-from mcp_memory.interfaces.cli.options import Failure
+from mcp_memory.interfaces.cli.invocation import Failure
 
 Document: TypeAlias = dict[str, JsonValue]
 

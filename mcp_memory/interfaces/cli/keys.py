@@ -9,12 +9,8 @@ from functools import partial
 import click
 
 from mcp_memory.app import App
-from mcp_memory.interfaces.cli.options import (
-    Invocation,
-    check_agent,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import check_agent, json_option
 from mcp_memory.interfaces.cli.output import print_json, print_table
 from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.memory.keys import SCOPES, IssuedKey, Key, NewKey, Scope

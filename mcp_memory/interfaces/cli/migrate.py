@@ -9,12 +9,8 @@ from pathlib import Path
 import click
 
 from mcp_memory.app import App
-from mcp_memory.interfaces.cli.options import (
-    Invocation,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import database_option, json_option
 from mcp_memory.interfaces.cli.output import is_interactive, print_json, print_table
 from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.postgres import provision

@@ -1,8 +1,5 @@
 """Options that several commands have in common."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import click
 
 from mcp_memory.config import is_agent_name
@@ -24,22 +21,3 @@ database_option = click.option(
     "--database", metavar="NAME", help="A named database; default: the configured one."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """The global options. None: not given."""
-
-    config_file: Path | None = None
-    log_level: str | None = None
-
-
-pass_invocation = click.make_pass_decorator(Invocation)
-
-
-class Failure(click.ClickException):
-    """Its message is for a person; newlines in it are folded away."""
-
-    def show(self, file: object = None) -> None:
-        """Print the line."""
-        click.echo(f"mcp-memory: {' '.join(self.message.split())}", err=True)

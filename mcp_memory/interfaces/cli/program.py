@@ -15,7 +15,7 @@ import click
 
 from mcp_memory import __version__
 from mcp_memory.errors import McpMemoryError
-from mcp_memory.interfaces.cli.options import Failure, Invocation
+from mcp_memory.interfaces.cli.invocation import Failure, Invocation
 
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 

@@ -7,17 +7,13 @@ import click
 
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
-from mcp_memory.interfaces.cli.options import (
-    Invocation,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import database_option, json_option
 from mcp_memory.interfaces.cli.output import print_json
 from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.memory.documents.models import PurgeCounts
 from mcp_memory.memory.mail.model import PurgedMail
-from mcp_memory.text.times.arguments import parse_instant
+from mcp_memory.text.dates import parse_instant
 
 
 @click.command()

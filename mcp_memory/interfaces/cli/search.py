@@ -10,13 +10,8 @@ import click
 from mcp_memory.app import App
 from mcp_memory.config import Config
 from mcp_memory.errors import InvalidInput
-from mcp_memory.interfaces.cli.options import (
-    Invocation,
-    agent_option,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import agent_option, database_option, json_option
 from mcp_memory.interfaces.cli.output import print_json, print_table, printable
 from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.search.kinds import (
@@ -27,7 +22,7 @@ from mcp_memory.search.kinds import (
     SearchResult,
     Source,
 )
-from mcp_memory.text.times.arguments import parse_instant
+from mcp_memory.text.dates import parse_instant
 
 
 def print_query(query: ParsedQuery) -> None:

@@ -3,7 +3,8 @@
 import click
 
 from mcp_memory.config import Config
-from mcp_memory.interfaces.cli.options import Invocation, agent_option, pass_invocation
+from mcp_memory.interfaces.cli.invocation import Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import agent_option
 from mcp_memory.interfaces.cli.session import load_config, run
 from mcp_memory.interfaces.http.transports import run_http
 from mcp_memory.interfaces.mcp.stdio import run_stdio

@@ -1,15 +1,23 @@
 """From the command line to open services: the configuration, logging, and one run of work."""
 
 import os
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import anyio
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config, load
-from mcp_memory.interfaces.cli.options import Invocation
+from mcp_memory.errors import EmbeddingError
+from mcp_memory.interfaces.cli.invocation import Invocation
+from mcp_memory.interfaces.cli.output import printable
 from mcp_memory.interfaces.process import log_to_stderr
+from mcp_memory.postgres.session import Session
 
 Result = TypeVar("Result")
 
@@ -40,3 +48,26 @@ def run(config: Config, work: Callable[[App], Awaitable[Result]]) -> Result:
             return result
 
     return anyio.run(work_with_app)
+
+
+async def embed_due(app: App, session: Session) -> None:
+    """Fill the vectors that are still to come; without them meaning finds nothing."""
+    try:
+        space = await app.spaces.active(session)
+        if space is None:
+            return
+        with bar("vectors") as advance:
+            await app.spaces.administration.embed_due(session, space, progress=advance)
+    except EmbeddingError as exc:
+        consequence = f"found by words alone until `mcp-memory embeddings backfill`: {exc}"
+        click.echo(printable(consequence), err=True)
+
+
+@contextmanager
+def bar(what: str) -> Generator[Callable[[int, int], None]]:
+    """A bar on a terminal's stderr, nothing elsewhere; told how much is done, and of how much."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    progress = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
+    with progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -13,14 +13,8 @@ from watchfiles import (
 from mcp_memory.app import App
 from mcp_memory.config import RetentionRule
 from mcp_memory.errors import McpMemoryError
-from mcp_memory.interfaces.cli.options import (
-    Failure,
-    Invocation,
-    agent_option,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Failure, Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import agent_option, database_option, json_option
 from mcp_memory.interfaces.cli.output import (
     counted,
     print_json,
@@ -28,8 +22,7 @@ from mcp_memory.interfaces.cli.output import (
     printable,
     readable_size,
 )
-from mcp_memory.interfaces.cli.progress import embed_due
-from mcp_memory.interfaces.cli.session import configure, run
+from mcp_memory.interfaces.cli.session import configure, embed_due, run
 from mcp_memory.memory.conversations.imports.formats import FORMATS, FormatName
 from mcp_memory.memory.conversations.imports.importer import ImportResult
 from mcp_memory.memory.conversations.models import Removal

@@ -8,14 +8,8 @@ import click
 
 from mcp_memory.app import App
 from mcp_memory.config import mask_url
-from mcp_memory.interfaces.cli.options import (
-    Failure,
-    Invocation,
-    check_agent,
-    database_option,
-    json_option,
-    pass_invocation,
-)
+from mcp_memory.interfaces.cli.invocation import Failure, Invocation, pass_invocation
+from mcp_memory.interfaces.cli.options import check_agent, database_option, json_option
 from mcp_memory.interfaces.cli.output import counted, print_json, print_table
 from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.memory.mail.wake.model import ListedRoute, OutboxStatus, Outcome

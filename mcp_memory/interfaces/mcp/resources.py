@@ -15,8 +15,8 @@ from mcp_types import INVALID_PARAMS, EmptyResult, SubscribeRequestParams, Unsub
 from mcp_memory.app import App
 from mcp_memory.errors import McpMemoryError
 from mcp_memory.interfaces.caller import Caller, caller_of
-from mcp_memory.interfaces.mcp.tool import readable
 from mcp_memory.interfaces.mcp.tools.mail_answers import MailsAnswer
+from mcp_memory.interfaces.mcp.tools.tool import readable
 from mcp_memory.memory.mail.model import MailFilter
 from mcp_memory.memory.mail.watch import Tell
 

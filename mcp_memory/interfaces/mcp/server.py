@@ -22,12 +22,12 @@ from mcp_memory.interfaces.mcp.resources import (
     add_inbox_resource,
     add_inbox_subscriptions,
 )
-from mcp_memory.interfaces.mcp.tool import MemoryTool, Observe
 from mcp_memory.interfaces.mcp.tools.databases import database_tools
 from mcp_memory.interfaces.mcp.tools.documents import document_tools
 from mcp_memory.interfaces.mcp.tools.facts import graph_tools
 from mcp_memory.interfaces.mcp.tools.mail import message_tools
 from mcp_memory.interfaces.mcp.tools.search import search_tools
+from mcp_memory.interfaces.mcp.tools.tool import MemoryTool, Observe
 from mcp_memory.interfaces.mcp.tools.transcript import transcript_tools
 
 # Clients cut instructions at 2 KB and show a model nothing else at first: the point comes first.

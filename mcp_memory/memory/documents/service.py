@@ -19,7 +19,7 @@ from mcp_memory.errors import (
 )
 from mcp_memory.memory import audit, idempotency
 from mcp_memory.memory.audit import Event
-from mcp_memory.memory.documents import chunks as chunk_rows
+from mcp_memory.memory.documents import chunks as documents_chunks
 from mcp_memory.memory.documents import store
 from mcp_memory.memory.documents.models import (
     Document,
@@ -160,7 +160,7 @@ class Documents:
             await store.lock_path(conn, session.agent, path)
             document = await _own_or_refuse(conn, session.agent, path)
             deleted_at = await store.delete(conn, document.id)
-            await chunk_rows.remove_all_chunks(conn, document.id)
+            await documents_chunks.remove_all_chunks(conn, document.id)
             await _audit(conn, session, "delete", document)
         return Removal(path, deleted_at=deleted_at)
 
@@ -259,7 +259,7 @@ class Documents:
         after = _row_after(session.agent, request, before, text)
         # Writing what is there already makes no version.
         if before == after:
-            chunks = len(await chunk_rows.chunk_hashes(conn, after.id))
+            chunks = len(await documents_chunks.chunk_hashes(conn, after.id))
             return asdict(WriteReceipt(request.path, after.version, chunks, 0, False, False))
         document = await (store.add if before is None else store.change)(conn, after)
         await store.add_version(conn, document, text)
@@ -278,16 +278,16 @@ class Documents:
             raise DocumentNotFound(path, hint=" Nothing of that path can be brought back.")
         await store.restore(conn, document.id)
         text = await store.content(conn, document.id, document.version) or ""
-        await self._add_chunks(conn, document, await chunk_rows.split(text))
+        await self._add_chunks(conn, document, await documents_chunks.split(text))
         await _audit(conn, session, "restore", document)
 
     async def _reindex(self, conn: Connection, document: Document, text: str) -> int:
         """Bring the chunks in line with the text; how many there are."""
-        chunks = await chunk_rows.split(text)
-        todo = chunk_rows.plan(await chunk_rows.chunk_hashes(conn, document.id), chunks)
-        await chunk_rows.remove_chunks(conn, todo.removed)
-        await chunk_rows.move_chunks(conn, todo.kept)
-        await chunk_rows.describe_chunks(conn, document)
+        chunks = await documents_chunks.split(text)
+        todo = documents_chunks.plan(await documents_chunks.chunk_hashes(conn, document.id), chunks)
+        await documents_chunks.remove_chunks(conn, todo.removed)
+        await documents_chunks.move_chunks(conn, todo.kept)
+        await documents_chunks.describe_chunks(conn, document)
         await reindex_document(conn, self._zone, document.id)
         await self._add_chunks(conn, document, todo.added)
         return len(chunks)
@@ -296,10 +296,10 @@ class Documents:
         self, conn: Connection, document: Document, chunks: Sequence[NewChunk]
     ) -> None:
         day = day_of(document.occurred_at or document.updated_at, self._zone)
-        chunks = await chunk_rows.add_lexemes(
+        chunks = await documents_chunks.add_lexemes(
             chunks, path=document.path, tags=document.tags, day=day
         )
-        await chunk_rows.add_chunks(conn, document, chunks)
+        await documents_chunks.add_chunks(conn, document, chunks)
 
 
 def _check_expectations(request: WriteDocument, before: Document | None) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mcp_memory.errors import EntityNotFound, FactNotFound, InvalidInput
-from mcp_memory.memory.facts import rows as fact_rows
+from mcp_memory.memory.facts import rows as facts_rows
 from mcp_memory.memory.facts import traversal
 from mcp_memory.memory.facts.model import entity_number, fact_id, fact_number, normalize
 from mcp_memory.memory.facts.query import (
@@ -104,7 +104,7 @@ async def answer_query(conn: Connection, request: FactQuery) -> FactAnswer:
         case "history":
             return await _answer_history(conn, request)
         case "types":
-            counts = await fact_rows.count_types(conn, request.filter, request.instants)
+            counts = await facts_rows.count_types(conn, request.filter, request.instants)
             return FactAnswer(types=counts)
         case "hybrid":
             raise InvalidInput("mode", "hybrid is a search; it needs a query")
@@ -132,7 +132,7 @@ async def _list(conn: Connection, request: FactQuery) -> FactAnswer:
     if request.mode == "typed" and request.filter.memory_type is None:
         raise InvalidInput("memory_type", "is required for mode typed")
     start = _page_start(request, request.instants)
-    rows = await fact_rows.list_facts(conn, request.filter, start.instants, start.page)
+    rows = await facts_rows.list_facts(conn, request.filter, start.instants, start.page)
     return await _to_answer(conn, request, start.instants, rows)
 
 
@@ -142,7 +142,7 @@ async def _answer_timeline(conn: Connection, request: FactQuery) -> FactAnswer:
     start = _page_start(request, always)
     start = replace(start, instants=replace(start.instants, always=always.always))
     if not request.entity:
-        rows = await fact_rows.list_facts(conn, request.filter, start.instants, start.page)
+        rows = await facts_rows.list_facts(conn, request.filter, start.instants, start.page)
         return await _to_answer(conn, request, start.instants, rows)
     entities = await resolve_entity(conn, request.entity)
     options = await get_traversal_options(conn, request, start.instants)
@@ -184,7 +184,7 @@ async def _link_steps(
     numbers = {number, *(version.memory_id for version in versions)}
     steps = {
         Step(fact_id(source), link.relation, fact_id(target), source): None
-        for link in await fact_rows.get_links(conn, versions, instants)
+        for link in await facts_rows.get_links(conn, versions, instants)
         for source, target in [
             (link.memory_id, link.other_id) if link.forward else (link.other_id, link.memory_id)
         ]
@@ -202,7 +202,7 @@ async def _answer_path(conn: Connection, request: FactQuery) -> FactAnswer:
         return FactAnswer(path=[])
     ranks = {step.memory_id: -float(position) for position, step in enumerate(steps)}
     page = PageRange("rank", len(ranks))
-    rows = await fact_rows.list_among(conn, ranks, request.filter, request.instants, page)
+    rows = await facts_rows.list_among(conn, ranks, request.filter, request.instants, page)
     return FactAnswer(matches=await to_matches(conn, rows), path=steps)
 
 
@@ -212,16 +212,16 @@ async def _answer_history(conn: Connection, request: FactQuery) -> FactAnswer:
     start = _page_start(request, request.instants)
     known_at = start.instants.known_at
     if request.instants.as_of is None:
-        rows = await fact_rows.get_history(
+        rows = await facts_rows.get_history(
             conn, number, known_at, replace(start.page, sort="recorded_at")
         )
         start = replace(start, instants=replace(start.instants, as_of=None))
         return await _to_answer(conn, request, start.instants, rows)
-    chain = await fact_rows.get_history(
+    chain = await facts_rows.get_history(
         conn, number, known_at, PageRange("recorded_at", _MAX_CHAIN_LENGTH)
     )
     ranks = {row.memory_id: row.position for row in chain}
-    rows = await fact_rows.list_among(conn, ranks, request.filter, start.instants, start.page)
+    rows = await facts_rows.list_among(conn, ranks, request.filter, start.instants, start.page)
     return await _to_answer(conn, request, start.instants, rows)
 
 
@@ -230,7 +230,7 @@ async def _rank_among(
 ) -> FactAnswer:
     """A page of these facts, by default the nearest first; each step halves the score."""
     ranks = {id: 0.5**hop for id, hop in hops.items()}
-    rows = await fact_rows.list_among(conn, ranks, request.filter, start.instants, start.page)
+    rows = await facts_rows.list_among(conn, ranks, request.filter, start.instants, start.page)
     answer = await _to_answer(conn, request, start.instants, rows)
     matches = [replace(match, score=ranks[match.version.memory_id]) for match in answer.matches]
     return replace(answer, matches=matches)
@@ -244,7 +244,7 @@ async def _to_answer(
     matches = await to_matches(conn, page)
     if len(rows) <= request.limit or not page:
         return FactAnswer(matches=matches)
-    now = await fact_rows.transaction_time(conn)
+    now = await facts_rows.transaction_time(conn)
     last = page[-1]
     position = Position(
         (last.position, last.memory_id, last.version),
@@ -256,7 +256,7 @@ async def _to_answer(
 
 async def to_matches(conn: Connection, rows: Sequence[FactVersion]) -> list[FactMatch]:
     """The facts with their entities, in the order of the rows; every score is 1."""
-    entities = await fact_rows.get_entity_names(
+    entities = await facts_rows.get_entity_names(
         conn, [(row.memory_id, row.version) for row in rows]
     )
     return [FactMatch(row, 1.0, entities.get((row.memory_id, row.version), [])) for row in rows]
@@ -289,7 +289,7 @@ async def _get_visible(conn: Connection, text: str) -> int:
     if not text.strip():
         raise InvalidInput("id", "is required for this mode: a memory's id")
     number = fact_number(text)
-    if number is None or not await fact_rows.is_visible(conn, number):
+    if number is None or not await facts_rows.is_visible(conn, number):
         raise FactNotFound(text)
     return number
 

@@ -10,7 +10,14 @@ from mcp_memory.app import App
 from mcp_memory.config import mask_url
 from mcp_memory.errors import McpMemoryError
 from mcp_memory.interfaces.caller import Caller, caller_of
-from mcp_memory.interfaces.mcp.tool import READS, SETS, Answer, Arguments, MemoryTool, readable
+from mcp_memory.interfaces.mcp.tools.tool import (
+    READS,
+    SETS,
+    Answer,
+    Arguments,
+    MemoryTool,
+    readable,
+)
 from mcp_memory.postgres.databases import DatabaseEntry
 from mcp_memory.postgres.session import Session
 

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
 from mcp_memory.interfaces.caller import Caller, caller_of
-from mcp_memory.interfaces.mcp.parameters import (
+from mcp_memory.interfaces.mcp.tools.parameters import (
     Count,
     Cursor,
     DatabaseName,
@@ -17,7 +17,7 @@ from mcp_memory.interfaces.mcp.parameters import (
     Tags,
     instant,
 )
-from mcp_memory.interfaces.mcp.tool import ADDS, READS, REMOVES, Answer, MemoryTool
+from mcp_memory.interfaces.mcp.tools.tool import ADDS, READS, REMOVES, Answer, MemoryTool
 from mcp_memory.memory.documents.models import DocumentEntry, WriteDocument, WriteMode
 from mcp_memory.memory.facts.query import EntityName
 

@@ -10,15 +10,15 @@ from pydantic import AwareDatetime, Field, JsonValue, WithJsonSchema, field_vali
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
 from mcp_memory.interfaces.caller import Caller, caller_of
-from mcp_memory.interfaces.mcp.parameters import (
+from mcp_memory.interfaces.mcp.tools import facts_arguments as parts
+from mcp_memory.interfaces.mcp.tools.facts_query import graph_reading_tools
+from mcp_memory.interfaces.mcp.tools.parameters import (
     EMPTIED_BY_NONE,
     DatabaseName,
     IdempotencyKey,
     instant,
 )
-from mcp_memory.interfaces.mcp.tool import ADDS, REMOVES, Answer, MemoryTool
-from mcp_memory.interfaces.mcp.tools import facts_arguments as parts
-from mcp_memory.interfaces.mcp.tools.facts_query import graph_reading_tools
+from mcp_memory.interfaces.mcp.tools.tool import ADDS, REMOVES, Answer, MemoryTool
 from mcp_memory.memory.facts.model import EntityCandidate, FactChange, FactType, Never, NewFact
 
 _JsonList = list[JsonValue]

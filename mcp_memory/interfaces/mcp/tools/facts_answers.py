@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from mcp_memory.interfaces.mcp.tool import Answer
+from mcp_memory.interfaces.mcp.tools.tool import Answer
 from mcp_memory.memory.facts.model import fact_id
 from mcp_memory.memory.facts.provenance import caution
 from mcp_memory.memory.facts.query import EntityName, FactAnswer, FactMatch, Neighbour, Step

@@ -10,15 +10,13 @@ from pydantic import Field, WithJsonSchema
 from mcp_memory.app import App
 from mcp_memory.config import Config
 from mcp_memory.interfaces.caller import Caller, caller_of
-from mcp_memory.interfaces.mcp.actions import (
+from mcp_memory.interfaces.mcp.tools.actions import (
     Action,
     ActionArguments,
     Actions,
     Selector,
     action_tool,
 )
-from mcp_memory.interfaces.mcp.parameters import Count, Cursor, DatabaseName, Tags, instant
-from mcp_memory.interfaces.mcp.tool import READS, MemoryTool
 from mcp_memory.interfaces.mcp.tools.facts_answers import (
     Detail,
     QueryAnswer,
@@ -26,6 +24,8 @@ from mcp_memory.interfaces.mcp.tools.facts_answers import (
     to_query_answer,
     to_recall_answer,
 )
+from mcp_memory.interfaces.mcp.tools.parameters import Count, Cursor, DatabaseName, Tags, instant
+from mcp_memory.interfaces.mcp.tools.tool import READS, MemoryTool
 from mcp_memory.memory.facts.model import FactType
 from mcp_memory.memory.facts.query import (
     FactAnswer,

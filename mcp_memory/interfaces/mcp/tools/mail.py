@@ -11,14 +11,14 @@ from pydantic import Field
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
 from mcp_memory.interfaces.caller import caller_of
-from mcp_memory.interfaces.mcp.actions import Action, ActionArguments, Actions, action_tool
-from mcp_memory.interfaces.mcp.parameters import Cursor, IdempotencyKey
-from mcp_memory.interfaces.mcp.tool import ADDS, Answer, MemoryTool, report_progress
 from mcp_memory.interfaces.mcp.tools import mail_answers as answers
+from mcp_memory.interfaces.mcp.tools.actions import Action, ActionArguments, Actions, action_tool
+from mcp_memory.interfaces.mcp.tools.parameters import Cursor, IdempotencyKey
+from mcp_memory.interfaces.mcp.tools.tool import ADDS, Answer, MemoryTool, report_progress
 from mcp_memory.memory.mail import model
 from mcp_memory.memory.mail.model import HistoryFilter, MailFilter, SendMessage
 from mcp_memory.postgres.session import Session
-from mcp_memory.text.times.arguments import parse_span
+from mcp_memory.text.dates import parse_span
 
 _DESCRIPTION = """Mail between agents. wait gives you messages as soon as there are any; ack each
 once you have dealt with it, or it comes again. inbox only looks at what is unread.

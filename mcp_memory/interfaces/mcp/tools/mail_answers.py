@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 
-from mcp_memory.interfaces.mcp.tool import Answer
+from mcp_memory.interfaces.mcp.tools.tool import Answer
 from mcp_memory.memory.mail.model import Channel, DeliveryState, KnownAgent, Mail
 from mcp_memory.memory.mail.wake.model import WakeState
 from mcp_memory.paging import Page

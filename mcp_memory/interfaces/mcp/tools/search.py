@@ -9,8 +9,8 @@ from pydantic import Field, JsonValue, TypeAdapter
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
 from mcp_memory.interfaces.caller import Caller, caller_of
-from mcp_memory.interfaces.mcp.parameters import Count, Cursor, DatabaseName, Tags, instant
-from mcp_memory.interfaces.mcp.tool import READS, Answer, MemoryTool
+from mcp_memory.interfaces.mcp.tools.parameters import Count, Cursor, DatabaseName, Tags, instant
+from mcp_memory.interfaces.mcp.tools.tool import READS, Answer, MemoryTool
 from mcp_memory.search.kinds import ParsedQuery, SearchAnswer, SearchRequest, SearchResult, Source
 from mcp_memory.search.query import check_anchors
 

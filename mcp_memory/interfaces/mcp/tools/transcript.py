@@ -12,10 +12,10 @@ from mcp_memory.app import App
 from mcp_memory.config import Config
 from mcp_memory.errors import InvalidInput
 from mcp_memory.interfaces.caller import caller_of
-from mcp_memory.interfaces.mcp.actions import Action, ActionArguments, Actions, action_tool
-from mcp_memory.interfaces.mcp.parameters import Count, Cursor, instant
-from mcp_memory.interfaces.mcp.tool import ADDS, Answer, MemoryTool
 from mcp_memory.interfaces.mcp.tools import transcript_answers as answers
+from mcp_memory.interfaces.mcp.tools.actions import Action, ActionArguments, Actions, action_tool
+from mcp_memory.interfaces.mcp.tools.parameters import Count, Cursor, instant
+from mcp_memory.interfaces.mcp.tools.tool import ADDS, Answer, MemoryTool
 from mcp_memory.interfaces.mcp.tools.transcript_answers import MESSAGES_SCHEMA, new_messages
 from mcp_memory.memory.conversations.models import AppendMessages, MessageFilter, Role, Summarize
 from mcp_memory.paging import Page

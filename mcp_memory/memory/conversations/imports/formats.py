@@ -23,7 +23,7 @@ from mcp_memory.memory.conversations.imports.entries import (
 )
 from mcp_memory.memory.conversations.imports.entries import text_of as words_of
 from mcp_memory.memory.conversations.models import ROLES, NewMessage, Role
-from mcp_memory.text.times.arguments import parse_instant
+from mcp_memory.text.dates import parse_instant
 
 SOURCE = "import"
 

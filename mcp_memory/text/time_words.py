@@ -1,7 +1,7 @@
 """How fifteen languages say times, and which of them a text may be in.
 
-The names and phrases are dateparser's, written to `words.json` by `lab/date_words.py`; the small
-words beside them, and those by which a language is known, are ours.
+The names and phrases are dateparser's, written to `time_words.json` by `lab/date_words.py`; the
+small words beside them, and those by which a language is known, are ours.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import TypedDict, cast
 
 from mcp_memory.text.terms import fold
 
-FILE = Path(__file__).with_name("words.json")
+FILE = Path(__file__).with_name("time_words.json")
 # Written without spaces, or with words that grow at their ends.
 SPACELESS = ("zh", "ja", "ko")
 NUMBER = "#"

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from itertools import chain, pairwise
 from typing import Literal
 
-from mcp_memory.text.times.spans import Span, month_span, shifted, year_span
-from mcp_memory.text.times.words import (
+from mcp_memory.text.time_spans import Span, month_span, shifted, year_span
+from mcp_memory.text.time_words import (
     AND,
     BETWEEN,
     IN,

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from mcp_memory.config import Config
-from mcp_memory.text.times.arguments import parse_instant
+from mcp_memory.text.dates import parse_instant
 
 
 def _storable(number: int) -> int:

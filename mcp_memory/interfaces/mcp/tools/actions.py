@@ -10,16 +10,19 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from mcp_memory.errors import InvalidInput
 from mcp_memory.interfaces.caller import Caller
-from mcp_memory.interfaces.mcp.arguments import (
+from mcp_memory.interfaces.mcp.tools.arguments import (
+    Schema,
     complaint,
     is_neutral,
     one_complaint,
     parsed_arguments,
+    properties_of,
+    required_of,
+    slim,
     unknown_choice,
 )
-from mcp_memory.interfaces.mcp.parameters import DatabaseName
-from mcp_memory.interfaces.mcp.schemas import Schema, properties_of, required_of, slim
-from mcp_memory.interfaces.mcp.tool import Answer, Call, MemoryTool
+from mcp_memory.interfaces.mcp.tools.parameters import DatabaseName
+from mcp_memory.interfaces.mcp.tools.tool import Answer, Call, MemoryTool
 from mcp_memory.memory.keys import Scope
 from mcp_memory.postgres.session import Session
 

@@ -19,8 +19,7 @@ from pydantic_core import to_json
 
 from mcp_memory.errors import EmbeddedPostgresFailed, McpMemoryError, MigrationFailed
 from mcp_memory.interfaces.caller import Caller
-from mcp_memory.interfaces.mcp.arguments import checked_arguments
-from mcp_memory.interfaces.mcp.schemas import Schema, slim
+from mcp_memory.interfaces.mcp.tools.arguments import Schema, checked_arguments, slim
 from mcp_memory.memory.keys import Scope
 
 _context: ContextVar[Context[Any, Any] | None] = ContextVar("context", default=None)

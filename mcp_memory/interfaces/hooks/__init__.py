@@ -1,1 +1,0 @@
-"""The hooks of Claude Code: what they find, and what they add to its context."""

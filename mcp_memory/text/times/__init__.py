@@ -1,1 +1,0 @@
-"""When a text is about: the times it names, as spans of days."""
