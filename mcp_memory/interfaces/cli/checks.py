@@ -134,7 +134,7 @@ def check_vocabulary() -> Finding:
 
 def check_disk(folder: Path) -> Finding:
     """The disk of the data folder, or of where it would be made."""
-    existing = next(each for each in (folder, *folder.parents) if each.exists())
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     what = f"{readable_size(free)} free for {folder}"
     mend = "make room, or set embedded.data_dir (MCP_MEMORY_DATA_DIR) to another disk"
@@ -315,7 +315,7 @@ def _roles(server: Server, inside: Inside) -> Finding:
 
 
 def _migrations(name: str, diagnosis: Diagnosis) -> Finding:
-    have, known = len(diagnosis.applied), len(list_shipped())
+    have, newest = len(diagnosis.applied), len(list_shipped())
     try:
         migrate.check(name, diagnosis.applied, list_shipped())
     except DatabaseTooNew as exc:
@@ -326,9 +326,9 @@ def _migrations(name: str, diagnosis: Diagnosis) -> Finding:
         return warning("migrations", str(exc), "an embedded database does it with its next use")
     except MigrationChanged as exc:
         return problem("migrations", str(exc), "install the released mcp-memory-postgres again")
-    if have < known:
-        return ok("migrations", f"{have} of {known}; the next use applies the rest")
-    return ok("migrations", f"all {known}")
+    if have < newest:
+        return ok("migrations", f"{have} of {newest}; the next use applies the rest")
+    return ok("migrations", f"all {newest}")
 
 
 def _writing(server: Server, inside: Inside) -> Finding:
