@@ -30,6 +30,7 @@ from mcp_memory.transfer.archive import Archive
 from tests.fixtures.legacy import TABLES, Rows, fill_legacy_database, make_legacy_database, rows_of
 from tests.fixtures.postgres_servers import BUILDER, MAKER, Login, TcpServer, reachable_folder
 from tests.fixtures.schemas import protection_of, schema_of, without_indexes_of_spaces
+from tests.fixtures.transactions import read_as
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ async def test_what_was_written_is_found_and_read(legacy_url: str, owner: Connec
         )
         return await found.fetchall()
 
-    found = await database.read("bob", look)
+    found = await read_as(database, "bob", look)
     await databases.close()
 
     assert found == [("shared/alice.md",), ("shared/bob.md",)]
