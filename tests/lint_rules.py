@@ -27,6 +27,8 @@ _SQL_TEXT = re.compile(
 _DDL_TEXT = re.compile(
     r"\b(CREATE\s+(UNLOGGED\s+)?TABLE|ALTER\s+TABLE|CREATE\s+POLICY|CREATE\s+(UNIQUE\s+)?INDEX)\b"
 )
+# Tokens are read of the few modules alone that have one.
+_EXEMPTION = re.compile(r"#\s*(noqa|pyright:|type:)", re.IGNORECASE)
 _NOQA = re.compile(r"#\s*noqa\b", re.IGNORECASE)
 _NOQA_WITH_REASON = re.compile(r"#\s*noqa: [A-Z]+\d+(, [A-Z]+\d+)*\s+\W*\w.{7,}")
 _PYRIGHT = re.compile(r"#\s*pyright:")
@@ -107,6 +109,8 @@ def silent_classes(source: Source) -> Iterator[str]:
 
 def unexplained_exemptions(source: Source) -> Iterator[str]:
     """Comments that silence a checker without naming the rule and the reason."""
+    if not _EXEMPTION.search(source.text):
+        return
     for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
         if token.type == tokenize.COMMENT and _is_unexplained(token.string):
             yield f"{source.path}:{token.start[0]}: {token.string}"

@@ -4,8 +4,7 @@ import inspect
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_type_hints
 
@@ -44,25 +43,19 @@ EVERYWHERE: list[Rule] = [
 IN_THE_PACKAGE: list[Rule] = [silent_classes, stray_statements, composed_sql, stray_ddl]
 
 
-@cache
-def _package() -> list[Source]:
-    """Read when a test asks: each of pytest's processes imports this module."""
-    return sources(ROOT, "mcp_memory")
+# One test for all rules: as several, each of pytest's processes would parse every file.
+def test_the_sources_keep_every_rule() -> None:
+    package, beside = sources(ROOT, "mcp_memory"), sources(ROOT, "tests", "benchmarks", "lab")
+    assert [*_complaints(EVERYWHERE, package + beside), *_complaints(IN_THE_PACKAGE, package)] == []
 
 
-@cache
-def _everything() -> list[Source]:
-    return [*_package(), *sources(ROOT, "tests", "benchmarks", "lab")]
-
-
-@pytest.mark.parametrize("rule", EVERYWHERE, ids=lambda rule: rule.__name__)
-def test_there_are_nowhere(rule: Rule) -> None:
-    assert [complaint for source in _everything() for complaint in rule(source)] == []
-
-
-@pytest.mark.parametrize("rule", IN_THE_PACKAGE, ids=lambda rule: rule.__name__)
-def test_there_are_in_the_package_no(rule: Rule) -> None:
-    assert [complaint for source in _package() for complaint in rule(source)] == []
+def _complaints(rules: Sequence[Rule], modules: Sequence[Source]) -> list[str]:
+    return [
+        f"{rule.__name__}: {complaint}"
+        for rule in rules
+        for module in modules
+        for complaint in rule(module)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -153,10 +146,8 @@ def test_every_error_is_defined_where_the_tree_is_drawn() -> None:
     assert {error.__module__ for error in ERRORS} == {errors.__name__}
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
-def test_an_error_has_a_status_and_a_docstring(error: type[McpMemoryError]) -> None:
-    assert 400 <= error.status <= 599
-    assert error.__doc__
+def test_every_error_has_a_status_and_a_docstring() -> None:
+    assert [error for error in ERRORS if not (400 <= error.status <= 599 and error.__doc__)] == []
 
 
 _SAMPLES: dict[str, object] = {

@@ -78,13 +78,12 @@ def test_a_text_has_these_lexemes(text: str, expected: list[str]) -> None:
     "word",
     ["needle", "Москва", "Ёлка", "北京", "ภาษาไทย", "الكتاب", "Αθήνα", "Երևան", "नमस्ते", "שלום"],
 )
-@pytest.mark.parametrize(
-    "frame", ["{}?", "-{}-", "({})", '"{}"', "'{}'", "{}:", "¿{}", "«{}»", "{}。", "{}؟"]
-)
-def test_punctuation_around_a_word_changes_nothing(word: str, frame: str) -> None:
-    framed = frame.format(word)
-    assert query_lexemes(framed) == query_lexemes(word) != []
-    assert set(query_lexemes(framed)) <= set(lexemes(f"x {word} y"))
+def test_punctuation_around_a_word_changes_nothing(word: str) -> None:
+    frames = ["{}?", "-{}-", "({})", '"{}"', "'{}'", "{}:", "¿{}", "«{}»", "{}。", "{}؟"]
+    framed = {frame: query_lexemes(frame.format(word)) for frame in frames}
+    assert framed == dict.fromkeys(frames, query_lexemes(word))
+    assert set(query_lexemes(word)) - set(lexemes(f"x {word} y")) == set()
+    assert query_lexemes(word) != []
 
 
 @pytest.mark.parametrize(
@@ -176,7 +175,7 @@ def test_positions_are_capped_in_number_and_in_value() -> None:
 
 
 def test_a_tsvector_of_a_huge_text_stays_within_postgresqls_limit() -> None:
-    found = entries(tsvector(" ".join(f"word{n}" for n in range(200_000)), extra=["kept"]))
+    found = entries(tsvector(" ".join(f"word{n}" for n in range(120_000)), extra=["kept"]))
     size = sum(len(lexeme.encode()) + 2 * len(places) for lexeme, places in found.items())
     assert TSVECTOR_BYTES // 2 < size <= TSVECTOR_BYTES
     assert {"kept", "word0"} <= found.keys()

@@ -179,4 +179,4 @@ def test_a_question_about_years_looks_for_no_days() -> None:
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("part", ["3月", "monday ", "from monday to ", "2026-01-02 "])
 def test_a_page_of_nothing_but_times_is_read_in_linear_time(part: str) -> None:
-    assert times_in(part * (200_000 // len(part)), date(2026, 3, 1))
+    assert times_in(part * (100_000 // len(part)), date(2026, 3, 1))

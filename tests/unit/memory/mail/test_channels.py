@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from mcp_memory.memory.mail.wait import mail_channel
 
-AGENTS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", fullmatch=True)
+# A pattern of the same names takes ten times as long.
+AGENTS = st.text("abcXYZ019_.:-", min_size=1, max_size=64).filter(lambda name: name[0].isalnum())
 
 
 def test_a_short_name_is_in_the_channel_as_it_is() -> None:
