@@ -19,7 +19,6 @@ from pydantic import TypeAdapter
 
 from benchmarks.tables import Measured
 from mcp_memory.app import App
-from mcp_memory.postgres.connection import Connection
 from mcp_memory.postgres.roles import Roles
 from mcp_memory.search.kinds import SearchAnswer, SearchRequest
 
@@ -80,7 +79,8 @@ async def measure(
     """Each query by `search`, which gives its seconds; then from T1; then from T0."""
     database = await app.databases.reading(None, agent)
     _make(url, database.layout.roles)
-    await database.write(agent, _written)
+    async with database.writing(agent) as conn:
+        await conn.execute(_WRITTEN)
     searched: list[float] = []
     kept: list[float] = []
     hit: list[float] = []
@@ -122,10 +122,6 @@ def _make(url: str, roles: Roles) -> None:
         conn.execute(_MAKE.encode())
 
 
-async def _written(conn: Connection) -> None:
-    await conn.execute(_WRITTEN)
-
-
 async def _seconds(work: Callable[[], Awaitable[object]]) -> float:
     started = time.perf_counter()
     await work()
@@ -139,11 +135,9 @@ def _key(request: SearchRequest) -> bytes:
 async def _keep(app: App, agent: str, request: SearchRequest, answer: SearchAnswer) -> None:
     database = await app.databases.writing(None, agent)
 
-    async def work(conn: Connection) -> None:
-        document = Jsonb(asdict(answer), dumps=lambda each: json.dumps(each, default=str))
+    document = Jsonb(asdict(answer), dumps=lambda each: json.dumps(each, default=str))
+    async with database.writing(agent) as conn:
         await conn.execute(_KEEP, {"key": _key(request), "answer": document})
-
-    await database.write(agent, work)
 
 
 async def _read(app: App, agent: str, request: SearchRequest) -> SearchAnswer:

@@ -1,6 +1,6 @@
 """Locks on files: the kernel forgets them with their holder, so that none is ever left behind.
 
-`db/embedded_keeper.py` has a `_try_lock` of its own: it runs alone, without this package.
+`postgres/embedded/keeper.py` has a `_try_lock` of its own: it runs alone, without this package.
 """
 
 import fcntl

@@ -95,7 +95,7 @@ CREATE TABLE entities (
     agent_id   text NOT NULL,
     name       text NOT NULL,
     type       text NOT NULL,
-    normal     text NOT NULL, -- the name, folded (graph/names.py)
+    normal     text NOT NULL, -- the name, folded (memory/facts/model.py)
     words      text[] NOT NULL, -- its lexemes and those of its other names: near ones share some
     created_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (id, agent_id),

@@ -72,4 +72,4 @@ def _mark(item: pytest.Item) -> None:
 
 
 def _fixtures(item: pytest.Item) -> set[str]:
-    return set(getattr(item, "fixturenames", ()))
+    return {str(name) for name in getattr(item, "fixturenames", ())}

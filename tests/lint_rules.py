@@ -1,4 +1,4 @@
-"""The rules of the house that a reader of source code can check: each gives its violations."""
+"""The rules of the project that one module's source shows: each gives its violations."""
 
 import ast
 import io

@@ -171,7 +171,8 @@ def small_folders(package: Package) -> Iterator[str]:
     for source in package.modules:
         counts[_folder(source.path)] += not source.path.endswith("__init__.py")
     for folder in [*counts]:
-        counts[_folder(folder)] += 1
+        if _folder(folder) in counts:
+            counts[_folder(folder)] += 1
     for folder, count in sorted(counts.items()):
         if count < MIN_FOLDER_MODULES and not _COMMANDS.match(f"{folder}/"):
             yield f"{folder}: {count} modules"

@@ -1,4 +1,4 @@
-"""The house rules: what the style guide demands and a test can check."""
+"""The project's rules: what the style guide demands and a test can check."""
 
 import inspect
 import re
@@ -84,7 +84,7 @@ def _complaints(rules: Sequence[Rule], modules: Sequence[Source]) -> list[str]:
         (composed_sql, "mcp_memory/postgres/a.py", '"INSERT INTO {} ".format(table)\n'),
         (composed_sql, "mcp_memory/postgres/a.py", '"DROP DATABASE " + name\n'),
         (composed_sql, "mcp_memory/postgres/a.py", 'sql.SQL(f"SET LOCAL ROLE {role}")\n'),
-        (stray_ddl, "mcp_memory/embeddings/a.py", 'X = "CREATE  INDEX ON memories (id)"\n'),
+        (stray_ddl, "mcp_memory/vectors/a.py", 'X = "CREATE  INDEX ON memories (id)"\n'),
         (stray_ddl, "mcp_memory/store.py", 'X = """\nALTER TABLE memories ADD x int"""\n'),
     ],
 )

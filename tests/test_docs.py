@@ -30,9 +30,12 @@ EXAMPLE = ROOT / "config.example.json"
 README = page("README.md")
 SETTINGS = page("docs/settings.md")
 CONTENTS = page("docs/README.md")
+ARCHITECTURE = page("docs/architecture.md")
 COMMAND = re.compile(r"mcp-memory((?: [a-z][a-z-]*)+)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
-OUR_FILE = re.compile(r"(?<![\w./-])(?:mcp_memory|benchmarks|tests|docs)/[\w./-]*\w")
+OUR_FILE = re.compile(r"(?<![\w./-])(?:mcp_memory|benchmarks|tests|docs|lab)/[\w./-]*\w")
+# A module of the package, and perhaps a name in it: `search/service.py:Search.passages`.
+OUR_CODE = re.compile(r"((?:\w+/)*\w+)\.py(?::([\w.]+))?")
 TOOL = re.compile(r"\bmemory_[a-z_]*[a-z]\b(?!_)")
 PIP_INSTALL = re.compile(r"pip install ([^`&]*)")
 
@@ -186,9 +189,31 @@ def test_every_file_and_name_of_ours_that_a_page_names_exists() -> None:
                 assert pkgutil.resolve_name(span), (each.name, span)
 
 
-def test_every_benchmark_that_a_page_names_exists() -> None:
-    named = {name for each in pages() for name in re.findall(r"-m benchmarks\.(\w+)", each.text)}
-    assert [name for name in named if not (ROOT / f"benchmarks/{name}.py").is_file()] == []
+def test_every_module_and_function_that_the_architecture_names_exists() -> None:
+    matches = [match for match in map(OUR_CODE.fullmatch, ARCHITECTURE.code()) if match]
+    assert any(match[2] for match in matches)
+    for match in matches:
+        module, name = match.groups()
+        if (ROOT / "mcp_memory" / module.split("/")[0]).exists() or name:
+            dotted = f"mcp_memory.{module.replace('/', '.')}"
+            assert pkgutil.resolve_name(f"{dotted}:{name}" if name else dotted), match[0]
+
+
+def test_the_architecture_lists_every_module_and_no_other() -> None:
+    rows = [line for line in ARCHITECTURE.text.splitlines() if line.startswith("| `mcp_memory/")]
+    spans = [re.findall(r"`([^`]+)`", row) for row in rows]
+    listed = {f"{folder}{module}.py" for folder, *modules in spans for module in modules}
+    files = {file.relative_to(ROOT).as_posix() for file in ROOT.glob("mcp_memory/**/*.py")}
+    assert listed == {file for file in files if not file.endswith("__.py")}
+
+
+def test_every_benchmark_and_tool_of_the_lab_that_a_page_names_exists() -> None:
+    named = {
+        name for each in pages() for name in re.findall(r"-m (benchmarks|lab)\.(\w+)", each.text)
+    }
+    assert [
+        name for name in named if not (ROOT / "/".join(name)).with_suffix(".py").is_file()
+    ] == []
 
 
 def test_no_page_tells_anybody_to_install_what_is_not_ours() -> None:

@@ -40,8 +40,6 @@ ALL_RULES: tuple[Rule, ...] = (
     participle_modules,
     ing_modules,
 )
-# A rule comes here with the commit from which on the package keeps it.
-RULES_IN_FORCE: tuple[Rule, ...] = ()
 
 _LONG = "x = 1\n" * 100
 
@@ -52,11 +50,9 @@ def _package() -> Package:
     return Package.of(sources(ROOT, "mcp_memory"))
 
 
-@pytest.mark.parametrize(
-    "rule", RULES_IN_FORCE or [None], ids=lambda rule: getattr(rule, "__name__", "none")
-)
-def test_the_package_has_no(rule: Rule | None) -> None:
-    assert rule is None or list(rule(_package())) == []
+@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: getattr(rule, "__name__", ""))
+def test_the_package_has_no(rule: Rule) -> None:
+    assert list(rule(_package())) == []
 
 
 def _of(texts: Mapping[str, str]) -> Package:

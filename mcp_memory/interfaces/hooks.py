@@ -16,7 +16,7 @@ from mcp_memory.memory.conversations.tree import resume
 from mcp_memory.postgres.addresses import EMBEDDED_DATABASE, Addresses
 from mcp_memory.postgres.connection import Connection
 from mcp_memory.postgres.embedded.cluster import EmbeddedCluster
-from mcp_memory.postgres.migrate import newest, shipped
+from mcp_memory.postgres.migrate import list_shipped, newest
 from mcp_memory.postgres.provision import existing_layout
 from mcp_memory.postgres.transaction import AgentSession, Identity, transaction
 from mcp_memory.search.kinds import SearchResult
@@ -231,7 +231,7 @@ def _url(config: Config, stack: ExitStack) -> str:
 
 async def _identity(conn: Connection, config: Config, timeout_seconds: float) -> Identity:
     layout = await existing_layout(conn)
-    if layout is None or layout.migration != newest(shipped()):
+    if layout is None or layout.migration != newest(list_shipped()):
         raise DatabaseError("the database is not at this version's migration; start a server first")
     return Identity(
         database=config.default_database,

@@ -1,4 +1,4 @@
-"""What a key is, what is asked for when one is made, and the text that its holder keeps."""
+"""Keys of HTTP: made, looked up, listed and revoked, and the text that a holder keeps."""
 
 import hashlib
 import hmac

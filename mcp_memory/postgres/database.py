@@ -11,7 +11,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from mcp_memory.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
 from mcp_memory.postgres import connection
 from mcp_memory.postgres.addresses import Address
-from mcp_memory.postgres.connection import Connection, Result, claim
+from mcp_memory.postgres.connection import Connection, claim
 from mcp_memory.postgres.notify import ListenerThread, Notifications
 from mcp_memory.postgres.provision import Layout, conninfo
 from mcp_memory.postgres.transaction import (
@@ -56,8 +56,6 @@ class SharedReconnect:
 
 
 _SOON_SECONDS = 1.0
-
-Work = Callable[[Connection], Awaitable[Result]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,21 +135,6 @@ class Database:
         """A connection in a transaction as the worker, who sees every agent's rows."""
         async with self._transaction(self._identity(is_worker=True)) as conn:
             yield conn
-
-    async def read(self, agent: str, work: Work[Result]) -> Result:
-        """What `work` returns, run in a read-only transaction as `agent`."""
-        async with self.reading(agent) as conn:
-            return await work(conn)
-
-    async def write(self, agent: str, work: Work[Result], *, changes_search: bool = True) -> Result:
-        """What `work` returns, run in a transaction as `agent` that commits when it returns."""
-        async with self.writing(agent, changes_search=changes_search) as conn:
-            return await work(conn)
-
-    async def maintain(self, work: Work[Result]) -> Result:
-        """What `work` returns, run as the worker, who sees every agent's rows."""
-        async with self.maintaining() as conn:
-            return await work(conn)
 
     @asynccontextmanager
     async def _transaction(self, identity: Identity) -> AsyncGenerator[Connection]:

@@ -86,7 +86,7 @@ class Databases:
         return self._config.default_database
 
     def default_of(self, agent: str) -> str:
-        """The database that this agent's calls use when they name none."""
+        """The database of this agent's calls that name none."""
         return self._defaults.get(agent, self.configured_default)
 
     async def set_default(self, agent: str, name: str) -> str:
@@ -163,11 +163,10 @@ class Databases:
             await self._load_registrations()
             derived = await self._list_derived_names()
         except DatabaseError as exc:
-            # Whoever looks into them is told by each that is silent.
             logger.info("the databases cannot all be listed: %s", exc)
             derived = set[str]()
-        default = self.configured_default
-        return [default, *sorted((self._addresses.names | derived) - {default})]
+        others = sorted((self._addresses.names | derived) - {self.configured_default})
+        return [self.configured_default, *others]
 
     def list_open(self) -> Sequence[Database]:
         """The databases that this process has open now."""

@@ -82,7 +82,7 @@ def migrations_dir() -> Path:
 
 
 @cache
-def shipped() -> tuple[Migration, ...]:
+def list_shipped() -> tuple[Migration, ...]:
     """The migrations this version knows."""
     return load(migrations_dir())
 
@@ -111,7 +111,7 @@ def newest(migrations: Sequence[Migration]) -> int:
 
 def is_current(have: Sequence[AppliedMigration]) -> bool:
     """Whether a database has exactly the migrations of this version."""
-    return [step.number for step in have] == [step.number for step in shipped()]
+    return [step.number for step in have] == [step.number for step in list_shipped()]
 
 
 def _read(path: Path) -> Migration:
@@ -161,8 +161,8 @@ async def refuse_newer(conn: Connection, name: str) -> None:
     """`DatabaseTooNew` when another process has migrated the database past what we know."""
     with suppress(psycopg.errors.InsufficientPrivilege):
         have = await list_applied(conn)
-        if have and have[-1].number > newest(shipped()):
-            raise DatabaseTooNew(name, have[-1].number, newest(shipped()))
+        if have and have[-1].number > newest(list_shipped()):
+            raise DatabaseTooNew(name, have[-1].number, newest(list_shipped()))
 
 
 async def is_behind(

@@ -1,4 +1,4 @@
-"""What one subscriber hears, carried from the listener's thread to the subscriber's loop."""
+"""LISTEN: one connection for each database, read by one thread, heard by many subscribers."""
 
 import asyncio
 import logging

@@ -76,7 +76,7 @@ async def prepare(conn: Connection, name: str, *, dump: takeover.Dump | None = N
 
     A database of the last unreleased build is taken over when there is a way to dump it before.
     """
-    migrations = migrate.shipped()
+    migrations = migrate.list_shipped()
     layout, have = await _as_owner(conn, name)
     if dump is not None and takeover.is_takeable(have):
         await take_over(conn, layout, name, dump)

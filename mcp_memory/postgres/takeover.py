@@ -89,7 +89,7 @@ async def _try_once(
                 await dump(conn)
             await _lock(conn, _AGAINST_ALL)
             await conn.execute(_statements())
-            await migrate.record_all(conn, migrate.shipped())
+            await migrate.record_all(conn, migrate.list_shipped())
     except _OthersCame as exc:
         return exc.sessions
     except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):

@@ -46,15 +46,15 @@ def year_span(year: int) -> Span:
     return Span(date(year, 1, 1), date(year, 12, 31))
 
 
-def shifted(told: date, unit: str, amount: int) -> Span | None:
+def shift(told: date, unit: str, amount: int) -> Span | None:
     """The day, week (from Monday), month or year so many after the one of `told`, if any."""
     try:
-        return _shifted(told, unit, amount)
+        return _shift(told, unit, amount)
     except (ValueError, OverflowError):
         return None
 
 
-def _shifted(told: date, unit: str, amount: int) -> Span:
+def _shift(told: date, unit: str, amount: int) -> Span:
     if unit == "day":
         day = told + timedelta(days=amount)
         return Span(day, day)

@@ -130,14 +130,14 @@ def tokens_of(text: str) -> list[tuple[str, int, int]]:
     return [(fold(match[0]), *match.span()) for match in _TOKEN.finditer(text)]
 
 
-def spoken_languages(words: set[str]) -> list[str]:
+def detect_languages(words: set[str]) -> list[str]:
     """The languages of whose commonest words the text holds any; `words` are its own, folded."""
     return [language for language, common in _OF_COMMON.items() if words & common]
 
 
 def likely_languages(text: str, words: set[str]) -> list[str]:
     """The languages worth a look, the commonest first; `words` are those of the text, folded."""
-    found = spoken_languages(words)
+    found = detect_languages(words)
     if len(words) <= _SHORT_TEXT_WORDS:
         found = list(_OF_COMMON)
     if not text.isascii():

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from itertools import chain, pairwise
 from typing import Literal
 
-from mcp_memory.text.time_spans import Span, month_span, shifted, year_span
+from mcp_memory.text.time_spans import Span, month_span, shift, year_span
 from mcp_memory.text.time_words import (
     AND,
     BETWEEN,
@@ -23,8 +23,8 @@ from mcp_memory.text.time_words import (
     WORDS_TOO,
     DateWords,
     date_words,
+    detect_languages,
     likely_languages,
-    spoken_languages,
     tokens_of,
 )
 
@@ -70,7 +70,7 @@ def readings(text: str, told: date) -> list[Reading]:
     """
     tokens = tokens_of(text)
     found = _apart(_all_readings(text, tokens, told))
-    return list(_joined(text, sorted(found, key=lambda reading: reading.start)))
+    return list(_join(text, sorted(found, key=lambda reading: reading.start)))
 
 
 def readings_of_question(text: str, told: date) -> list[Reading]:
@@ -124,7 +124,7 @@ def _years(tokens: Sequence[Token]) -> Iterator[Reading]:
 
 def _names(text: str, tokens: Sequence[Token], told: date) -> Iterator[Reading]:
     """The months and years that stand alone, in a language that the text is surely in."""
-    languages = spoken_languages({word for word, _, _ in tokens}) or ["en"]
+    languages = detect_languages({word for word, _, _ in tokens}) or ["en"]
     names = chain.from_iterable(date_words(language).months.items() for language in languages)
     # Short forms are names of people too: `Jan`.
     months = {name: month for name, month in names if len(name) > 3 or name in WORDS_TOO}
@@ -146,7 +146,7 @@ def _spaceless(text: str, known: DateWords, told: date) -> Iterator[Reading]:
             said = "".join(words)
             place = text.find(said)
             if place >= 0 and NUMBER not in words:
-                span = shifted(told, unit, amount)
+                span = shift(told, unit, amount)
                 if span is not None:
                     yield Reading(place, place + len(said), span, "distance")
 
@@ -178,15 +178,15 @@ class _Page:
         found = self.known.phrases.get(word, [])
         found = [*found, *self.known.phrases.get(NUMBER, [])] if self._number(place) else found
         for words, (unit, amount) in found:
-            number = self._matched(place, words)
+            number = self._match(place, words)
             if number is not None:
                 way = "day" if unit == "week" and NUMBER in words else unit
                 times = 7 if way != unit else 1
-                span = shifted(self.told, way, amount * number * times)
+                span = shift(self.told, way, amount * number * times)
                 return None if span is None else (place, place + len(words) - 1, span)
         return None
 
-    def _matched(self, place: int, words: Sequence[str]) -> int | None:
+    def _match(self, place: int, words: Sequence[str]) -> int | None:
         """The number in the phrase, 1 where it has none; None where it does not stand here."""
         number = 1
         for offset, word in enumerate(words):
@@ -277,7 +277,7 @@ def _is_day(word: str) -> bool:
     return word.isdecimal() and len(word) <= 2 and 1 <= int(word) <= 31
 
 
-def _joined(text: str, readings: Sequence[Reading]) -> Iterator[Reading]:
+def _join(text: str, readings: Sequence[Reading]) -> Iterator[Reading]:
     """The readings, two neighbours with nothing but `to` between them made one."""
     waiting: Reading | None = None
     for reading in readings:
@@ -348,10 +348,10 @@ def _marks(span: Span) -> Iterator[str]:
 
 def question_marks(spans: Sequence[Span]) -> list[str]:
     """What a question that names these times looks for, at most 16 marks; of years, nothing."""
-    return list(dict.fromkeys(mark for span in spans for mark in _wanted(span)))[:_MAX_WANTED]
+    return list(dict.fromkeys(mark for span in spans for mark in _keep_wanted(span)))[:_MAX_WANTED]
 
 
-def _wanted(span: Span) -> Iterator[str]:
+def _keep_wanted(span: Span) -> Iterator[str]:
     """The days of a short span, else its months; of no year, those of the last years."""
     if (span.last - span.first).days >= 31 * _MAX_MONTHS:
         return

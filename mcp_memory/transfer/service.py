@@ -85,7 +85,7 @@ class Transfer:
         contents = await anyio.to_thread.run_sync(archive.contents)
         migrations = await anyio.to_thread.run_sync(archive.migrations, contents)
         if not takeover.is_takeable(migrations):
-            migrate.check(str(file), migrations, migrate.shipped())
+            migrate.check(str(file), migrations, migrate.list_shipped())
         rows = await self._run(archive, contents, name)
         if takeover.is_takeable(migrations):
             # The archive is its dump.

@@ -1,7 +1,7 @@
 -- after: 0022_vectors
 -- One step of dropping what was retired: the index, then vectors and jobs, then the space; repeated until false.
 -- Nothing is waited for that a writer holds, so no writer is ever in a deadlock with it. Processes may take the space
--- for the active one for two seconds after a switch (spaces/known.py): so long it stays.
+-- for the active one for two seconds after a switch (vectors/spaces.py, SpaceCache): so long it stays.
 CREATE OR REPLACE FUNCTION drop_vector_space(wanted smallint, most integer) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE

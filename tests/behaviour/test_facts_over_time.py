@@ -11,6 +11,7 @@ from mcp_memory.postgres.connection import Connection
 from tests.fixtures.fact_factories import ask, change, contents, day, search, steps, tell, texts
 from tests.fixtures.queries import change as change_rows
 from tests.fixtures.queries import until_embedded
+from tests.fixtures.transactions import maintain
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -150,5 +151,5 @@ async def test_what_was_known_of_one_memory_reads_no_others_spans(app: App) -> N
             )
         return read
 
-    before, after = await (await app.databases.writing(None, "alice")).maintain(work)
+    before, after = await maintain(await app.databases.writing(None, "alice"), work)
     assert after - before == 1200

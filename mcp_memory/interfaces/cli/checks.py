@@ -20,11 +20,11 @@ from mcp_memory.errors import (
     MigrationChanged,
     TakeOverNeeded,
 )
-from mcp_memory.interfaces.cli.output import counted, readable_size
+from mcp_memory.interfaces.cli.output import count_noun, readable_size
 from mcp_memory.memory.mail.wake.model import ListedRoute
 from mcp_memory.postgres import migrate
 from mcp_memory.postgres.diagnosis import Diagnosis, Inside, Server
-from mcp_memory.postgres.migrate import is_current, shipped
+from mcp_memory.postgres.migrate import is_current, list_shipped
 from mcp_memory.postgres.provision import OLDEST_PGVECTOR, OLDEST_SERVER
 from mcp_memory.text.tokens import TokenCounter
 from mcp_memory.vectors.embedders import Embedders
@@ -134,7 +134,7 @@ def check_vocabulary() -> Finding:
 
 def check_disk(folder: Path) -> Finding:
     """The disk of the data folder, or of where it would be made."""
-    existing = next(each for each in (folder, *folder.parents) if each.exists())
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     what = f"{readable_size(free)} free for {folder}"
     mend = "make room, or set embedded.data_dir (MCP_MEMORY_DATA_DIR) to another disk"
@@ -214,12 +214,12 @@ def _stuck(listed: ListedRoute) -> Finding | None:
     if outbox is None:
         return None
     if outbox.given_up:
-        rings = counted(outbox.given_up, "ring")
+        rings = count_noun(outbox.given_up, "ring")
         what = f"{rings} for unread mail given up in the last seven days: {outbox.given_up_problem}"
         return warning(check, what.rstrip(": "), _TRY.format(listed.agent))
     since = outbox.waiting_since
     if since is not None and datetime.now(UTC) - since > _LONG:
-        messages = counted(outbox.waiting, "message")
+        messages = count_noun(outbox.waiting, "message")
         what = f"{messages} to be rung for since {since:%Y-%m-%d %H:%M} UTC"
         return warning(check, what, _SERVE.format(listed.agent))
     return None
@@ -315,9 +315,9 @@ def _roles(server: Server, inside: Inside) -> Finding:
 
 
 def _migrations(name: str, diagnosis: Diagnosis) -> Finding:
-    have, known = len(diagnosis.applied), len(shipped())
+    have, newest = len(diagnosis.applied), len(list_shipped())
     try:
-        migrate.check(name, diagnosis.applied, shipped())
+        migrate.check(name, diagnosis.applied, list_shipped())
     except DatabaseTooNew as exc:
         return problem("migrations", str(exc), "upgrade mcp-memory")
     except DatabaseTooOld as exc:
@@ -326,9 +326,9 @@ def _migrations(name: str, diagnosis: Diagnosis) -> Finding:
         return warning("migrations", str(exc), "an embedded database does it with its next use")
     except MigrationChanged as exc:
         return problem("migrations", str(exc), "install the released mcp-memory-postgres again")
-    if have < known:
-        return ok("migrations", f"{have} of {known}; the next use applies the rest")
-    return ok("migrations", f"all {known}")
+    if have < newest:
+        return ok("migrations", f"{have} of {newest}; the next use applies the rest")
+    return ok("migrations", f"all {newest}")
 
 
 def _writing(server: Server, inside: Inside) -> Finding:

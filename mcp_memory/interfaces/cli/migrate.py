@@ -14,7 +14,13 @@ from mcp_memory.interfaces.cli.options import database_option, json_option
 from mcp_memory.interfaces.cli.output import is_interactive, print_json, print_table
 from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.postgres import provision
-from mcp_memory.postgres.migrate import AppliedMigration, Migration, list_applied, newest, shipped
+from mcp_memory.postgres.migrate import (
+    AppliedMigration,
+    Migration,
+    list_applied,
+    list_shipped,
+    newest,
+)
 from mcp_memory.postgres.migrate import migrate as bring
 
 
@@ -58,7 +64,7 @@ def status(invocation: Invocation, database: str | None, as_json: bool) -> None:
     """
     config = configure(invocation)
     have = run(config, partial(_list_applied, name=database or config.default_database))
-    steps = _steps(have, shipped())
+    steps = _steps(have, list_shipped())
     if as_json:
         print_json([asdict(step) for step in steps])
         return
@@ -115,7 +121,7 @@ def up(invocation: Invocation, file: Path | None, no_dump: bool, database: str |
     if file is not None or no_dump:
         dump = file.absolute() if file is not None else None
         run(configure(invocation), partial(_take_over, database=database, file=dump))
-    _move(invocation, database, lambda have: newest(shipped()))
+    _move(invocation, database, lambda have: newest(list_shipped()))
 
 
 async def _take_over(app: App, database: str | None, file: Path | None) -> None:
@@ -140,7 +146,7 @@ def down(invocation: Invocation, count: int, yes: bool, database: str | None) ->
 
 def _below(have: int, count: int) -> int:
     """The number that a database has after its last `count` migrations are taken back."""
-    kept = [step.number for step in shipped() if step.number <= have - count]
+    kept = [step.number for step in list_shipped() if step.number <= have - count]
     return kept[-1] if kept else 0
 
 
@@ -189,6 +195,11 @@ async def _migrate(app: App, name: str, goal: Goal) -> tuple[int, int]:
             await provision.take_over(conn, layout, name, dump)
         target = goal(layout.migration)
         after = await bring(
-            conn, layout.roles, layout.search_path, name=name, migrations=shipped(), target=target
+            conn,
+            layout.roles,
+            layout.search_path,
+            name=name,
+            migrations=list_shipped(),
+            target=target,
         )
     return layout.migration, after

@@ -53,7 +53,7 @@ def readable_size(size_bytes: int) -> str:
     return f"{size:.{min(unit, 1)}f} {_UNITS[unit]}"
 
 
-def counted(number: int, noun: str) -> str:
+def count_noun(number: int, noun: str) -> str:
     """Such as `1 message`, `2 messages`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 

@@ -53,7 +53,7 @@ def serve(
 
 
 def _listening_at(config: Config, host: str | None, port: int | None) -> Config:
-    given = {"host": host, "port": port}
-    chosen = {key: value for key, value in given.items() if value is not None}
-    http = config.http.model_copy(update=chosen)
+    options = {"host": host, "port": port}
+    changes = {key: value for key, value in options.items() if value is not None}
+    http = config.http.model_copy(update=changes)
     return config.model_copy(update={"http": http})

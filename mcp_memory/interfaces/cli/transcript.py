@@ -16,7 +16,7 @@ from mcp_memory.errors import McpMemoryError
 from mcp_memory.interfaces.cli.invocation import Failure, Invocation, pass_invocation
 from mcp_memory.interfaces.cli.options import agent_option, database_option, json_option
 from mcp_memory.interfaces.cli.output import (
-    counted,
+    count_noun,
     print_json,
     print_table,
     printable,
@@ -166,10 +166,10 @@ def _fail_if_not_understood(results: Sequence[ImportResult]) -> None:
 
 def _print_result(result: ImportResult) -> None:
     counts = (
-        counted(result.appended, "message"),
+        count_noun(result.appended, "message"),
         f"{result.duplicates} known already" if result.duplicates else "",
         f"{result.ignored} left out" if result.ignored else "",
-        f"{counted(result.bad_lines, 'line')} not understood" if result.bad_lines else "",
+        f"{count_noun(result.bad_lines, 'line')} not understood" if result.bad_lines else "",
     )
     kind = f" ({result.format})" if result.format else ""
     click.echo(printable(f"{result.path}{kind}: {', '.join(count for count in counts if count)}"))

@@ -10,7 +10,7 @@ from mcp_memory.app import App
 from mcp_memory.config import mask_url
 from mcp_memory.interfaces.cli.invocation import Failure, Invocation, pass_invocation
 from mcp_memory.interfaces.cli.options import check_agent, database_option, json_option
-from mcp_memory.interfaces.cli.output import counted, print_json, print_table
+from mcp_memory.interfaces.cli.output import count_noun, print_json, print_table
 from mcp_memory.interfaces.cli.session import configure, run
 from mcp_memory.memory.mail.wake.model import ListedRoute, OutboxStatus, Outcome
 from mcp_memory.postgres.session import Session
@@ -194,7 +194,7 @@ def _state(listed: ListedRoute, outbox: OutboxStatus | None) -> str:
         return f"not usable here: {listed.unusable}"
     if outbox is None or not outbox.failures:
         return "ready"
-    failed = f"failed {counted(outbox.failures, 'time')}: {outbox.problem}"
+    failed = f"failed {count_noun(outbox.failures, 'time')}: {outbox.problem}"
     return (
         f"{failed}; next {outbox.next_try_at:%Y-%m-%d %H:%M:%S} UTC" if outbox.waiting else failed
     )

@@ -19,7 +19,7 @@ from mcp_memory.interfaces.caller import acting_for
 from mcp_memory.interfaces.http.gate import caller_in
 from mcp_memory.interfaces.http.site import is_json
 from mcp_memory.interfaces.mcp.server import tools_of
-from mcp_memory.interfaces.mcp.tools.arguments import parsed_json, properties_of
+from mcp_memory.interfaces.mcp.tools.arguments import parse_json, properties_of
 from mcp_memory.interfaces.mcp.tools.tool import MemoryTool, Observe, readable
 
 SEARCH_PATH, INGEST_PATH = "/api/search", "/api/ingest"
@@ -82,7 +82,7 @@ async def _document(request: Request) -> dict[str, JsonValue]:
     if not is_json(request.headers):
         raise HTTPException(415, "The body must be JSON: Content-Type: application/json.")
     try:
-        document = parsed_json(await request.body())
+        document = parse_json(await request.body())
     except (ValueError, RecursionError) as exc:
         raise InvalidInput("body", "is no JSON") from exc
     if not isinstance(document, dict):

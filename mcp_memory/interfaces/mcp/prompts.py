@@ -83,7 +83,7 @@ class CheckedPromptServer(MCPServer[object]):
         return await super().get_prompt(name, arguments, context)
 
 
-def problem_with(name: str, given: Mapping[str, object], prompts: Sequence[Prompt]) -> str:
+def problem_with(name: str, values: Mapping[str, object], prompts: Sequence[Prompt]) -> str:
     """What is wrong with the prompt's name or its arguments; empty when nothing is."""
     by_name = {prompt.name: prompt for prompt in prompts}
     if (prompt := by_name.get(name)) is None:
@@ -91,11 +91,11 @@ def problem_with(name: str, given: Mapping[str, object], prompts: Sequence[Promp
         return (
             f"No prompt {name[:80]!r}.{nearest(name, names)} Known: {', '.join(names) or 'none'}."
         )
-    arguments = {each.name: each for each in prompt.arguments or []}
-    for unknown in given.keys() - arguments.keys():
+    arguments = {argument.name: argument for argument in prompt.arguments or []}
+    for unknown in values.keys() - arguments.keys():
         takes = f"takes {', '.join(arguments)}" if arguments else "takes no arguments"
         return f"{unknown[:80]}: is not an argument of the prompt {name}, which {takes}"
     for argument in arguments.values():
-        if argument.required and not str(given.get(argument.name, "")).strip():
+        if argument.required and not str(values.get(argument.name, "")).strip():
             return f"{argument.name}: is required by the prompt {name}: {argument.description}"
     return ""

@@ -1,4 +1,4 @@
-"""Asking an agent to save what it must not lose, before its context is compacted."""
+"""Adding a prepared batch to a conversation, and saying when the agent should save."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -1,6 +1,7 @@
-"""What is no conversation: heartbeats, and what a memory itself had put into the context.
+"""From a batch of new messages to what is stored of them: checked, redacted, cut into passages.
 
-Stored again, recalled text would be found as if it had been said anew, and grow with each recall.
+Heartbeats are left out, and what a memory itself had put into the context:
+stored again, recalled text would be found as if it had been said anew, and grow with each recall.
 """
 
 import hashlib

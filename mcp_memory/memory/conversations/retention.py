@@ -1,4 +1,4 @@
-"""The SQL of retention; run as the worker, over every agent's messages."""
+"""Removing old messages by the rules of retention; run as the worker, for every agent."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

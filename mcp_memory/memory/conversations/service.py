@@ -1,4 +1,4 @@
-"""The SQL that reads conversations back: messages, lists, silences and counts."""
+"""Conversations: appended to, read back, listed, with their silences and counts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

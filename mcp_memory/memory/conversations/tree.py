@@ -1,4 +1,4 @@
-"""Choosing what of a conversation fits a budget: pure functions over parts, no database."""
+"""The tree of summaries: how it grows, and which of its parts fit a budget."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Lines of a document: those that are asked for, or those around what a search found."""
+"""Documents: written with their versions, read by lines, deleted, restored and purged."""
 
 import hashlib
 import logging

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
 
 from psycopg.rows import class_row
 
@@ -15,7 +14,7 @@ from mcp_memory.memory.facts.model import (
     Relation,
     RelationReference,
     entity_id,
-    initials,
+    likeness,
     normalize,
     typos_of,
     words_of,
@@ -392,16 +391,3 @@ async def find_candidates(conn: Connection, mention: Mention) -> list[EntityCand
     ]
     alike = [candidate for candidate in scored if candidate.score >= _LIKE]
     return sorted(alike, key=lambda candidate: -candidate.score)[:_MAX_CANDIDATES]
-
-
-def likeness(one: str, other: str) -> float:
-    """1 for the same letters, in whatever order the words stand.
-
-    A name that is part of the other's words, or their initials, is nearly that.
-    """
-    words, others = one.split(), other.split()
-    is_part = set(words) < set(others) or set(others) < set(words)
-    is_short_for = one in initials(other) or other in initials(one)
-    in_order = SequenceMatcher(None, " ".join(sorted(words)), " ".join(sorted(others))).ratio()
-    written = SequenceMatcher(None, one, other).ratio()
-    return max(written, in_order, 0.8 if is_part or is_short_for else 0.0)

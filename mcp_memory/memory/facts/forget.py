@@ -1,4 +1,4 @@
-"""The SQL of forgetting."""
+"""Forgetting facts: marked, restored or purged, one by one or by their source."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo

@@ -1,4 +1,4 @@
-"""The SQL of listing entities, of making two of them one, and one two."""
+"""Entities as a person manages them: listed, two made one, one made two."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

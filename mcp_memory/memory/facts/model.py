@@ -4,6 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
+from difflib import SequenceMatcher
 from typing import Literal, get_args
 
 from mcp_memory.text.terms import STOP_WORDS, fold, lexemes, spellings, without_accents
@@ -367,3 +368,16 @@ def typos_of(name: str) -> list[str]:
     """Every word that is a slip away from one of the name's first."""
     words = normalize(name).split()[:_MAX_SPELT_WORDS]
     return sorted({slip for word in words for slip in spellings(word)})
+
+
+def likeness(one: str, other: str) -> float:
+    """1 for the same letters, in whatever order the words stand.
+
+    A name that is part of the other's words, or their initials, is nearly that.
+    """
+    words, others = one.split(), other.split()
+    is_part = set(words) < set(others) or set(others) < set(words)
+    is_short_for = one in initials(other) or other in initials(one)
+    in_order = SequenceMatcher(None, " ".join(sorted(words)), " ".join(sorted(others))).ratio()
+    written = SequenceMatcher(None, one, other).ratio()
+    return max(written, in_order, 0.8 if is_part or is_short_for else 0.0)

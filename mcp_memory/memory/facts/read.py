@@ -1,4 +1,4 @@
-"""The shortest path from one entity to another: a search from both ends until they meet."""
+"""Facts that are looked up, mode by mode: lists, entities, links, paths and histories."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace

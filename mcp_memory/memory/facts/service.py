@@ -1,4 +1,4 @@
-"""The steps of changing a fact, inside the transaction of whoever asks for it."""
+"""Storing, changing and counting facts; each change is one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace

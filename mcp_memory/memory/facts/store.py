@@ -7,14 +7,8 @@ from typing import LiteralString
 
 from psycopg.rows import class_row
 
-from mcp_memory.memory.facts.model import (
-    FactChunk,
-    FactHead,
-    NewFact,
-    Span,
-    VersionContent,
-    fact_id,
-)
+from mcp_memory.memory.facts import model
+from mcp_memory.memory.facts.model import FactChunk, FactHead, NewFact, Span, VersionContent
 from mcp_memory.postgres.connection import Connection
 from mcp_memory.text.findable import INDEXING
 
@@ -357,7 +351,7 @@ async def add_chunks(
         "importance": version.importance,
         "confidence": version.confidence,
         "origin": version.source,
-        "path": f"graph/{fact_id(version.memory_id)}",
+        "path": f"graph/{model.fact_id(version.memory_id)}",
         "title": version.memory_type,
         "tags": version.tags,
         "occurred_at": occurred_at,

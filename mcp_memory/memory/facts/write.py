@@ -1,4 +1,4 @@
-"""From what a fact says to the chunks it is found by."""
+"""From what a fact says to its rows: chunks, links, the first version, the stored answer."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The tables of agents and of channel subscriptions, and who holds a listening lock."""
+"""Which agents are known, who hears which channel, and who listens now."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -2,8 +2,8 @@
 
 Mail lives in the database of the session. What other modules build on:
 
-- Sending notifies inside its transaction: on `bells.mail_channel(agent)` for each recipient, or on
-  `bells.BROADCAST` alone when it goes to `*`. The payload is the message's id in decimal. A
+- Sending notifies inside its transaction: on `wait.mail_channel(agent)` for each recipient, or on
+  `wait.BROADCAST` alone when it goes to `*`. The payload is the message's id in decimal. A
   message that comes back (its lease ran out) notifies nobody: it is there at the next look. One
   that a cancelled wait gave back is notified again.
 - `arrivals` reads what such ids are, for the agent who was notified; ids of others' mail answer

@@ -202,8 +202,8 @@ class EmbeddedCluster:
             yield
         except OSError as exc:
             hint = disk_hint(self._folder.root) if self._folder.root.exists() else ""
-            place = f" ({exc.filename})" if exc.filename else ""
-            raise EmbeddedPostgresFailed(f"{exc.strerror or exc}{place}.{hint}") from exc
+            file = f" ({exc.filename})" if exc.filename else ""
+            raise EmbeddedPostgresFailed(f"{exc.strerror or exc}{file}.{hint}") from exc
         except subprocess.TimeoutExpired as exc:
             raise EmbeddedPostgresFailed(
                 f"{exc.cmd[0]} took longer than {exc.timeout:.0f} seconds."

@@ -1,6 +1,6 @@
 """The keeper: the small process that owns an embedded PostgreSQL while somebody uses it.
 
-It is run by its path, `python -I -S embedded_keeper.py DATA_DIR`, so that it starts in milliseconds
+It is run by its path, `python -I -S keeper.py DATA_DIR`, so that it starts in milliseconds
 and survives whoever started it: only the standard library is there, nothing of this package.
 The starter's order is read from stdin, the one line of answer goes to stdout, the rest to the log.
 

@@ -9,6 +9,7 @@ from mcp_memory.errors import EntityNotFound, FactNotFound
 from mcp_memory.memory.facts.model import Association, EntityReference
 from tests.fixtures.fact_factories import ask, change, contents, search, steps, tell, texts
 from tests.fixtures.tables import all_rows_of_every_table
+from tests.fixtures.transactions import read_as
 
 BEN = EntityReference("Ben", "person", ("Benny",))
 
@@ -104,7 +105,7 @@ async def test_without_our_where_clauses_nothing_private_shows(app: App) -> None
     await tell(app, "marmalade notice", entities=["Ada"], shared=True)
     database = await app.databases.reading(None, "bob")
 
-    seen = await database.read("bob", all_rows_of_every_table)
+    seen = await read_as(database, "bob", all_rows_of_every_table)
 
     assert "marmalade notice" in seen
     for word in ("secret", "Ben", "ben", "Cellar", "hides_in", "whisper", "hush"):

@@ -4,6 +4,7 @@ from mcp_memory.app import App
 from mcp_memory.memory.facts.model import Association, EntityReference, RelationReference
 from tests.fixtures.facts import store, update
 from tests.fixtures.tables import all_rows_of_every_table
+from tests.fixtures.transactions import read_as
 
 
 async def test_without_our_where_clauses_nothing_private_shows(app: App) -> None:
@@ -25,12 +26,12 @@ async def test_without_our_where_clauses_nothing_private_shows(app: App) -> None
     await update(app, secret.id, content="alice ate the pomegranates", reason="pomegranates")
     database = await app.databases.reading(None, "bob")
 
-    seen = await database.read("bob", all_rows_of_every_table)
+    seen = await read_as(database, "bob", all_rows_of_every_table)
     assert "the pom market opens" in seen
     assert "omegranate" not in seen
     assert "Pomona" not in seen
 
     await app.forgetting.forget(app.session("alice"), notice.id)
     await app.word_counts.merge(database)  # counts follow what is forgotten, behind the writers
-    assert "market" not in await database.read("bob", all_rows_of_every_table)
-    assert await database.read("", all_rows_of_every_table) == ""
+    assert "market" not in await read_as(database, "bob", all_rows_of_every_table)
+    assert await read_as(database, "", all_rows_of_every_table) == ""

@@ -23,13 +23,14 @@ from mcp_memory.postgres.addresses import with_database
 from mcp_memory.postgres.connection import Connection
 from mcp_memory.postgres.databases import Databases
 from mcp_memory.postgres.embedded.cluster import EmbeddedCluster
-from mcp_memory.postgres.migrate import newest, shipped
+from mcp_memory.postgres.migrate import list_shipped, newest
 from mcp_memory.postgres.schema import count_rows
 from mcp_memory.postgres.takeover import Dump
 from mcp_memory.transfer.archive import Archive
 from tests.fixtures.legacy import TABLES, Rows, fill_legacy_database, make_legacy_database, rows_of
 from tests.fixtures.postgres_servers import BUILDER, MAKER, Login, TcpServer, reachable_folder
 from tests.fixtures.schemas import protection_of, schema_of, without_indexes_of_spaces
+from tests.fixtures.transactions import read_as
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ async def test_every_row_is_there_afterwards(owner: Connection) -> None:
 
     assert {table for table, rows in before.items() if not rows} == set()
     assert as_texts(after) == as_texts(before)
-    assert await numbers(owner) == [step.number for step in shipped()]
+    assert await numbers(owner) == [step.number for step in list_shipped()]
 
 
 async def test_it_is_then_what_a_fresh_database_is(
@@ -112,7 +113,7 @@ async def test_what_was_written_is_found_and_read(legacy_url: str, owner: Connec
         )
         return await found.fetchall()
 
-    found = await database.read("bob", look)
+    found = await read_as(database, "bob", look)
     await databases.close()
 
     assert found == [("shared/alice.md",), ("shared/bob.md",)]
@@ -182,7 +183,7 @@ async def test_it_waits_for_a_session_that_ends(legacy_url: str, owner: Connecti
 
     late = await owner.execute("SELECT count(*) FROM mcp_memory.agents WHERE agent_id = 'late'")
     assert await late.fetchone() == (1,)
-    assert (await numbers(owner))[-1] == newest(shipped())
+    assert (await numbers(owner))[-1] == newest(list_shipped())
 
 
 async def until_waiting(witness: Connection) -> None:
@@ -208,7 +209,7 @@ async def test_several_that_come_at_once_dump_and_take_over_once(legacy_url: str
 
     assert len(dumps) == 1
     async with await provision.connect(legacy_url) as conn:
-        assert await numbers(conn) == [step.number for step in shipped()]
+        assert await numbers(conn) == [step.number for step in list_shipped()]
 
 
 @pytest.fixture
@@ -281,11 +282,11 @@ async def test_a_kill_at_any_moment_leaves_one_of_the_two(
 
     async with await provision.connect(legacy_url) as conn:
         is_old = await numbers(conn) == [*range(1, 20)]
-        assert is_old or await numbers(conn) == [step.number for step in shipped()]
+        assert is_old or await numbers(conn) == [step.number for step in list_shipped()]
         assert not is_old or await schema_of(conn) == schema
         assert as_texts(await rows_of(conn)) == as_texts(rows)
         await take_over(conn)
-        assert (await numbers(conn))[-1] == newest(shipped())
+        assert (await numbers(conn))[-1] == newest(list_shipped())
 
 
 @pytest.mark.slow
@@ -298,7 +299,7 @@ async def test_an_embedded_one_is_dumped_beside_its_cluster_and_taken_over(folde
             counts = {table: len(rows) for table, rows in (await rows_of(conn)).items()}
         async with open_app(config) as app:
             database = await app.databases.writing(None, "alice")
-            assert database.layout.migration == newest(shipped())
+            assert database.layout.migration == newest(list_shipped())
     (file,) = (folder / "cluster").glob("main-migration-19-*.dump")
     dumped = Archive(file).count_rows()
     assert {TABLES.get(t, t): n for t, n in dumped.items() if t != "migrations"} == counts

@@ -12,7 +12,7 @@ from mcp_memory.config import Config
 from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.postgres import migrate, provision
 from mcp_memory.postgres.addresses import database_in, with_database
-from mcp_memory.postgres.migrate import newest, shipped
+from mcp_memory.postgres.migrate import list_shipped, newest
 from mcp_memory.search.kinds import SearchRequest
 from tests.fixtures.legacy import make_legacy_database
 from tests.fixtures.schemas import schema_of, without_indexes_of_spaces
@@ -72,10 +72,10 @@ async def test_one_of_the_unreleased_build_becomes_the_same_as_a_fresh_one(
         await provision.take_over(conn, layout, "main", None)
         taken = without_indexes_of_spaces(await schema_of(conn))
         await migrate.migrate(
-            conn, layout.roles, layout.search_path, name="main", migrations=shipped(), target=0
+            conn, layout.roles, layout.search_path, name="main", migrations=list_shipped(), target=0
         )
         await migrate.migrate(
-            conn, layout.roles, layout.search_path, name="main", migrations=shipped()
+            conn, layout.roles, layout.search_path, name="main", migrations=list_shipped()
         )
         assert set(await schema_of(conn)) == taken
-        assert (await migrate.list_applied(conn))[-1].number == newest(shipped())
+        assert (await migrate.list_applied(conn))[-1].number == newest(list_shipped())

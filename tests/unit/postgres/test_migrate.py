@@ -18,16 +18,16 @@ from mcp_memory.postgres.databases import Databases
 from mcp_memory.postgres.migrate import (
     Migration,
     list_functions,
+    list_shipped,
     load,
     migrations_dir,
     newest,
-    shipped,
 )
 from mcp_memory.postgres.provision import Layout
 from tests.fixtures.schemas import protection_of, schema_of
 
 BROKEN = Migration(
-    number=newest(shipped()) + 1,
+    number=newest(list_shipped()) + 1,
     name="broken",
     up="CREATE TABLE half_done (id int); SELECT 1/0;",
     down="DROP TABLE half_done;",
@@ -48,11 +48,16 @@ async def layout(owner: Connection) -> Layout:
 
 async def migrate_to(conn: Connection, layout: Layout, target: int) -> int:
     return await migrate.migrate(
-        conn, layout.roles, layout.search_path, name="main", migrations=shipped(), target=target
+        conn,
+        layout.roles,
+        layout.search_path,
+        name="main",
+        migrations=list_shipped(),
+        target=target,
     )
 
 
-@pytest.mark.parametrize("target", [0, *(step.number for step in shipped()[:-1])])
+@pytest.mark.parametrize("target", [0, *(step.number for step in list_shipped()[:-1])])
 async def test_down_then_up_gives_the_same_schema(
     owner: Connection, layout: Layout, target: int
 ) -> None:
@@ -60,7 +65,7 @@ async def test_down_then_up_gives_the_same_schema(
 
     await migrate_to(owner, layout, target)
     assert await schema_of(owner) != before
-    await migrate_to(owner, layout, newest(shipped()))
+    await migrate_to(owner, layout, newest(list_shipped()))
 
     assert await schema_of(owner) == before
 
@@ -80,7 +85,7 @@ async def test_coming_up_step_by_step_gives_what_a_fresh_database_has(
     fresh = await schema_of(owner), await protection_of(owner)
     await migrate_to(owner, layout, 0)
 
-    for step in shipped():
+    for step in list_shipped():
         await migrate_to(owner, layout, step.number)
 
     assert (await schema_of(owner), await protection_of(owner)) == fresh
@@ -139,7 +144,7 @@ def test_each_function_has_a_file_of_its_name() -> None:
     for function in list_functions():
         names = re.findall(r"^CREATE OR REPLACE FUNCTION (\w+)\(", function.text, re.MULTILINE)
         assert names == [function.name]
-        assert function.after in {step.number for step in shipped()}
+        assert function.after in {step.number for step in list_shipped()}
 
 
 async def test_a_step_that_fails_leaves_the_database_as_it_was(
@@ -149,13 +154,17 @@ async def test_a_step_that_fails_leaves_the_database_as_it_was(
 
     with pytest.raises(MigrationFailed) as caught:
         await migrate.migrate(
-            owner, layout.roles, layout.search_path, name="main", migrations=(*shipped(), BROKEN)
+            owner,
+            layout.roles,
+            layout.search_path,
+            name="main",
+            migrations=(*list_shipped(), BROKEN),
         )
 
     assert caught.value.migration == BROKEN.label
     assert await schema_of(owner) == before
     assert [done.number for done in await migrate.list_applied(owner)] == [
-        m.number for m in shipped()
+        m.number for m in list_shipped()
     ]
 
 
@@ -171,7 +180,7 @@ async def test_a_changed_file_is_refused(owner: Connection, config: Config) -> N
 
 
 async def test_an_older_version_stops_at_a_newer_schema(owner: Connection, config: Config) -> None:
-    newer = newest(shipped()) + 1
+    newer = newest(list_shipped()) + 1
     await owner.execute(
         "INSERT INTO mcp_memory.migrations (number, name, sha256) VALUES (%s, 'later', 'x')",
         [newer],
@@ -182,13 +191,13 @@ async def test_an_older_version_stops_at_a_newer_schema(owner: Connection, confi
         await databases.writing(None, "alice")
     await databases.close()
 
-    assert (caught.value.found, caught.value.known) == (newer, newest(shipped()))
+    assert (caught.value.found, caught.value.known) == (newer, newest(list_shipped()))
 
 
 async def test_a_process_whose_tables_a_newer_version_renamed_says_upgrade(
     owner: Connection, db: Database
 ) -> None:
-    newer = newest(shipped()) + 1
+    newer = newest(list_shipped()) + 1
     await owner.execute("ALTER TABLE mcp_memory.vectors RENAME TO embeddings")
     await owner.execute(
         "INSERT INTO mcp_memory.migrations (number, name, sha256) VALUES (%s, 'later', 'x')",
@@ -218,20 +227,20 @@ async def test_two_that_migrate_at_once_take_turns(
             tasks.start_soon(prepare)
 
     async with await provision.connect(empty_database_url) as conn:
-        assert len(await migrate.list_applied(conn)) == len(shipped())
+        assert len(await migrate.list_applied(conn)) == len(list_shipped())
 
 
 async def test_a_migration_outside_a_transaction_may_build_an_index_concurrently(
     owner: Connection, layout: Layout
 ) -> None:
     step = Migration(
-        number=newest(shipped()) + 1,
+        number=newest(list_shipped()) + 1,
         name="index",
         up="-- no-transaction\nCREATE INDEX CONCURRENTLY chunks_tokens ON chunks (tokens);\n",
         down="DROP INDEX chunks_tokens;",
         sha256="index",
     )
-    known = (*shipped(), step)
+    known = (*list_shipped(), step)
 
     await migrate.migrate(owner, layout.roles, layout.search_path, name="main", migrations=known)
 

@@ -32,7 +32,7 @@ async def shelf(app: App) -> App:
     return app
 
 
-async def counted(app: App, lexeme: str) -> object:
+async def count_noun(app: App, lexeme: str) -> object:
     """How many of alice's chunks the merged counts give the word."""
     await app.word_counts.merge(await app.databases.writing(None, "alice"))
     counts = await rows(app, "SELECT lexeme, sum(chunks)::int FROM word_counts GROUP BY lexeme")
@@ -41,12 +41,12 @@ async def counted(app: App, lexeme: str) -> object:
 
 async def test_a_document_is_found_by_its_tag(shelf: App) -> None:
     assert (await found(shelf, "gardening"))[0] == "tools/shed.md"
-    assert await counted(shelf, "garden") == 1
+    assert await count_noun(shelf, "garden") == 1
 
 
 async def test_a_word_of_the_text_that_is_a_tag_too_counts_once(app: App) -> None:
     await write(app, "a.md", "Gardening is slow.", "gardening")
-    assert await counted(app, "garden") == 1
+    assert await count_noun(app, "garden") == 1
 
 
 async def test_a_new_tag_finds_the_document_and_an_old_one_no_longer_does(shelf: App) -> None:
@@ -55,7 +55,7 @@ async def test_a_new_tag_finds_the_document_and_an_old_one_no_longer_does(shelf:
     )
     assert (await found(shelf, "winterproofing"))[0] == "tools/shed.md"
     assert await found(shelf, "gardening") == []
-    assert await counted(shelf, "garden") == 0
+    assert await count_noun(shelf, "garden") == 0
 
 
 async def test_retagging_indexes_the_text_as_writing_it_so_does(app: App) -> None:
@@ -71,7 +71,7 @@ async def test_retagging_indexes_the_text_as_writing_it_so_does(app: App) -> Non
 async def test_a_forgotten_document_is_not_found_by_its_tag(shelf: App) -> None:
     await shelf.documents.delete(shelf.session("alice"), "tools/shed.md")
     assert await found(shelf, "gardening") == []
-    assert await counted(shelf, "garden") == 0
+    assert await count_noun(shelf, "garden") == 0
     await shelf.documents.restore(shelf.session("alice"), "tools/shed.md")
     assert (await found(shelf, "gardening"))[0] == "tools/shed.md"
 

@@ -27,7 +27,7 @@ from mcp_memory.memory.facts.model import NewFact
 from mcp_memory.memory.mail.model import MailFilter
 from mcp_memory.postgres import migrate, provision, schema
 from mcp_memory.postgres.addresses import derive_url
-from mcp_memory.postgres.migrate import shipped
+from mcp_memory.postgres.migrate import list_shipped
 from mcp_memory.postgres.programs import client_program
 from mcp_memory.transfer.archive import Archive
 from tests.fixtures.legacy import make_legacy_database
@@ -38,7 +38,7 @@ from tests.fixtures.queries import found, until_embedded
 from tests.fixtures.schemas import schema_of, without_indexes_of_spaces
 from tests.fixtures.tables import NOTICE, SECRET, all_rows_of_every_table
 
-NEWEST = migrate.newest(shipped())
+NEWEST = migrate.newest(list_shipped())
 
 
 @pytest.fixture
@@ -285,7 +285,12 @@ async def test_an_archive_of_an_older_version_is_migrated(full: App, file: Path)
     async with full.databases.direct_connection("copy", create=True) as conn:
         layout = await provision.layout_for_migrating(conn, "copy")
         await migrate.migrate(
-            conn, layout.roles, layout.search_path, name="copy", migrations=shipped(), target=24
+            conn,
+            layout.roles,
+            layout.search_path,
+            name="copy",
+            migrations=list_shipped(),
+            target=24,
         )
         await conn.execute("INSERT INTO mcp_memory.agents (agent_id) VALUES ('carol')")
     archived = await full.transfer.back_up(full.session("alice", "copy"), file)

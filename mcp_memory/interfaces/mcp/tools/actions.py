@@ -14,10 +14,10 @@ from mcp_memory.interfaces.mcp.tools.arguments import (
     Schema,
     complaint,
     is_neutral,
+    list_required,
     one_complaint,
-    parsed_arguments,
+    parse_arguments,
     properties_of,
-    required_of,
     slim,
     unknown_choice,
 )
@@ -103,8 +103,8 @@ class Actions:
 
     def read(self, arguments: Mapping[str, JsonValue]) -> tuple[Action, ActionArguments]:
         """The action and its arguments; `InvalidInput` naming what it does not take or lacks."""
-        values = parsed_arguments(properties_of(self.schema), arguments)
-        action = self._selected(values.pop(self.selector.name, None))
+        values = parse_arguments(properties_of(self.schema), arguments)
+        action = self._select(values.pop(self.selector.name, None))
         self._refuse_of_others(action.name, values)
         own = self.schemas[action.name]
         meant = {n: v for n, v in values.items() if n in own and not is_neutral(v, own[n])}
@@ -113,7 +113,7 @@ class Actions:
         except ValidationError as exc:
             raise complaint(exc, own, action=action.name) from exc
 
-    def _selected(self, value: JsonValue) -> Action:
+    def _select(self, value: JsonValue) -> Action:
         name = self.selector.default if value in (None, "") else value
         if name == "":
             raise InvalidInput(self.selector.name, "is required")
@@ -189,7 +189,9 @@ def _flat_schema(selector: Selector, models: Models) -> Schema:
     properties: dict[str, JsonValue] = {selector.name: selector.schema(names)}
     for name in sorted(uses, key=lambda name: name in common):
         properties[name] = _union(name, uses[name], names)
-    needed = set[str].intersection(*(required_of(model.model_json_schema()) for _, model in models))
+    needed = set[str].intersection(
+        *(list_required(model.model_json_schema()) for _, model in models)
+    )
     return {
         "type": "object",
         "properties": properties,

@@ -19,10 +19,10 @@ _NULL: Schema = {"type": "null"}
 
 def slim(schema: Schema) -> Schema:
     """The schema without what tells a model nothing."""
-    kept = {key: _slimmed(value) for key, value in schema.items() if not _is_noise(key, value)}
+    kept = {key: _slim_value(value) for key, value in schema.items() if not _is_noise(key, value)}
     branches = kept.get("anyOf")
     if isinstance(branches, list) and _NULL in branches:
-        return _merged(kept, [branch for branch in branches if branch != _NULL])
+        return _merge(kept, [branch for branch in branches if branch != _NULL])
     return kept
 
 
@@ -33,18 +33,18 @@ def properties_of(schema: Schema) -> dict[str, Schema]:
     return {name: value for name, value in items if isinstance(value, dict)}
 
 
-def required_of(schema: Schema) -> set[str]:
+def list_required(schema: Schema) -> set[str]:
     """The names of the parameters that a call must have."""
     required = schema.get("required")
     return {str(name) for name in required} if isinstance(required, list) else set()
 
 
-def _slimmed(value: JsonValue) -> JsonValue:
+def _slim_value(value: JsonValue) -> JsonValue:
     match value:
         case dict():
             return slim(value)
         case list():
-            return [_slimmed(part) for part in value]
+            return [_slim_value(part) for part in value]
         case _:
             return value
 
@@ -54,7 +54,7 @@ def _is_noise(key: str, value: JsonValue) -> bool:
     return (key == "title" and isinstance(value, str)) or (key == "default" and value in (None, ""))
 
 
-def _merged(schema: Schema, branches: list[JsonValue]) -> Schema:
+def _merge(schema: Schema, branches: list[JsonValue]) -> Schema:
     rest = {key: value for key, value in schema.items() if key != "anyOf"}
     match branches:
         case [dict() as only]:
@@ -63,7 +63,7 @@ def _merged(schema: Schema, branches: list[JsonValue]) -> Schema:
             return {**rest, "anyOf": branches}
 
 
-def parsed_json(text: str | bytes) -> JsonValue:
+def parse_json(text: str | bytes) -> JsonValue:
     """The value; `ValueError` for what is no JSON, NaN and infinite numbers included."""
     value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     return cast("JsonValue", value)
@@ -83,17 +83,17 @@ def _finite(digits: str) -> float:
 _SHOWN_LENGTH = 60
 
 
-def checked_arguments(
+def check_arguments(
     model: type[ArgModelBase], schema: Schema, arguments: Mapping[str, JsonValue]
 ) -> dict[str, object]:
     """The tool's arguments by name; `InvalidInput` naming the first that cannot be used.
 
     Where a parameter may be left out, a neutral value stands for that.
     """
-    properties, required = properties_of(schema), required_of(schema)
+    properties, required = properties_of(schema), list_required(schema)
     values = {
         name: value
-        for name, value in parsed_arguments(properties, arguments).items()
+        for name, value in parse_arguments(properties, arguments).items()
         if name in required or not is_neutral(value, properties[name])
     }
     try:
@@ -102,13 +102,13 @@ def checked_arguments(
         raise complaint(exc, properties) from exc
 
 
-def parsed_arguments(
+def parse_arguments(
     properties: Mapping[str, Schema], arguments: Mapping[str, JsonValue]
 ) -> dict[str, JsonValue]:
     """The arguments, with lists and objects read where they came as JSON text, as some clients
     send them; `InvalidInput` for a name that is none and for text that cannot be stored."""
     _refuse_unknown(arguments, properties)
-    values = {name: _parsed(value, properties[name]) for name, value in arguments.items()}
+    values = {name: _parse(value, properties[name]) for name, value in arguments.items()}
     # After the JSON text was read: an escape in it may stand for what cannot be stored.
     _refuse_unstorable(values)
     return values
@@ -175,12 +175,12 @@ def _is_encodable(text: str) -> bool:
     return True
 
 
-def _parsed(value: JsonValue, schema: Schema) -> JsonValue:
+def _parse(value: JsonValue, schema: Schema) -> JsonValue:
     """The list or object that a text holds, where one is expected."""
     if not isinstance(value, str) or schema.get("type") not in ("array", "object"):
         return value
     try:
-        return parsed_json(value)
+        return parse_json(value)
     except (ValueError, RecursionError):
         return value
 
@@ -210,16 +210,16 @@ def unknown_choice(name: str, value: JsonValue, schema: Schema) -> InvalidInput:
 def _problem(error: ErrorDetails, schema: Schema, action: str) -> str:
     if error["type"] == "missing":
         return f"is required for {action}" if action else "is required"
-    choices = _choices(schema) or _expected(error)
+    choices = _choices(schema) or _choices_in_error(error)
     return _unusable(cast("object", error["input"]), schema, choices)
 
 
 def _unusable(value: object, schema: Schema, choices: Sequence[str]) -> str:
-    allowed = _one_of(schema, choices) if choices else _allowed(schema)
+    allowed = _one_of(schema, choices) if choices else _describe_allowed(schema)
     if "text" in allowed.split() or isinstance(value, dict | list):
         return f"cannot be used; {allowed}"
     hint = nearest(value, choices) if isinstance(value, str) else ""
-    return f"{_shown(value)} cannot be used; {allowed}{'.' if hint else ''}{hint}"
+    return f"{_show(value)} cannot be used; {allowed}{'.' if hint else ''}{hint}"
 
 
 def _one_of(schema: Schema, choices: Sequence[str]) -> str:
@@ -227,14 +227,14 @@ def _one_of(schema: Schema, choices: Sequence[str]) -> str:
     return f"use a list of {named}" if schema.get("type") == "array" else f"use {named}"
 
 
-def _expected(error: ErrorDetails) -> list[str]:
+def _choices_in_error(error: ErrorDetails) -> list[str]:
     """The choices that a schema is silent about where another tool's has them."""
     if error["type"] != "literal_error":
         return []
     return re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
 
 
-def _allowed(schema: Schema) -> str:
+def _describe_allowed(schema: Schema) -> str:
     """What the parameter takes, in words."""
     match schema.get("type"):
         case "integer":
@@ -291,7 +291,7 @@ def _bounds(schema: Schema) -> str:
     return f" {' and '.join(bounds)}" if bounds else ""
 
 
-def _shown(value: object) -> str:
+def _show(value: object) -> str:
     return repr(_cut(value)) if isinstance(value, str) else _cut(str(value))
 
 

@@ -17,13 +17,13 @@ def _storable(number: int) -> int:
     return number
 
 
-def _emptied(value: object) -> object:
+def _empty_none(value: object) -> object:
     """An empty list means "as it is" everywhere, so that one that shall be empty says so."""
     return [] if value == ["none"] else value
 
 
 # For lists of what is changed: `Annotated[list[str] | None, EMPTIED_BY_NONE, Field(...)]`.
-EMPTIED_BY_NONE = BeforeValidator(_emptied)
+EMPTIED_BY_NONE = BeforeValidator(_empty_none)
 
 Count = Annotated[int, Field(ge=1), AfterValidator(_storable)]
 

@@ -19,7 +19,7 @@ from pydantic_core import to_json
 
 from mcp_memory.errors import EmbeddedPostgresFailed, McpMemoryError, MigrationFailed
 from mcp_memory.interfaces.caller import Caller
-from mcp_memory.interfaces.mcp.tools.arguments import Schema, checked_arguments, slim
+from mcp_memory.interfaces.mcp.tools.arguments import Schema, check_arguments, slim
 from mcp_memory.memory.keys import Scope
 
 _context: ContextVar[Context[Any, Any] | None] = ContextVar("context", default=None)
@@ -114,11 +114,11 @@ def usual_databases(caller: Caller, arguments: Arguments) -> Sequence[str]:
     return [str(arguments.get("database") or caller.default_database)]
 
 
-def _unobserved(_tool: str) -> AbstractContextManager[None]:
+def _observe_nothing(_tool: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-async def _unnoted(_caller: Caller) -> None:
+async def _note_nobody(_caller: Caller) -> None:
     return None
 
 
@@ -132,8 +132,8 @@ class MemoryTool(Tool):
 
     resolve_caller: Callable[[], Caller] = Field(exclude=True)
     prepare: Prepare = Field(exclude=True)
-    note_caller: NoteCaller = Field(default=_unnoted, exclude=True)
-    observe: Observe = Field(default=_unobserved, exclude=True)
+    note_caller: NoteCaller = Field(default=_note_nobody, exclude=True)
+    observe: Observe = Field(default=_observe_nothing, exclude=True)
 
     @classmethod
     def of(
@@ -157,7 +157,7 @@ class MemoryTool(Tool):
         scope_of = scope_of or _usual_scope(annotations)
 
         def prepare(caller: Caller, arguments: Mapping[str, JsonValue]) -> Call:
-            values = checked_arguments(model, parameters, arguments)
+            values = check_arguments(model, parameters, arguments)
             databases = databases_of(caller, values)
             return Call(scope_of(values), databases, partial(function, caller, **values))
 

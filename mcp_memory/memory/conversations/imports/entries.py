@@ -1,4 +1,4 @@
-"""What has to be remembered between the lines of one file."""
+"""What the lines of a session file become, and what is remembered between them."""
 
 import json
 import re

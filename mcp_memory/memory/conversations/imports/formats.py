@@ -1,4 +1,4 @@
-"""JSON lines in our own shape: what `append` takes, one message a line, with its session.
+"""The formats of session files, recognized by a line; and our own, one message a line:
 
     {"session_id": "s1", "role": "user", "content": "Hello", "id": "m1", "speaker": "Ann",
      "created_at": "2026-03-01T09:00:00Z", "metadata": {}, "source": "chat"}

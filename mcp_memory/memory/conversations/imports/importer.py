@@ -1,4 +1,4 @@
-"""The SQL of files that are being read: how far, and what to remember."""
+"""Reading files into conversations: batch by batch, from where the last reading ended."""
 
 import hashlib
 import json

@@ -8,7 +8,7 @@ from mcp_memory.errors import InvalidInput, RouteNotFound, RouteUnusable
 from mcp_memory.memory import audit
 from mcp_memory.memory.audit import Event
 from mcp_memory.memory.mail import model
-from mcp_memory.memory.mail.wake import store
+from mcp_memory.memory.mail.wake import registry, store
 from mcp_memory.memory.mail.wake.client import RouteClient
 from mcp_memory.memory.mail.wake.cue import Cue
 from mcp_memory.memory.mail.wake.model import ListedRoute, Outcome, ServedRoute, WakeState
@@ -59,7 +59,7 @@ class Wake:
         Targets(self._config.wake.allowed_targets).check(route)
         database = await session.open(create=True)
         async with database.maintaining() as conn:
-            await store.add_route(conn, agent, document)
+            await registry.add_route(conn, agent, document)
             await store.announce(conn, [ServedRoute(agent, route, True)])
             await audit.record(conn, Event(session.agent, "add", "wake route", agent))
 
@@ -69,7 +69,7 @@ class Wake:
             raise InvalidInput("agent", f"{agent!r} has its route in the configuration: edit that")
         database = await session.open(create=True)
         async with database.maintaining() as conn:
-            is_gone = await store.remove_route(conn, agent)
+            is_gone = await registry.remove_route(conn, agent)
             await audit.record(conn, Event(session.agent, "remove", "wake route", agent))
         if not is_gone:
             agents = [route.agent for route in await self._registry.list(database)]

@@ -1,20 +1,17 @@
-"""The outbox and its routes, for the worker; `wake_states` alone is run as the sender who asks.
+"""The outbox, for the worker; `wake_states` alone is run as the sender who asks.
 
 A wake lease makes one process the one who rings for its agent. Every statement of one poll
 is in one transaction, so that all of it happens at one instant of the server's clock.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from mcp_memory.memory.mail.wake.model import (
-    OutboxStatus,
     QueuedMessage,
     ServedRoute,
-    StoredRoute,
     WakeAttempt,
     WakeState,
 )
@@ -22,56 +19,14 @@ from mcp_memory.postgres.connection import Connection
 
 CHANNEL = "mcp_memory_wake"
 
-_ROUTES = """
-SELECT agent_id AS agent, route AS document, added_at
-FROM wake_routes
-ORDER BY agent_id
-"""
-
-
-async def routes(conn: Connection) -> list[StoredRoute]:
-    """Every route that was added by command, by agent."""
-    async with conn.cursor(row_factory=class_row(StoredRoute)) as cursor:
-        return await (await cursor.execute(_ROUTES)).fetchall()
-
-
-_ADD_ROUTE = """
-INSERT INTO wake_routes (agent_id, route)
-VALUES (%(agent)s, %(route)s)
-ON CONFLICT (agent_id) DO UPDATE SET route = excluded.route, added_at = now()
-"""
-
 _SAY_DUE = """
 SELECT pg_notify(%(channel)s, 'due')
 """
 
 
-async def add_route(conn: Connection, agent: str, document: Mapping[str, object]) -> None:
-    """Keep the agent's route, in place of the one there was."""
-    await conn.execute(_ADD_ROUTE, {"agent": agent, "route": Jsonb(dict(document))})
+async def say_due(conn: Connection) -> None:
+    """Have every process that wakes look at what is due."""
     await conn.execute(_SAY_DUE, {"channel": CHANNEL})
-
-
-_REMOVE_ROUTE = """
-WITH gone AS (DELETE FROM wake_routes WHERE agent_id = %(agent)s RETURNING 1),
-     silent AS (DELETE FROM wake_leases WHERE agent_id = %(agent)s RETURNING 1)
-SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM silent)
-"""
-
-_FORGET_DUE = """
-WITH ended AS (
-    UPDATE wake_attempts SET state = 'not_needed', ended_at = now()
-    WHERE agent_id = %(agent)s AND state = 'trying'
-)
-UPDATE wake_jobs SET state = 'not_needed' WHERE agent_id = %(agent)s AND state = 'due'
-"""
-
-
-async def remove_route(conn: Connection, agent: str) -> bool:
-    """Wake the agent no more, not for what waits either; whether there was anything to end."""
-    row = await (await conn.execute(_REMOVE_ROUTE, {"agent": agent})).fetchone()
-    await conn.execute(_FORGET_DUE, {"agent": agent})
-    return row is not None and int(row[0]) > 0
 
 
 # Those whose route is another than the one that was announced last.
@@ -159,7 +114,7 @@ async def start_anew(conn: Connection, agents: Sequence[str]) -> None:
     """What failed before counts no more; unread mail that was given up is due after all."""
     await conn.execute(_START_ANEW, {"agents": list(agents)})
     await conn.execute(_RING_AFTER_ALL, {"agents": list(agents)})
-    await conn.execute(_SAY_DUE, {"channel": CHANNEL})
+    await say_due(conn)
 
 
 _SETTLE_BELLS = """
@@ -419,41 +374,7 @@ WHERE agent_id = %(agent)s AND lease = %(lease)s
 async def give_back(conn: Connection, attempt: WakeAttempt) -> None:
     """Let somebody else make the attempt, at once."""
     await conn.execute(_GIVE_BACK, {"agent": attempt.agent, "lease": attempt.lease})
-    await conn.execute(_SAY_DUE, {"channel": CHANNEL})
-
-
-_OUTBOX_STATUSES = """
-SELECT d.agent_id AS agent,
-       (SELECT count(*) FROM wake_jobs b WHERE b.agent_id = d.agent_id AND b.state = 'due')
-           AS waiting,
-       (SELECT min(b.queued_at) FROM wake_jobs b WHERE b.agent_id = d.agent_id AND b.state = 'due')
-           AS waiting_since,
-       given_up.rings AS given_up, given_up.problem AS given_up_problem,
-       d.failures, d.problem, d.next_try_at
-FROM wake_leases d
-CROSS JOIN LATERAL (
-    SELECT count(*) AS rings,
-           coalesce((array_agg(r.problem ORDER BY r.ended_at DESC))[1], '') AS problem
-    FROM wake_attempts r
-    WHERE r.agent_id = d.agent_id AND r.state = 'given_up'
-      AND r.ended_at > now() - interval '7 days'
-      AND EXISTS (
-          SELECT
-          FROM wake_jobs b
-          JOIN deliveries m ON m.agent_id = b.agent_id AND m.message_id = b.message_id
-          WHERE b.attempt_id = r.id AND b.state = 'given_up' AND m.state IN ('queued', 'delivered')
-            AND (m.expires_at IS NULL OR m.expires_at > now())
-      )
-) given_up
-ORDER BY d.agent_id
-"""
-
-
-async def outbox_statuses(conn: Connection) -> list[OutboxStatus]:
-    """The outbox of every agent that can be woken; attempts given up are those of seven days
-    whose mail is unread."""
-    async with conn.cursor(row_factory=class_row(OutboxStatus)) as cursor:
-        return await (await cursor.execute(_OUTBOX_STATUSES)).fetchall()
+    await say_due(conn)
 
 
 _BELLS_OF = """

@@ -7,7 +7,7 @@ import pytest
 
 from mcp_memory.interfaces.cli.checks import check_diagnosis
 from mcp_memory.postgres.diagnosis import Diagnosis, Inside, Server
-from mcp_memory.postgres.migrate import AppliedMigration, shipped
+from mcp_memory.postgres.migrate import AppliedMigration, list_shipped
 
 SERVER = Server(
     number=170002,
@@ -28,7 +28,9 @@ INSIDE = Inside(
     may_write=True,
     worker_role="acme_mcp_worker",
 )
-APPLIED = [AppliedMigration(each.number, each.name, each.sha256, SERVER.now) for each in shipped()]
+APPLIED = [
+    AppliedMigration(each.number, each.name, each.sha256, SERVER.now) for each in list_shipped()
+]
 
 
 def _states(

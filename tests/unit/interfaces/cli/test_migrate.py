@@ -7,13 +7,13 @@ import anyio
 import psycopg
 import pytest
 
-from mcp_memory.postgres.migrate import newest, shipped
+from mcp_memory.postgres.migrate import list_shipped, newest
 from mcp_memory.transfer.archive import Archive
 from tests.fixtures.legacy import make_legacy_database
 from tests.fixtures.program import Program
 
-COUNT = len(shipped())
-NEWEST = newest(shipped())
+COUNT = len(list_shipped())
+NEWEST = newest(list_shipped())
 
 
 def _states(program: Program, *options: str) -> list[str]:
@@ -25,7 +25,7 @@ def test_status_lists_every_migration(program: Program) -> None:
     assert _states(program) == ["applied"] * COUNT
     lines = program.run("migrate", "status").stdout.splitlines()
     assert lines[0] == "NUMBER\tNAME\tSTATE\tAPPLIED"
-    assert [line.split("\t")[1] for line in lines[1:]] == [each.name for each in shipped()]
+    assert [line.split("\t")[1] for line in lines[1:]] == [each.name for each in list_shipped()]
 
 
 def test_down_up_and_to_move_the_database(program: Program) -> None:

@@ -12,7 +12,7 @@ from tests.fixtures.site import Site
 SECRET = "marmalade"
 
 
-def counted(text: str) -> dict[tuple[str, str], float]:
+def count_noun(text: str) -> dict[tuple[str, str], float]:
     """How many calls of each tool ended in each way."""
     (calls,) = [
         family
@@ -36,7 +36,7 @@ async def test_calls_are_counted_by_tool_and_outcome_over_every_protocol(site: S
         answer = await http.get("/metrics")
 
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert counted(answer.text) == {
+    assert count_noun(answer.text) == {
         ("memory_write", "ok"): 1,
         ("memory_search", "ok"): 2,
         ("memory_search", "refused"): 1,

@@ -1,6 +1,6 @@
 """Schemas as models read them."""
 
-from mcp_memory.interfaces.mcp.tools.arguments import Schema, properties_of, required_of, slim
+from mcp_memory.interfaces.mcp.tools.arguments import Schema, list_required, properties_of, slim
 
 
 def test_titles_null_branches_and_empty_defaults_are_left_out() -> None:
@@ -43,5 +43,5 @@ def test_parameters_called_title_and_default_stay() -> None:
 
 
 def test_a_schema_without_parameters_has_none() -> None:
-    assert (properties_of({}), required_of({})) == ({}, set())
-    assert required_of({"required": ["path"]}) == {"path"}
+    assert (properties_of({}), list_required({})) == ({}, set())
+    assert list_required({"required": ["path"]}) == {"path"}

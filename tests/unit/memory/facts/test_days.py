@@ -9,6 +9,7 @@ from mcp_memory.search.kinds import SearchRequest
 from tests.fixtures.facts import day, found, store, update
 from tests.fixtures.postgres import MakeConfig
 from tests.fixtures.queries import rows
+from tests.fixtures.transactions import maintain
 
 DAY = timedelta(days=1)
 NOON = datetime.now(UTC).replace(hour=12, minute=0)
@@ -64,8 +65,9 @@ async def told(app: App) -> set[str]:
     """The days of a memory that was told in 2024 by what is recorded of it."""
     stored = await store(app, "Yesterday the crane broke.")
     database = await app.databases.writing(None, "alice")
-    await database.maintain(
-        lambda conn: conn.execute("UPDATE memory_spans SET recorded_at = '2024-06-10T12:00Z'")
+    await maintain(
+        database,
+        lambda conn: conn.execute("UPDATE memory_spans SET recorded_at = '2024-06-10T12:00Z'"),
     )
     await update(app, stored.id, importance=0.9)
     return await marks(app)

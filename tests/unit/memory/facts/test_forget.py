@@ -10,7 +10,6 @@ from mcp_memory.app import App
 from mcp_memory.errors import FactConflict, FactNotFound, InvalidInput
 from mcp_memory.memory.facts import store as facts_store
 from mcp_memory.memory.facts.model import Association, EntityReference, RelationReference
-from mcp_memory.postgres.connection import Connection
 from mcp_memory.postgres.embedded.binaries import wheel_binaries
 from tests.fixtures.facts import day, found, so_at, store, update
 from tests.fixtures.queries import rows, until_embedded
@@ -211,17 +210,18 @@ async def test_what_is_brought_back_while_a_purge_goes_on_stays(app: App) -> Non
     database = await app.databases.writing(None, "alice")
     held, may_end = anyio.Event(), anyio.Event()
 
-    async def bring_back(conn: Connection) -> None:
-        await facts_store.lock_chains(conn)
-        held.set()
-        await may_end.wait()
-        await conn.execute("UPDATE memories SET forgotten_at = NULL")
+    async def bring_back() -> None:
+        async with database.writing("alice") as conn:
+            await facts_store.lock_chains(conn)
+            held.set()
+            await may_end.wait()
+            await conn.execute("UPDATE memories SET forgotten_at = NULL")
 
     async def purge() -> None:
         assert await app.forgetting.purge_outdated(app.session("alice"), age=timedelta()) == 0
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(database.write, "alice", bring_back)
+        tasks.start_soon(bring_back)
         await held.wait()
         tasks.start_soon(purge)
         await until_somebody_waits(app)

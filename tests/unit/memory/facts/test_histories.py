@@ -17,6 +17,7 @@ from mcp_memory.config import Config
 from mcp_memory.memory.facts.model import FactChange, NewFact
 from mcp_memory.postgres.connection import Connection
 from tests.fixtures.fact_model import DAYS, Kind, Model, Step, instant_of
+from tests.fixtures.transactions import read_as
 
 KINDS: tuple[Kind, ...] = ("store", "supersede", "update", "end", "forget", "undo")
 STEPS = st.lists(
@@ -118,7 +119,7 @@ async def _told(app: App, agent: str, known_at: datetime | None) -> dict[int, di
         ]
 
     told: dict[int, dict[str, str]] = {day: {} for day in days}
-    for day, id, text in await database.read(agent, work):
+    for day, id, text in await read_as(database, agent, work):
         told[day][id] = text
     return told
 
@@ -131,4 +132,4 @@ async def _now(app: App, agent: str) -> datetime:
         assert row is not None
         return row[0]
 
-    return await database.read(agent, work)
+    return await read_as(database, agent, work)

@@ -28,6 +28,7 @@ from tests.fixtures.crowd import config_of
 from tests.fixtures.fact_crowd import AGENT, HUB, MEMORIES, fill
 from tests.fixtures.fact_factories import tell
 from tests.fixtures.postgres import copy_template
+from tests.fixtures.transactions import read_as
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -84,7 +85,7 @@ async def scans(app: App, agent: str, statement: Statement) -> Mapping[str, tupl
         rows = await (await conn.execute(_COUNTED)).fetchall()
         return {str(row[0]): (str(row[1]), int(row[3])) for row in rows}
 
-    return await database.read(agent, work)
+    return await read_as(database, agent, work)
 
 
 STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
