@@ -15,11 +15,15 @@ pytest_plugins = [
     "tests.fixtures.minilm",
     "tests.fixtures.homes",
     "tests.fixtures.clients",
+    "tests.fixtures.crowd",
 ]
 
 _PROCESS_TESTS = Path(__file__).with_name("process")
 # Fixtures that start a server, or need one that runs.
 _SERVERS = {"tcp_server", "tls_server", "own_tcp_server", "postgres_server"}
+# What they make takes many seconds. Who asks for it comes first: pytest's processes take tests
+# from one another at the end of the list, and each would make it again.
+_COSTLY = {"crowded_url", "fact_crowd_url", "wheel"}
 # What runs by its own command (docs/contributing.md): it needs programs that few machines have.
 _APART = ("clients", "cluster", "browser", "conformance", "openclaw")
 
@@ -53,14 +57,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     apart = [item for item in items if any(map(item.get_closest_marker, unasked))]
     config.hook.pytest_deselected(items=apart)
     items[:] = [item for item in items if item not in apart]
+    items.sort(key=lambda item: _COSTLY.isdisjoint(_fixtures(item)))
 
 
 def _mark(item: pytest.Item) -> None:
     """`-m "not postgres and not slow"` is the fast loop."""
-    fixtures = {str(name) for name in getattr(item, "fixturenames", ())}
+    fixtures = _fixtures(item)
     if "server_url" in fixtures or fixtures & _SERVERS:
         item.add_marker("postgres")
     if item.path.is_relative_to(_PROCESS_TESTS) or fixtures & _SERVERS:
         item.add_marker("slow")
     if "pooler" in fixtures:
         item.add_marker("cluster")
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    return {str(name) for name in getattr(item, "fixturenames", ())}

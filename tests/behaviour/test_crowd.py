@@ -1,34 +1,13 @@
 """Few rows among 100,000 of others: they are found, all of them, by words and by meaning."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from mcp_memory.app import App, open_app
+from mcp_memory.app import App
 from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.search.kinds import SearchRequest
-from tests.fixtures.crowd import Crowd, config_of, crowded
 from tests.fixtures.queries import until_embedded
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-async def crowded_url(server_url: str, template: str) -> AsyncIterator[str]:
-    """100,000 chunks of one agent, all about kestrels; 3,000 of another, about ospreys."""
-    crowds = (
-        Crowd("crowd", 100_000, "kestrel", "kestrel hovering"),
-        Crowd("middling", 3_000, "osprey", "osprey diving"),
-    )
-    async with crowded(server_url, template, *crowds) as url:
-        yield url
-
-
-@pytest.fixture
-async def crowded_app(crowded_url: str) -> AsyncIterator[App]:
-    """An app on that database."""
-    async with open_app(config_of(crowded_url)) as app:
-        yield app
 
 
 async def found(app: App, agent: str, query: str, route: str, **wanted: object) -> list[str]:
@@ -47,14 +26,14 @@ async def test_ten_rows_among_100_000_are_found_by_words_and_by_meaning(crowded_
     mine = [f"notes/{number}.md" for number in range(10)]
     for path in mine:
         await crowded_app.documents.write(
-            crowded_app.session("alice"), WriteDocument(path, f"A kestrel, in {path}.")
+            crowded_app.session("carol"), WriteDocument(path, f"A kestrel, in {path}.")
         )
     await until_embedded(crowded_app)
 
-    by_words = await found(crowded_app, "alice", "kestrel", "lexical")
-    by_meaning = await found(crowded_app, "alice", "kestrel hovering", "semantic")
+    by_words = await found(crowded_app, "carol", "kestrel", "lexical")
+    by_meaning = await found(crowded_app, "carol", "kestrel hovering", "semantic")
     narrowed = await found(
-        crowded_app, "alice", "kestrel", "semantic", path_prefix="notes/3", sources=("documents",)
+        crowded_app, "carol", "kestrel", "semantic", path_prefix="notes/3", sources=("documents",)
     )
 
     assert sorted(by_words) == mine

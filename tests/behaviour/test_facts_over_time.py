@@ -65,8 +65,9 @@ async def test_each_instant_has_its_version_in_recall_query_path_and_search(app:
         )
         known.append((await ask(app, mode="history", id=id)).matches[0].version.recorded_at)
 
-    for agent in ("alice", "bob"):
-        for number in range(UPDATES):
+    # Bob, who sees what is shared, is asked for fewer of them: each is six searches.
+    for agent, step in (("alice", 1), ("bob", 4)):
+        for number in range(0, UPDATES, step):
             as_of = day(1) + timedelta(days=number, hours=3)
             said = f"Ben works at firm {WORDS[number]}."
             recalled = await ask(app, agent, query="Where does Ben work?", as_of=as_of)

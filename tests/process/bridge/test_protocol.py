@@ -203,7 +203,7 @@ async def test_many_starts_and_ends_leave_nothing_on_the_server(
     environ: Environ, database_url: str
 ) -> None:
     async def start_and_end() -> None:
-        for _ in range(4):
+        for _ in range(2):
             async with bridge(environ, "alice") as alice:
                 await alice.close()
                 assert await alice.ended() == 0

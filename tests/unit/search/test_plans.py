@@ -4,45 +4,28 @@ What a SECURITY DEFINER function does inside shows in no EXPLAIN of its caller, 
 transaction has counted: scans of each index and table, and rows read.
 """
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
 
-from mcp_memory.app import App, open_app
+from mcp_memory.app import App
 from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.postgres.connection import Connection
 from mcp_memory.postgres.database import Database
 from mcp_memory.search import query, routes
 from mcp_memory.search.kinds import Filter, Hit
 from mcp_memory.text.terms import spellings
-from tests.fixtures.crowd import Crowd, config_of, crowded
-from tests.fixtures.queries import until_embedded
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-ROWS = 30_000
+ROWS = 100_000
 ALL = Filter(sources=["documents"], path_prefix=None, tags=None, since=None, until=None)
 
 
-@pytest.fixture(scope="module")
-async def crowded_url(server_url: str, template: str) -> AsyncIterator[str]:
-    """30,000 chunks of one agent and ten of another, which all hold the word kestrel."""
-    crowd = Crowd("crowd", ROWS, "kestrel", "kestrel hovering")
-    async with crowded(server_url, template, crowd) as url:
-        async with open_app(config_of(url)) as app:
-            for number in range(10):
-                request = WriteDocument(f"{number}.md", f"A kestrel, sighting {number}.")
-                await app.documents.write(app.session("alice"), request)
-            await until_embedded(app)
-        yield url
-
-
 @pytest.fixture
-async def app(crowded_url: str) -> AsyncIterator[App]:
-    """An app on that database."""
-    async with open_app(config_of(crowded_url)) as opened:
-        yield opened
+def app(crowded_app: App) -> App:
+    """An app on a database of 100,000 chunks of one agent and ten of another."""
+    return crowded_app
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ KNOWS = Relation(77, "knows", 4001, "Entity77 Miller0", "Somebody", None, None)
 
 
 @pytest.fixture(scope="module")
-async def url(server_url: str, template: str) -> AsyncIterator[str]:
+async def fact_crowd_url(server_url: str, template: str) -> AsyncIterator[str]:
     """The crowd's memories and three of alice's, in a database that is dropped afterwards."""
     name = f"t_{uuid.uuid4().hex[:12]}"
     of_crowd = with_database(server_url, name)
@@ -58,9 +58,9 @@ async def url(server_url: str, template: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def app(url: str) -> AsyncIterator[App]:
+async def app(fact_crowd_url: str) -> AsyncIterator[App]:
     """An app on that database."""
-    async with open_app(config_of(url)) as opened:
+    async with open_app(config_of(fact_crowd_url)) as opened:
         yield opened
 
 
