@@ -31,18 +31,16 @@ from rich.table import Table
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.database import Database
 from mcp_memory.postgres.databases import Databases
 from mcp_memory.postgres.embedded.cluster import EmbeddedCluster
-from mcp_memory.postgres.session import Session
+from mcp_memory.postgres.session import Database, Session
 from mcp_memory.search.kinds import SearchRequest
 from mcp_memory.text.findable import INDEXING
 from mcp_memory.vectors.administration import Administration
-from mcp_memory.vectors.embedders import Embedders
+from mcp_memory.vectors.embedders import Embedders, SpaceCache
 from mcp_memory.vectors.providers.base import EmbeddingSettings, Provider, import_extra
 from mcp_memory.vectors.providers.factory import open_embedder
 from mcp_memory.vectors.providers.minilm_files import MAX_TOKENS, model_folder
-from mcp_memory.vectors.spaces import SpaceCache
 from mcp_memory.vectors.worker import EmbeddingTarget, embed_due, queue_all_missing
 
 AGENT = "bench"

@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mcp_memory.config.models import EmbeddingsConfig
-from mcp_memory.memory.facts.model import likeness, normalize, typos_of, words_of
+from mcp_memory.memory.facts.model import likeness, typos_of, words_of
+from mcp_memory.text.terms import normalize
 from mcp_memory.vectors.providers.minilm import MiniLMEmbedder
 
 Named = tuple[str, str]

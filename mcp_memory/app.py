@@ -69,11 +69,11 @@ class App:
 
     def session(self, agent: str, database: str | None = None) -> Session:
         """The agent in that database, or in the one its calls use when they name none."""
-        return Session(agent, database or self.databases.default_of(agent), self.databases)
+        return self.databases.session(agent, database)
 
     def mail_session(self, agent: str, database: str | None = None) -> Session:
         """The agent where its mail lies: in the configured default, unless another is named."""
-        return Session(agent, database or self.databases.configured_default, self.databases)
+        return self.databases.mail_session(agent, database)
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from mcp_memory.postgres.connection import Connection
 from mcp_memory.postgres.embedded.cluster import EmbeddedCluster
 from mcp_memory.postgres.migrate import list_shipped, newest
 from mcp_memory.postgres.provision import existing_layout
-from mcp_memory.postgres.transaction import AgentSession, Identity, transaction
+from mcp_memory.postgres.session import AgentSession, Identity, transaction
 from mcp_memory.search.kinds import SearchResult
 from mcp_memory.search.prompt import document, search_by_words
 from mcp_memory.search.routes import line_citation

@@ -8,6 +8,7 @@ are never mistaken for one another.
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Literal
 
 import psycopg
 from psycopg import sql
@@ -15,12 +16,26 @@ from psycopg.rows import class_row
 
 from mcp_memory.errors import Conflict, DatabaseUnavailable
 from mcp_memory.postgres.addresses import database_in, with_database
-from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.connection import Connection, may_be_the_database
 from mcp_memory.postgres.provision import connect
-from mcp_memory.postgres.transaction import may_be_the_database
 
 _MARK = "mcp-memory: "
 _MAINTENANCE_DATABASES = ("postgres", "template1")
+
+
+Status = Literal["ready", "not created", "unavailable"]
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseEntry:
+    """A database as a list shows it, its password masked; `problem` says why it is unavailable."""
+
+    name: str
+    url: str
+    status: Status
+    embedded: bool
+    size_bytes: int
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,10 @@
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 import anyio
@@ -25,12 +24,12 @@ from mcp_memory.postgres.addresses import (
     complete_url,
     database_in,
 )
-from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.database import Database, Patience
+from mcp_memory.postgres.catalog import DatabaseEntry, Status
+from mcp_memory.postgres.connection import Connection, translate_errors
 from mcp_memory.postgres.embedded.cluster import EmbeddedCluster
 from mcp_memory.postgres.notify import ListenerThread
+from mcp_memory.postgres.session import Database, Patience, Session
 from mcp_memory.postgres.takeover import Dump
-from mcp_memory.postgres.transaction import translate_errors
 
 _LIST_SECONDS = float(provision.CONNECT_TIMEOUT_SECONDS)
 _NOT_CREATED = "auto_create is off: whoever runs the server creates it."
@@ -38,25 +37,11 @@ READ_URL_UNUSED = "read_url is not used by this version; what is read comes from
 
 logger = logging.getLogger(__name__)
 
-Status = Literal["ready", "not created", "unavailable"]
-
 
 class Archiver(Protocol):
     """Archives what the open transaction sees of the database of that name, in a new file."""
 
     async def __call__(self, conn: Connection, *, name: str, url: str, file: Path) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseEntry:
-    """A database as a list shows it, its password masked; `problem` says why it is unavailable."""
-
-    name: str
-    url: str
-    status: Status
-    embedded: bool
-    size_bytes: int
-    problem: str = ""
 
 
 class Databases:
@@ -88,6 +73,14 @@ class Databases:
     def default_of(self, agent: str) -> str:
         """The database of this agent's calls that name none."""
         return self._defaults.get(agent, self.configured_default)
+
+    def session(self, agent: str, name: str | None = None) -> Session:
+        """The agent in that database, or in the one its calls use when they name none."""
+        return Session(agent, name or self.default_of(agent), self)
+
+    def mail_session(self, agent: str, name: str | None = None) -> Session:
+        """The agent where its mail lies: in the configured default, unless another is named."""
+        return Session(agent, name or self.configured_default, self)
 
     async def set_default(self, agent: str, name: str) -> str:
         """Move this agent's calls, in this process, to an existing database; the previous one."""

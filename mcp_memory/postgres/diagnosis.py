@@ -10,10 +10,9 @@ from psycopg.rows import class_row
 
 from mcp_memory.postgres import catalog, migrate, provision
 from mcp_memory.postgres.addresses import Address, database_in
-from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.connection import Connection, translate_errors
 from mcp_memory.postgres.migrate import AppliedMigration
 from mcp_memory.postgres.provision import connect
-from mcp_memory.postgres.transaction import translate_errors
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,7 @@ from psycopg import sql
 from mcp_memory.backoff import Backoff
 from mcp_memory.errors import DatabaseUnavailable
 from mcp_memory.postgres import provision
-from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.transaction import connection_problem
+from mcp_memory.postgres.connection import Connection, connection_problem
 
 # A payload that no sender uses: "you may have missed something".
 RECONNECTED = ""

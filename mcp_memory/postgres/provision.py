@@ -1,4 +1,4 @@
-"""Making a database ready: its extension, its roles and its migrations."""
+"""Making a database ready: connections to it, its extension, its roles and its migrations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import class_row
+from psycopg_pool import AsyncConnectionPool
 
 from mcp_memory.errors import DatabaseUnavailable
 from mcp_memory.postgres import migrate, takeover
-from mcp_memory.postgres.addresses import options_in
-from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.addresses import Address, options_in
+from mcp_memory.postgres.connection import Connection, register
 from mcp_memory.postgres.roles import Roles, become_owner, ensure_roles, login_of, show_schema
 
 CONNECT_TIMEOUT_SECONDS = 10
@@ -53,6 +54,29 @@ def conninfo(url: str) -> str:
 async def connect(url: str) -> Connection:
     """One connection in autocommit, outside every pool."""
     return await Connection.connect(conninfo(url), autocommit=True, prepare_threshold=None)
+
+
+def make_pool(address: Address) -> AsyncConnectionPool[Connection]:
+    """The pool of a named database, not yet open."""
+    return AsyncConnectionPool(
+        conninfo(address.url),
+        connection_class=Connection,
+        min_size=address.pool_min,
+        max_size=address.pool_max,
+        open=False,
+        max_idle=300,
+        # No back-off of the pool's own: the next call tries anew, and says what is wrong.
+        reconnect_timeout=0,
+        configure=_configure,
+        # Transactions begin with the statement that says whose they are. Behind a pooler in
+        # transaction mode a prepared statement is somebody else's.
+        kwargs={"autocommit": True, "prepare_threshold": None if address.listen_url else 5},
+        name=address.name,
+    )
+
+
+async def _configure(conn: Connection) -> None:
+    register(conn)
 
 
 @dataclass(frozen=True, slots=True)

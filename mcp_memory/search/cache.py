@@ -19,9 +19,9 @@ from typing import Generic, TypeVar
 
 import anyio
 
-from mcp_memory.postgres.database import Database
 from mcp_memory.postgres.databases import Databases
 from mcp_memory.postgres.notify import RECONNECTED, Subscription
+from mcp_memory.postgres.session import Database
 
 CHANNEL = "mcp_memory_epoch"
 EVERYBODY = "*"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mcp_memory.postgres.connection import Connection
 from mcp_memory.search import rank, routes
 from mcp_memory.search.features import MessageFeatures, describe
-from mcp_memory.search.kinds import Candidate, Filter, Hit, weights_for
+from mcp_memory.search.kinds import DOCUMENTS, MESSAGES, Candidate, Filter, Hit, Kind, weights_for
 from mcp_memory.search.query import NamedEntity, Query
 from mcp_memory.search.routes import AnchorHits, Evidence
 from mcp_memory.text.terms import lexemes
@@ -64,7 +64,7 @@ async def candidates(
     first = rank.lift_anchors(ranked, matches.anchors.hits)
     if matches.anchors.are_given or _is_all(matches, filter) or len(first) >= at_least:
         return Candidates(first, matches.anchors.anchors)
-    hits = filter.kind.hits
+    hits = _kind_of(filter).hits
     deeper = await _plain_hits(conn, query, filter, _depth_for(at_least, hits))
     before = {chunk_id for candidate in first for chunk_id in candidate.chunk_ids}
     rest = rank.stable_order(deeper, floor=0.0, first=hits)
@@ -81,7 +81,7 @@ async def describe_candidates(
 
 async def _matches(conn: Connection, query: Query, filter: Filter) -> _Matches:
     """What every route returns, as deep as the kind asks for."""
-    limit = filter.kind.hits
+    limit = _kind_of(filter).hits
     plain = await _plain_hits(conn, query, filter, limit)
     anchors = AnchorHits([], [])
     if query.may_have_anchors:
@@ -134,18 +134,23 @@ async def _mentioning(
     return chunk_ids
 
 
+def _kind_of(filter: Filter) -> Kind:
+    """How deep to look: as deep as the deepest kind among the sources."""
+    return MESSAGES if "transcripts" in filter.sources else DOCUMENTS
+
+
 def _to_rank(by_route: Mapping[str, Sequence[Hit]], filter: Filter) -> list[int]:
     """What is ranked by its evidence, the best by words and meaning first, and of the rest what is
     found by what it names or when it was."""
     best = rank.foremost(by_route)
-    most = filter.kind.ranked or len(best)
+    most = _kind_of(filter).ranked or len(best)
     others = {hit.chunk_id for route in by_route.keys() - _BY_CONTENT for hit in by_route[route]}
     return [*best[:most], *(chunk_id for chunk_id in best[most:] if chunk_id in others)]
 
 
 def _is_all(matches: _Matches, filter: Filter) -> bool:
     """Whether no route has more to give, and all that it gave is ranked by its evidence."""
-    has_more = any(len(hits) >= filter.kind.hits for hits in matches.plain.values())
+    has_more = any(len(hits) >= _kind_of(filter).hits for hits in matches.plain.values())
     chunk_ids = {hit.chunk_id for hits in matches.plain.values() for hit in hits}
     return not has_more and len(chunk_ids) == len(_to_rank(matches.plain, filter))
 
@@ -166,7 +171,7 @@ async def _describe(
     evidence = await routes.evidence(
         conn,
         chunk_ids,
-        chunk_ids[: filter.kind.seeds],
+        chunk_ids[: _kind_of(filter).seeds],
         filter=filter,
         lexemes=query.lexemes,
         query=query.vector,

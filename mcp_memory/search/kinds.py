@@ -74,11 +74,6 @@ class Filter:
     min_importance: float | None = None
     min_confidence: float | None = None
 
-    @property
-    def kind(self) -> Kind:
-        """How deep to look: as deep as the deepest kind among the sources."""
-        return MESSAGES if "transcripts" in self.sources else DOCUMENTS
-
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -123,18 +118,6 @@ class SearchRequest:
     max_tokens: int | None = None
     explain: bool = False
     cursor: str = ""
-
-    @property
-    def filter(self) -> Filter:
-        """What of it every route applies."""
-        return Filter(
-            sources=[*self.sources],
-            path_prefix=self.path_prefix,
-            tags=[*self.tags] if self.tags else None,
-            since=self.since,
-            until=self.until,
-            as_of=self.as_of,
-        )
 
 
 @dataclass(frozen=True, slots=True)

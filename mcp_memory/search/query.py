@@ -9,10 +9,15 @@ from itertools import islice
 from psycopg.rows import class_row
 
 from mcp_memory.errors import InvalidInput, nearest
-from mcp_memory.memory.facts.model import normalize
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.text.findable import is_storable
-from mcp_memory.text.terms import STOP_WORDS, lexemes, query_lexemes, spellings
+from mcp_memory.text.terms import (
+    STOP_WORDS,
+    is_storable,
+    lexemes,
+    normalize,
+    query_lexemes,
+    spellings,
+)
 from mcp_memory.text.time_spans import Span, month_span
 from mcp_memory.text.times import Reading, question_marks, readings_of_question
 from mcp_memory.vectors.spaces import QueryVector

@@ -19,6 +19,7 @@ from mcp_memory.search.facts import check_facts, is_searched, recall_facts
 from mcp_memory.search.kinds import (
     DOCUMENTS,
     Candidate,
+    Filter,
     ParsedQuery,
     SearchAnswer,
     SearchRequest,
@@ -168,7 +169,7 @@ class Search:
     ) -> _Page:
         """What a page is made of: the best of what earlier ones have not shown."""
         at_least = before.first + len(before.indexes) + _pool_size(request) + 1
-        look = await candidates(conn, query, request.filter, at_least=at_least)
+        look = await candidates(conn, query, _filter_of(request), at_least=at_least)
         # Other kinds among the sources are passages here too.
         relevant = rank.relevant(look.ranked, self._floor, DOCUMENTS, request.min_score)
         remaining = before.remaining(len(relevant))
@@ -225,6 +226,18 @@ class Search:
 
 def _with_score(passage: SearchResult, candidate: Candidate) -> SearchResult:
     return replace(passage, score=round(candidate.score, 4), routes=[*candidate.routes])
+
+
+def _filter_of(request: SearchRequest) -> Filter:
+    """What of the request every route applies."""
+    return Filter(
+        sources=[*request.sources],
+        path_prefix=request.path_prefix,
+        tags=[*request.tags] if request.tags else None,
+        since=request.since,
+        until=request.until,
+        as_of=request.as_of,
+    )
 
 
 def _pool_size(request: SearchRequest) -> int:

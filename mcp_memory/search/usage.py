@@ -9,8 +9,7 @@ import anyio
 
 from mcp_memory.background import attempt, every
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.database import Database
-from mcp_memory.postgres.session import Session
+from mcp_memory.postgres.session import Database, Session
 
 _PAUSE_SECONDS = 5.0
 # What ends takes its counts along, unless the database does not answer in time.

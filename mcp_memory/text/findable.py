@@ -67,14 +67,3 @@ def _day_in(name: str) -> date | None:
         return date(int(found[1]), int(found[2]), int(found[3]))
     except ValueError:
         return None
-
-
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-
-
-def is_storable(text: str) -> bool:
-    """Whether the text is free of NUL and of halves of surrogate pairs.
-
-    Arguments of a command line and names of files hold such halves where they are not UTF-8.
-    """
-    return _UNSTORABLE.search(text) is None

@@ -361,3 +361,25 @@ def spellings(word: str) -> list[str]:
     ]
     added = [head + letter + tail for head, tail in halves for letter in ascii_lowercase]
     return sorted({*left_out, *exchanged, *changed, *added} - {word})
+
+
+# What stands around a name without being part of it.
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d.,;:!?"
+
+
+def normalize(name: str) -> str:
+    """The name as it is compared: without case, accents, outer punctuation or double spaces."""
+    words = unicodedata.normalize("NFKC", name).split()
+    folded = [without_accents(fold(word.strip(_QUOTES))) for word in words]
+    return " ".join(word for word in folded if word) or fold(name.strip())
+
+
+_UNSTORABLE = regex.compile("[\0\ud800-\udfff]")
+
+
+def is_storable(text: str) -> bool:
+    """Whether the text is free of NUL and of halves of surrogate pairs.
+
+    Arguments of a command line and names of files hold such halves where they are not UTF-8.
+    """
+    return _UNSTORABLE.search(text) is None

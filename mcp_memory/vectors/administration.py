@@ -12,8 +12,8 @@ from mcp_memory.postgres.connection import Vector
 from mcp_memory.postgres.session import Session
 from mcp_memory.vectors import queue, worker
 from mcp_memory.vectors import spaces as spaces_of
-from mcp_memory.vectors.embedders import Embedders
-from mcp_memory.vectors.spaces import Comparison, Space, SpaceCache, SpaceStatus
+from mcp_memory.vectors.embedders import Embedders, SpaceCache
+from mcp_memory.vectors.spaces import Comparison, Space, SpaceStatus
 from mcp_memory.vectors.worker import EmbeddingTarget
 
 # It grows while batches are quick (`queue.drain.next_size`).

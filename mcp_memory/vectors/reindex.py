@@ -15,9 +15,8 @@ from psycopg.rows import class_row
 
 from mcp_memory.background import every
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.database import Database
 from mcp_memory.postgres.databases import Databases
-from mcp_memory.postgres.session import Session
+from mcp_memory.postgres.session import Database, Session
 from mcp_memory.text.findable import INDEXING, Findable, day_of
 
 # Some ten milliseconds of work, for which a writer of these very chunks would wait.

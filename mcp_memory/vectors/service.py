@@ -11,13 +11,12 @@ import anyio
 
 from mcp_memory.errors import EmbeddingError, EmbeddingUnavailable, McpMemoryError
 from mcp_memory.postgres.connection import Vector
-from mcp_memory.postgres.database import Database
 from mcp_memory.postgres.databases import Databases
-from mcp_memory.postgres.session import Session
+from mcp_memory.postgres.session import Database, Session
 from mcp_memory.vectors import spaces
 from mcp_memory.vectors.administration import Administration
-from mcp_memory.vectors.embedders import Embedders
-from mcp_memory.vectors.spaces import QueryVector, Space, SpaceCache
+from mcp_memory.vectors.embedders import Embedders, SpaceCache
+from mcp_memory.vectors.spaces import QueryVector, Space
 from mcp_memory.vectors.worker import EmbeddingTarget, Worker, embed_batch, prepare
 
 Result = TypeVar("Result")
@@ -116,6 +115,7 @@ class Spaces:
         self._worker = Worker(databases, embedders, self._spaces, batch=self._batch)
         self.administration = Administration(embedders, self._spaces)
         self._queues_seen: WeakSet[Database] = WeakSet()
+        self._with_space: WeakSet[Database] = WeakSet()
         # A hung query leaves the embedder's other threads to other queries; a hung write leaves
         # every other write to the worker.
         self._queries = BoundedTasks(patience_seconds=_PATIENCE_SECONDS, max_overdue=3)
@@ -132,7 +132,7 @@ class Spaces:
             space = await self._active(database, self._queries)
             self._embedders.require(space)
             if not space.prepared:
-                self._worker.wake()
+                self._worker.woken.set()
             embed = partial(self._embed_query, space, query)
             return await self._queries.run(space.provider, embed)
         except EmbeddingError as exc:
@@ -154,19 +154,25 @@ class Spaces:
             logger.info("vectors follow later: %s", exc)
             is_done = False
         if not is_done:
-            self._worker.wake()
+            self._worker.woken.set()
 
     async def follow_later(self, database: Database) -> None:
         """After a write that does not wait for its vectors: the worker sees to them at once."""
+        if database not in self._with_space and not await self._has_space(database):
+            await self.follow(database)
+        else:
+            self._worker.woken.set()
+
+    async def _has_space(self, database: Database) -> bool:
+        """Whether a space is active, or may be: one that is, is only ever replaced by another."""
         try:
-            has_space = await self._spaces.active(database) is not None
+            is_there = await self._spaces.active(database) is not None
         except McpMemoryError as exc:
             logger.info("vectors follow later: %s", exc)
-            return
-        if has_space:
-            self._worker.wake()
-        else:
-            await self.follow(database)
+            return True
+        if is_there:
+            self._with_space.add(database)
+        return is_there
 
     async def pending(self, session: Session) -> int:
         """How many of the agent's chunks wait for their vector."""
@@ -190,7 +196,7 @@ class Spaces:
         """Let the worker look into the queues of a database that was just opened."""
         if database not in self._queues_seen:
             self._queues_seen.add(database)
-            self._worker.wake()
+            self._worker.woken.set()
 
     async def _active(self, database: Database, tasks: BoundedTasks) -> Space:
         """The active space; the first process to need one makes its own model's."""

@@ -6,8 +6,8 @@ from weakref import WeakKeyDictionary
 
 from mcp_memory.background import attempt, every
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.database import Database
 from mcp_memory.postgres.databases import Databases
+from mcp_memory.postgres.session import Database
 
 _PAUSE_SECONDS = 2.0
 # Other processes' changes are theirs to merge; what one of them left behind is found by this.

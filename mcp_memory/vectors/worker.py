@@ -19,12 +19,12 @@ from mcp_memory.errors import (
     McpMemoryError,
 )
 from mcp_memory.postgres.connection import Vector
-from mcp_memory.postgres.database import Database
 from mcp_memory.postgres.databases import Databases
+from mcp_memory.postgres.session import Database
 from mcp_memory.vectors import queue, spaces
-from mcp_memory.vectors.embedders import Embedders
+from mcp_memory.vectors.embedders import Embedders, SpaceCache
 from mcp_memory.vectors.providers.base import Embedder
-from mcp_memory.vectors.spaces import Job, Space, SpaceCache
+from mcp_memory.vectors.spaces import Job, Space
 
 # Renewed while its holder works, so what a killed process held is free this soon.
 LEASE_SECONDS = 15.0
@@ -267,24 +267,21 @@ class Worker:
     ) -> None:
         self._databases, self._embedders = databases, embedders
         self._spaces, self._batch = spaces, batch
-        self._woken = anyio.Event()
-
-    def wake(self) -> None:
-        """Begin the next round now."""
-        self._woken.set()
+        # Whoever sets it begins the next round at once.
+        self.woken = anyio.Event()
 
     async def run(self) -> None:
         """Work until cancelled."""
         backoff = Backoff(_FIRST_PAUSE_SECONDS, _MAX_PAUSE_SECONDS)
         while True:
-            self._woken = anyio.Event()
+            self.woken = anyio.Event()
             wait_seconds = await self._round()
             if wait_seconds is None:
                 wait_seconds = backoff.next_seconds()
             else:
                 backoff.reset()
             with anyio.move_on_after(wait_seconds):
-                await self._woken.wait()
+                await self.woken.wait()
 
     async def _round(self) -> float | None:
         """All databases side by side, so that one out of reach holds up no other.

@@ -17,7 +17,8 @@ from mcp_memory.interfaces.cli.invocation import Failure, Invocation, pass_invoc
 from mcp_memory.interfaces.cli.options import agent_option, json_option
 from mcp_memory.interfaces.cli.output import is_interactive, print_json, print_table, readable_size
 from mcp_memory.interfaces.cli.session import configure, run
-from mcp_memory.postgres.databases import DatabaseEntry, Databases
+from mcp_memory.postgres.catalog import DatabaseEntry
+from mcp_memory.postgres.databases import Databases
 from mcp_memory.postgres.programs import client_address, client_program
 
 _SEARCH_PATH = "search_path=mcp_memory,public"

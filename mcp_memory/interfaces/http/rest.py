@@ -19,7 +19,8 @@ from mcp_memory.interfaces.caller import acting_for
 from mcp_memory.interfaces.http.gate import caller_in
 from mcp_memory.interfaces.http.site import is_json
 from mcp_memory.interfaces.mcp.server import tools_of
-from mcp_memory.interfaces.mcp.tools.arguments import parse_json, properties_of
+from mcp_memory.interfaces.mcp.tools.arguments import parse_json
+from mcp_memory.interfaces.mcp.tools.schemas import properties_of
 from mcp_memory.interfaces.mcp.tools.tool import MemoryTool, Observe, readable
 
 SEARCH_PATH, INGEST_PATH = "/api/search", "/api/ingest"

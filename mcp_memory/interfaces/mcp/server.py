@@ -68,13 +68,14 @@ def tools_of(app: App, observe: Observe | None = None) -> Sequence[MemoryTool]:
     """The tools of the toolsets that the configuration chooses; whoever calls one is known."""
 
     async def note(caller: Caller) -> None:
-        session = app.mail_session(caller.agent)
+        session = app.databases.mail_session(caller.agent)
         if caller.may_use(session.database):
             await app.presence.note(session)
 
     toolsets = app.config.toolsets
     tools = [tool for toolset, make in _TOOLS.items() if toolset in toolsets for tool in make(app)]
-    added = {"note_caller": note} | ({} if observe is None else {"observe": observe})
+    added = {"note_caller": note, "noted_agents": app.presence.noted_agents}
+    added |= {} if observe is None else {"observe": observe}
     return [tool.model_copy(update=added) for tool in tools]
 
 

@@ -26,8 +26,9 @@ from mcp_memory.memory.conversations.models import (
     Passage,
     Role,
 )
-from mcp_memory.text.chunking import chunk_markdown, chunk_text
-from mcp_memory.text.findable import Findable, day_of, is_storable
+from mcp_memory.text.chunking import Chunk, chunk_markdown, chunk_text
+from mcp_memory.text.findable import Findable, day_of
+from mcp_memory.text.terms import is_storable
 from mcp_memory.text.tokens import estimate_tokens
 
 # The hooks put what they inject between these; a transcript that quotes it is cut there.
@@ -139,9 +140,14 @@ def _redact_value(value: object) -> object:
 NEIGHBOUR_CHARS = 600
 
 
+# A line without a mark of a heading that is well below a chunk's size is one chunk: most messages
+# need not be scanned for blocks.
+_ONE_CHUNK_TOKENS = 100
+_STRUCTURE = re.compile(r"[\n\r#]")
+
+
 def passages_of(role: Role, content: str, day: date) -> list[Passage]:
     """The passages of a message said on that day, analysed; most messages are one."""
-    chunks = chunk_text(content) if role == "tool" else chunk_markdown(content)
     return [
         Passage(
             position=position,
@@ -152,8 +158,14 @@ def passages_of(role: Role, content: str, day: date) -> list[Passage]:
             tokens=estimate_tokens(chunk.text),
             lexemes=Findable(chunk.heading, chunk.text, day).lexemes,
         )
-        for position, chunk in enumerate(chunks)
+        for position, chunk in enumerate(_chunks(role, content))
     ]
+
+
+def _chunks(role: Role, content: str) -> list[Chunk]:
+    if not _STRUCTURE.search(content) and estimate_tokens(content) <= _ONE_CHUNK_TOKENS:
+        return [Chunk(content, heading="", start_line=1, end_line=1)] if content.strip() else []
+    return chunk_text(content) if role == "tool" else chunk_markdown(content)
 
 
 def is_short(role: Role, passages: Sequence[Passage]) -> bool:

@@ -23,7 +23,7 @@ from mcp_memory.memory.conversations.models import (
 from mcp_memory.paging import Page, Part, from_cursor, instant_in_cursor
 from mcp_memory.postgres.connection import Connection
 from mcp_memory.postgres.session import Session
-from mcp_memory.text.findable import is_storable
+from mcp_memory.text.terms import is_storable
 from mcp_memory.vectors.service import Spaces
 
 # What one LIMIT of the statement below gives back whole.

@@ -20,8 +20,7 @@ from mcp_memory.memory.conversations.tree import add_leaf, analyse, cut, describ
 from mcp_memory.paging import Page, from_cursor
 from mcp_memory.postgres.connection import Connection
 from mcp_memory.postgres.session import Session
-from mcp_memory.text.findable import is_storable
-from mcp_memory.text.terms import query_lexemes
+from mcp_memory.text.terms import is_storable, query_lexemes
 
 _CURSOR = "summaries"
 

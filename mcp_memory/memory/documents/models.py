@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from mcp_memory.errors import InvalidInput
-from mcp_memory.text.findable import is_storable
+from mcp_memory.text.terms import is_storable
 
 WriteMode = Literal["append", "replace", "create"]
 

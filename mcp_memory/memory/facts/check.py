@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from mcp_memory.errors import InvalidInput
 from mcp_memory.memory.facts.model import EntityReference, FactChange, NewFact, RelationReference
-from mcp_memory.text.findable import is_storable
+from mcp_memory.text.terms import is_storable
 
 Entry = TypeVar("Entry")
 

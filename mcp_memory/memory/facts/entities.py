@@ -15,11 +15,11 @@ from mcp_memory.memory.facts.model import (
     RelationReference,
     entity_id,
     likeness,
-    normalize,
     typos_of,
     words_of,
 )
 from mcp_memory.postgres.connection import Connection
+from mcp_memory.text.terms import normalize
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,11 @@ from mcp_memory.memory import audit
 from mcp_memory.memory.audit import Event
 from mcp_memory.memory.facts import entities
 from mcp_memory.memory.facts.entities import Entity
-from mcp_memory.memory.facts.model import (
-    UNKNOWN_TYPE,
-    entity_id,
-    entity_number,
-    normalize,
-    words_of,
-)
+from mcp_memory.memory.facts.model import UNKNOWN_TYPE, entity_id, entity_number, words_of
 from mcp_memory.memory.facts.traversal import find_near_names
 from mcp_memory.postgres.connection import Connection
 from mcp_memory.postgres.session import Session
+from mcp_memory.text.terms import normalize
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,12 @@
 """What facts are, what is asked of them, and what comes back."""
 
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import SequenceMatcher
 from typing import Literal, get_args
 
-from mcp_memory.text.terms import STOP_WORDS, fold, lexemes, spellings, without_accents
+from mcp_memory.text.terms import STOP_WORDS, lexemes, normalize, spellings
 
 FactType = Literal[
     "identity",
@@ -311,7 +310,6 @@ class FactChunk:
 
 _ID = re.compile(r"([me]?)([0-9]{1,18})")
 _MAX_SPELT_WORDS = 8
-_QUOTES = "\"'`\u2018\u2019\u201c\u201d.,;:!?"
 
 
 def fact_id(number: int) -> str:
@@ -338,13 +336,6 @@ def entity_number(text: str) -> int | None:
 def _number(kind: str, text: str) -> int | None:
     match = _ID.fullmatch(text.strip())
     return int(match[2]) if match and match[1] in (kind, "") else None
-
-
-def normalize(name: str) -> str:
-    """The name as it is compared: without case, accents, outer punctuation or double spaces."""
-    words = unicodedata.normalize("NFKC", name).split()
-    folded = [without_accents(fold(word.strip(_QUOTES))) for word in words]
-    return " ".join(word for word in folded if word) or fold(name.strip())
 
 
 def words_of(*names: str) -> list[str]:

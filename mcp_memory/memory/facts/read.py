@@ -7,7 +7,7 @@ from datetime import datetime
 from mcp_memory.errors import EntityNotFound, FactNotFound, InvalidInput
 from mcp_memory.memory.facts import rows as facts_rows
 from mcp_memory.memory.facts import traversal
-from mcp_memory.memory.facts.model import entity_number, fact_id, fact_number, normalize
+from mcp_memory.memory.facts.model import entity_number, fact_id, fact_number
 from mcp_memory.memory.facts.query import (
     FactAnswer,
     FactMatch,
@@ -22,6 +22,7 @@ from mcp_memory.memory.facts.query import (
 from mcp_memory.memory.facts.rows import PageRange
 from mcp_memory.memory.facts.traversal import RelationRow, TraversalOptions
 from mcp_memory.postgres.connection import Connection
+from mcp_memory.text.terms import normalize
 
 # As far as a path is looked for when nobody says.
 DEFAULT_MAX_HOPS = 6

@@ -14,7 +14,7 @@ from mcp_memory.paging import Page, from_cursor
 from mcp_memory.postgres.connection import Connection
 from mcp_memory.postgres.databases import Databases
 from mcp_memory.postgres.session import Session
-from mcp_memory.text.findable import is_storable
+from mcp_memory.text.terms import is_storable
 
 _NOTE = """
 INSERT INTO agents (agent_id)
@@ -194,7 +194,8 @@ class Presence:
     """Notes which agents call, in each database that their mail lies in.
 
     The first call in this process waits until the agent is known; later ones only leave a word,
-    which is written once a minute. No call fails because it could not be noted.
+    which is written once a minute. No call fails because it could not be noted. `noted_agents` are
+    those whose calls of this minute are noted where mail usually lies: no more needs to be said.
     """
 
     def __init__(self, databases: Databases) -> None:
@@ -202,10 +203,13 @@ class Presence:
         # Pairs of database and agent: those that were noted once, and those to be written next.
         self._noted: set[tuple[str, str]] = set()
         self._due: set[tuple[str, str]] = set()
+        self.noted_agents: set[str] = set()
 
     async def note(self, session: Session) -> None:
         """The session's agent calls, in its database."""
         visit = (session.database, session.agent)
+        if session.database == self._databases.configured_default:
+            self.noted_agents.add(session.agent)
         if visit in self._noted:
             self._due.add(visit)
             return
@@ -220,6 +224,7 @@ class Presence:
         while True:
             await anyio.sleep(_PAUSE_SECONDS)
             due, self._due = self._due, set()
+            self.noted_agents.clear()
             for name in sorted({database for database, _ in due}):
                 agents = {agent for database, agent in due if database == name}
                 await self._write_if_possible(name, agents)

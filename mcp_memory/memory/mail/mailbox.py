@@ -39,9 +39,8 @@ from mcp_memory.memory.mail.model import (
 from mcp_memory.memory.mail.wait import BROADCAST, Idle, Wait, mail_channel, wait_for_mail
 from mcp_memory.paging import Page, from_cursor
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.database import Database
 from mcp_memory.postgres.databases import Databases
-from mcp_memory.postgres.session import Session
+from mcp_memory.postgres.session import Database, Session
 
 
 async def send(conn: Connection, sender: str, request: SendMessage) -> SendReceipt:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from mcp_memory.config import LimitsConfig, is_agent_name
 from mcp_memory.errors import DatabaseError, InvalidInput, MailNotFound
 from mcp_memory.memory.idempotency import check_key
-from mcp_memory.text.findable import is_storable
+from mcp_memory.text.terms import is_storable
 
 State = Literal["queued", "delivered", "acknowledged", "expired"]
 EVERYBODY = "*"
@@ -64,6 +64,7 @@ class SendReceipt:
 class Mail:
     """A message as one agent sees it: one of its recipients, or its sender.
 
+    `to` is whom it was addressed to: names, or `*` for everybody or a whole channel.
     `state` is that of the agent's own delivery. A sender who is no recipient sees `sent`, or in
     the history what has become of the message, once that is the same everywhere.
     """
@@ -71,7 +72,7 @@ class Mail:
     id: int
     sender: str
     recipients: list[str]
-    is_public: bool
+    to: str
     subject: str
     content: str
     type: str
@@ -82,11 +83,6 @@ class Mail:
     sent_at: datetime
     expires_at: datetime | None
     state: State | Literal["sent"]
-
-    @property
-    def to(self) -> str:
-        """Whom it was addressed to: names, or `*` when it went to everybody or a whole channel."""
-        return EVERYBODY if self.is_public else ", ".join(self.recipients)
 
 
 @dataclass(frozen=True, slots=True)

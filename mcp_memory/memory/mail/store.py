@@ -101,8 +101,9 @@ async def notify(conn: Connection, channels: Sequence[str], message_id: int) -> 
 
 
 _VISIBLE = """
-SELECT m.id, m.agent_id AS sender, m.recipients, m.is_public, m.subject, m.content, m.type,
-       m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at, m.expires_at,
+SELECT m.id, m.agent_id AS sender, m.recipients, addressees(m.recipients, m.is_public) AS "to",
+       m.subject, m.content, m.type, m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at,
+       m.expires_at,
        coalesce(state_now(d.state, d.expires_at), 'sent') AS state
 FROM messages m
 LEFT JOIN deliveries d ON d.agent_id = current_agent() AND d.message_id = m.id
@@ -118,8 +119,9 @@ async def visible(conn: Connection, ids: Sequence[int]) -> list[Mail]:
 
 
 _TAKEABLE = """
-SELECT m.id, m.agent_id AS sender, m.recipients, m.is_public, m.subject, m.content, m.type,
-       m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at, m.expires_at, d.state
+SELECT m.id, m.agent_id AS sender, m.recipients, addressees(m.recipients, m.is_public) AS "to",
+       m.subject, m.content, m.type, m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at,
+       m.expires_at, d.state
 FROM deliveries d
 JOIN messages m ON m.id = d.message_id
 WHERE d.agent_id = current_agent() AND d.message_id = ANY(%(ids)s)
@@ -137,9 +139,9 @@ async def takeable(conn: Connection, ids: Sequence[int]) -> list[Mail]:
 
 
 _INBOX = """
-SELECT m.id, m.agent_id AS sender, m.recipients, m.is_public, m.subject, m.content, m.type,
-       m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at, m.expires_at,
-       state_now(d.state, d.expires_at) AS state
+SELECT m.id, m.agent_id AS sender, m.recipients, addressees(m.recipients, m.is_public) AS "to",
+       m.subject, m.content, m.type, m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at,
+       m.expires_at, state_now(d.state, d.expires_at) AS state
 FROM deliveries d
 JOIN messages m ON m.id = d.message_id
 WHERE d.agent_id = current_agent()
@@ -194,9 +196,9 @@ WITH next AS MATERIALIZED (
     WHERE d.agent_id = current_agent() AND d.message_id = next.message_id
     RETURNING d.message_id
 )
-SELECT m.id, m.agent_id AS sender, m.recipients, m.is_public, m.subject, m.content, m.type,
-       m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at, m.expires_at,
-       'delivered' AS state
+SELECT m.id, m.agent_id AS sender, m.recipients, addressees(m.recipients, m.is_public) AS "to",
+       m.subject, m.content, m.type, m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at,
+       m.expires_at, 'delivered' AS state
 FROM claimed
 JOIN messages m ON m.id = claimed.message_id
 ORDER BY m.priority DESC, m.id
@@ -314,8 +316,9 @@ WITH mine AS (
         LIMIT %(limit)s
     )
 )
-SELECT m.id, m.agent_id AS sender, m.recipients, m.is_public, m.subject, m.content, m.type,
-       m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at, m.expires_at,
+SELECT m.id, m.agent_id AS sender, m.recipients, addressees(m.recipients, m.is_public) AS "to",
+       m.subject, m.content, m.type, m.channel, m.priority, m.thread_id, m.reply_to, m.sent_at,
+       m.expires_at,
        coalesce(
            state_now(d.state, d.expires_at),
            (SELECT min(s.state) FROM delivery_states(m.id) s HAVING min(s.state) = max(s.state)),

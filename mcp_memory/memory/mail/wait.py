@@ -14,9 +14,8 @@ from mcp_memory.background import attempt
 from mcp_memory.errors import DatabaseError
 from mcp_memory.memory.mail import store
 from mcp_memory.memory.mail.model import Claim, Mail, MailFilter
-from mcp_memory.postgres.database import Database
 from mcp_memory.postgres.notify import RECONNECTED, Subscription
-from mcp_memory.postgres.session import Session
+from mcp_memory.postgres.session import Database, Session
 
 # Notified for mail to everybody, beside the recipients' own channels. The payload of both is the
 # message's id, a decimal number.

@@ -22,6 +22,8 @@ DEFAULT_DIMENSIONS = 384
 CACHED_WORDS = 65_536
 CACHED_FEATURES = 262_144
 MAX_WORD_CHARS = 64  # what stands beyond is hashed with the whole word only
+# A query of a few words is hashed in less time than a thread takes to begin.
+_INLINE_CHARS = 1000
 TEXTS_PER_PIECE = 256
 CHARACTERS_PER_PIECE = 200_000
 GRAM_SHARE = 1.5  # how much all n-grams of a word weigh together, the word itself being 1
@@ -61,6 +63,8 @@ class HashingEmbedder:
         self._features.cache_clear()
 
     async def embed_query(self, text: str) -> NDArray[np.float32]:
+        if len(text) <= _INLINE_CHARS:
+            return self._embed([text])[0]
         return (await self._threads.for_query(self._embed, [text]))[0]
 
     async def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:

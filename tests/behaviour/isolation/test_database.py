@@ -5,7 +5,7 @@ import pytest
 
 from mcp_memory.app import App
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.database import Database
+from mcp_memory.postgres.session import Database
 from tests.fixtures.tables import NOTICE, OPEN_TABLES, SECRET, all_rows_of_every_table
 
 UNPROTECTED = """

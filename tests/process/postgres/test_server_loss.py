@@ -16,8 +16,8 @@ from mcp_memory.config import Config
 from mcp_memory.errors import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
 from mcp_memory.postgres import provision
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.database import Database
 from mcp_memory.postgres.databases import Databases
+from mcp_memory.postgres.session import Database
 from tests.fixtures.postgres import MakeConfig
 from tests.fixtures.postgres_servers import ADMIN, TcpServer, reachable_folder
 from tests.fixtures.processes import until_ended

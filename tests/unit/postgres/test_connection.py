@@ -7,8 +7,8 @@ import pytest
 from mcp_memory.errors import DatabaseBusy
 from mcp_memory.postgres import provision
 from mcp_memory.postgres.connection import Connection, claim
-from mcp_memory.postgres.database import Database
 from mcp_memory.postgres.databases import Databases
+from mcp_memory.postgres.session import Database
 from tests.fixtures.postgres import MakeConfig
 
 RUNNING = """

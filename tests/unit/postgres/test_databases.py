@@ -11,9 +11,10 @@ import pytest
 from mcp_memory.config import Config
 from mcp_memory.errors import Conflict, DatabaseUnavailable, InvalidDatabaseName, UnknownDatabase
 from mcp_memory.postgres.addresses import with_database
+from mcp_memory.postgres.catalog import DatabaseEntry
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.database import Database
-from mcp_memory.postgres.databases import DatabaseEntry, Databases
+from mcp_memory.postgres.databases import Databases
+from mcp_memory.postgres.session import Database
 from tests.fixtures.postgres import MakeConfig
 
 

@@ -13,7 +13,6 @@ from mcp_memory.config import Config
 from mcp_memory.errors import DatabaseTooNew, MigrationChanged, MigrationFailed
 from mcp_memory.postgres import migrate, provision
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.database import Database
 from mcp_memory.postgres.databases import Databases
 from mcp_memory.postgres.migrate import (
     Migration,
@@ -24,6 +23,7 @@ from mcp_memory.postgres.migrate import (
     newest,
 )
 from mcp_memory.postgres.provision import Layout
+from mcp_memory.postgres.session import Database
 from tests.fixtures.schemas import protection_of, schema_of
 
 BROKEN = Migration(

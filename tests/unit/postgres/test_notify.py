@@ -11,9 +11,9 @@ import pytest
 from psycopg import sql
 
 from mcp_memory.errors import DatabaseUnavailable
-from mcp_memory.postgres.database import Database
 from mcp_memory.postgres.databases import Databases
 from mcp_memory.postgres.notify import RECONNECTED
+from mcp_memory.postgres.session import Database
 from tests.fixtures.postgres import MakeConfig
 
 CHANNEL = "a channel with 'quotes'"

@@ -6,7 +6,7 @@ from mcp_memory.errors import Conflict
 from mcp_memory.postgres import catalog
 from mcp_memory.postgres.catalog import Registration
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.database import Database
+from mcp_memory.postgres.session import Database
 
 ARCHIVE = Registration("archive", "postgresql://me:hunter2@elsewhere/archive")
 ELSEWHERE = Registration("archive", "postgresql://me:hunter2@nowhere/archive")

@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from mcp_memory.errors import DatabaseUnavailable
-from mcp_memory.postgres.database import SharedReconnect
+from mcp_memory.postgres.connection import SharedReconnect
 
 
 class Server:

@@ -6,11 +6,7 @@ import pytest
 from psycopg import errors as pg
 
 from mcp_memory.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable, InvalidInput
-from mcp_memory.postgres.transaction import (
-    connection_problem,
-    may_be_the_database,
-    translate_errors,
-)
+from mcp_memory.postgres.connection import connection_problem, may_be_the_database, translate_errors
 
 PLACE = 'connection failed: connection to server at "10.0.0.1", port 5432 failed: '
 

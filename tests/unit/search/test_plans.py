@@ -11,7 +11,7 @@ import pytest
 from mcp_memory.app import App
 from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.database import Database
+from mcp_memory.postgres.session import Database
 from mcp_memory.search import query, routes
 from mcp_memory.search.kinds import Filter, Hit
 from mcp_memory.text.terms import spellings

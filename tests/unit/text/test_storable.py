@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mcp_memory.text.findable import is_storable
+from mcp_memory.text.terms import is_storable
 
 
 @pytest.mark.parametrize(

@@ -1,66 +1,43 @@
-"""Arguments of a call, checked before the tool runs, with complaints a model can act on."""
+"""The arguments of a call, read and checked before its tool runs.
 
+A tool with actions has one small model for each, and the one flat schema that clients need of them.
+"""
+
+import inspect
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache, partial
 from math import isfinite
-from typing import cast
+from typing import Self, TypeVar, cast
+from zoneinfo import ZoneInfo
 
-from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
-from pydantic import JsonValue, ValidationError
-from pydantic_core import ErrorDetails
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, func_metadata
+from mcp_types import ToolAnnotations
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from mcp_memory.errors import InvalidInput, nearest
-
-Schema = dict[str, JsonValue]
-
-_NULL: Schema = {"type": "null"}
-
-
-def slim(schema: Schema) -> Schema:
-    """The schema without what tells a model nothing."""
-    kept = {key: _slim_value(value) for key, value in schema.items() if not _is_noise(key, value)}
-    branches = kept.get("anyOf")
-    if isinstance(branches, list) and _NULL in branches:
-        return _merge(kept, [branch for branch in branches if branch != _NULL])
-    return kept
-
-
-def properties_of(schema: Schema) -> dict[str, Schema]:
-    """Each parameter's own schema."""
-    properties = schema.get("properties")
-    items = properties.items() if isinstance(properties, dict) else ()
-    return {name: value for name, value in items if isinstance(value, dict)}
-
-
-def list_required(schema: Schema) -> set[str]:
-    """The names of the parameters that a call must have."""
-    required = schema.get("required")
-    return {str(name) for name in required} if isinstance(required, list) else set()
-
-
-def _slim_value(value: JsonValue) -> JsonValue:
-    match value:
-        case dict():
-            return slim(value)
-        case list():
-            return [_slim_value(part) for part in value]
-        case _:
-            return value
-
-
-def _is_noise(key: str, value: JsonValue) -> bool:
-    """A parameter may be called title or default: then the value is a schema, not a text."""
-    return (key == "title" and isinstance(value, str)) or (key == "default" and value in (None, ""))
-
-
-def _merge(schema: Schema, branches: list[JsonValue]) -> Schema:
-    rest = {key: value for key, value in schema.items() if key != "anyOf"}
-    match branches:
-        case [dict() as only]:
-            return {**only, **rest}
-        case _:
-            return {**rest, "anyOf": branches}
+from mcp_memory.config import Config
+from mcp_memory.errors import InvalidInput
+from mcp_memory.interfaces.caller import Caller
+from mcp_memory.interfaces.mcp.tools.complaints import (
+    complaint,
+    one_complaint,
+    unknown_choice,
+    unknown_parameter,
+)
+from mcp_memory.interfaces.mcp.tools.parameters import DatabaseName
+from mcp_memory.interfaces.mcp.tools.schemas import (
+    Schema,
+    flatten,
+    list_required,
+    properties_of,
+    slim,
+)
+from mcp_memory.interfaces.mcp.tools.tool import Answer, Call, MemoryTool
+from mcp_memory.memory.keys import Scope
+from mcp_memory.postgres.session import Session
+from mcp_memory.text.dates import parse_instant
 
 
 def parse_json(text: str | bytes) -> JsonValue:
@@ -80,26 +57,12 @@ def _finite(digits: str) -> float:
     return number
 
 
-_SHOWN_LENGTH = 60
-
-
-def check_arguments(
-    model: type[ArgModelBase], schema: Schema, arguments: Mapping[str, JsonValue]
-) -> dict[str, object]:
-    """The tool's arguments by name; `InvalidInput` naming the first that cannot be used.
-
-    Where a parameter may be left out, a neutral value stands for that.
-    """
-    properties, required = properties_of(schema), list_required(schema)
-    values = {
-        name: value
-        for name, value in parse_arguments(properties, arguments).items()
-        if name in required or not is_neutral(value, properties[name])
-    }
-    try:
-        return model.model_validate(values).model_dump_one_level()
-    except ValidationError as exc:
-        raise complaint(exc, properties) from exc
+def instant(config: Config, parameter: str, text: str, *, day_end: bool = False) -> datetime | None:
+    """The instant a parameter names; `InvalidInput` when it cannot be read."""
+    if not text.strip():
+        return None
+    zone = ZoneInfo(config.timezone)
+    return parse_instant(parameter, text, now=datetime.now(UTC), zone=zone, day_end=day_end)
 
 
 def parse_arguments(
@@ -135,10 +98,7 @@ def _takes_zero(schema: Schema) -> bool:
 def _refuse_unknown(arguments: Mapping[str, JsonValue], properties: Mapping[str, Schema]) -> None:
     for name in arguments:
         if name not in properties:
-            if not properties:
-                raise InvalidInput(_cut(name), "is not a parameter: this tool takes no arguments")
-            hint = nearest(name, list(properties)) or f" Known: {', '.join(properties)}."
-            raise InvalidInput(_cut(name), f"is not a parameter of this tool.{hint}")
+            raise unknown_parameter(name, [*properties])
 
 
 def _refuse_unstorable(arguments: Mapping[str, JsonValue]) -> None:
@@ -185,117 +145,248 @@ def _parse(value: JsonValue, schema: Schema) -> JsonValue:
         return value
 
 
-def complaint(
-    exc: ValidationError, properties: Mapping[str, Schema], *, action: str = ""
-) -> InvalidInput:
-    """One complaint for all the parameters that the tool, or its action, cannot use."""
-    problems: dict[str, str] = {}
-    for error in exc.errors(include_url=False):
-        name = str(error["loc"][0]) if error["loc"] else "arguments"
-        problems.setdefault(name, _problem(error, properties.get(name, {}), action))
-    return one_complaint(problems)
+class ActionArguments(BaseModel):
+    """What every action takes; each adds its own fields, and mixins those that several take."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    database: DatabaseName = ""
 
 
-def one_complaint(problems: Mapping[str, str]) -> InvalidInput:
-    """The error that tells each parameter's problem."""
-    (first, problem), *others = problems.items()
-    return InvalidInput(first, "; ".join([problem, *(f"{name}: {text}" for name, text in others)]))
+Model = TypeVar("Model", bound=ActionArguments)
+OpenSession = Callable[[str, str | None], Session]
+Handler = Callable[[Session, ActionArguments], Awaitable[Answer]]
 
 
-def unknown_choice(name: str, value: JsonValue, schema: Schema) -> InvalidInput:
-    """The error for a value that is none of the schema's choices."""
-    return InvalidInput(name, _unusable(value, schema, _choices(schema)))
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action: what it takes, the scope that it needs and what answers it."""
+
+    name: str
+    arguments: type[ActionArguments]
+    scope: Scope
+    handler: Handler
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        arguments: type[Model],
+        scope: Scope,
+        handler: Callable[[Session, Model], Awaitable[Answer]],
+    ) -> Self:
+        """An action whose handler takes the arguments of just this model."""
+        return cls(name, arguments, scope, cast("Handler", handler))
 
 
-def _problem(error: ErrorDetails, schema: Schema, action: str) -> str:
-    if error["type"] == "missing":
-        return f"is required for {action}" if action else "is required"
-    choices = _choices(schema) or _choices_in_error(error)
-    return _unusable(cast("object", error["input"]), schema, choices)
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """The parameter that selects the action. Without a default every call has to give it."""
+
+    name: str = "action"
+    description: str = "See above"
+    default: str = ""
+
+    def schema(self, actions: Sequence[str]) -> Schema:
+        """Its own schema, for these actions."""
+        schema: Schema = {"type": "string", "enum": [*actions], "description": self.description}
+        return schema | {"default": self.default} if self.default else schema
 
 
-def _unusable(value: object, schema: Schema, choices: Sequence[str]) -> str:
-    allowed = _one_of(schema, choices) if choices else _describe_allowed(schema)
-    if "text" in allowed.split() or isinstance(value, dict | list):
-        return f"cannot be used; {allowed}"
-    hint = nearest(value, choices) if isinstance(value, str) else ""
-    return f"{_show(value)} cannot be used; {allowed}{'.' if hint else ''}{hint}"
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """The actions of one tool: their flat schema, and the action that a call's arguments mean."""
+
+    selector: Selector
+    by_name: Mapping[str, Action]
+    schema: Schema
+    # The schemas of all arguments by name, and those of each action's own.
+    properties: Mapping[str, Schema] = field(repr=False)
+    schemas: Mapping[str, Mapping[str, Schema]] = field(repr=False)
+
+    @classmethod
+    def of(cls, actions: Sequence[Action], selector: Selector | None = None) -> Self:
+        """Several actions, in the order in which they are listed; without a selector `action`."""
+        selector = selector or Selector()
+        schema = _flat_schema(
+            selector, tuple((action.name, action.arguments) for action in actions)
+        )
+        return cls(
+            selector=selector,
+            by_name={action.name: action for action in actions},
+            schema=schema,
+            properties=properties_of(schema),
+            schemas={one.name: properties_of(_schema(one.arguments)) for one in actions},
+        )
+
+    def read(self, arguments: Mapping[str, JsonValue]) -> tuple[Action, ActionArguments]:
+        """The action and its arguments; `InvalidInput` naming what it does not take or lacks."""
+        values = parse_arguments(self.properties, arguments)
+        action = self._select(values.pop(self.selector.name, None))
+        self._refuse_of_others(action.name, values)
+        own = self.schemas[action.name]
+        meant = {n: v for n, v in values.items() if n in own and not is_neutral(v, own[n])}
+        try:
+            return action, action.arguments.model_validate(meant)
+        except ValidationError as exc:
+            raise complaint(exc, own, action=action.name) from exc
+
+    def _select(self, value: JsonValue) -> Action:
+        name = self.selector.default if value in (None, "") else value
+        if name == "":
+            raise InvalidInput(self.selector.name, "is required")
+        if not isinstance(name, str) or name not in self.by_name:
+            raise unknown_choice(self.selector.name, name, self.selector.schema(list(self.by_name)))
+        return self.by_name[name]
+
+    def _refuse_of_others(self, action: str, values: Mapping[str, JsonValue]) -> None:
+        problems = {
+            name: f"is an argument of {', '.join(owners)}, not of {action}"
+            for name, value in values.items()
+            if name not in self.schemas[action] and (owners := self._owners(name, value))
+        }
+        if problems:
+            raise one_complaint(problems)
+
+    def _owners(self, name: str, value: JsonValue) -> Sequence[str]:
+        """The actions that take the argument; none when its value says nothing to one of them."""
+        owners = [action for action, own in self.schemas.items() if name in own]
+        if any(is_neutral(value, self.schemas[owner][name]) for owner in owners):
+            return ()
+        return owners
 
 
-def _one_of(schema: Schema, choices: Sequence[str]) -> str:
-    named = ", ".join(repr(choice) for choice in choices)
-    return f"use a list of {named}" if schema.get("type") == "array" else f"use {named}"
+@cache
+def _schema(model: type[ActionArguments]) -> Schema:
+    """The schema of an action's arguments, those of its own before those that all have.
+
+    It is made once for all servers of a process: most of the time of building one was this.
+    """
+    schema = slim(model.model_json_schema(by_alias=True))
+    own = properties_of(schema)
+    ordered = sorted(own, key=lambda name: name in ActionArguments.model_fields)
+    properties: Schema = {name: own[name] for name in ordered}
+    return {**schema, "properties": properties}
 
 
-def _choices_in_error(error: ErrorDetails) -> list[str]:
-    """The choices that a schema is silent about where another tool's has them."""
-    if error["type"] != "literal_error":
-        return []
-    return re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
+@cache
+def _flat_schema(
+    selector: Selector, models: tuple[tuple[str, type[ActionArguments]], ...]
+) -> Schema:
+    schemas = {name: _schema(model) for name, model in models}
+    choice = selector.schema([*schemas])
+    return flatten(selector.name, choice, schemas, ActionArguments.model_fields)
 
 
-def _describe_allowed(schema: Schema) -> str:
-    """What the parameter takes, in words."""
-    match schema.get("type"):
-        case "integer":
-            return f"use a whole number{_bounds(schema)}"
-        case "number":
-            return f"use a number{_bounds(schema)}"
-        case "boolean":
-            return "use true or false"
-        case "array" if (keys := _item_keys(schema)) is not None:
-            return f"use a list of objects{keys}"
-        case "array":
-            return 'use a list of text, such as ["one", "two"]'
-        case "object":
-            # Which keys it has is in the words that describe it.
-            described = schema.get("description")
-            keys = f" ({described})" if isinstance(described, str) else ""
-            return f'use an object of text, such as {{"name": "value"}}{keys}'
-        case _:
-            return "use text"
+def action_tool(
+    actions: Actions,
+    resolve_caller: Callable[[], Caller],
+    open_session: OpenSession,
+    *,
+    name: str,
+    title: str,
+    description: str,
+    annotations: ToolAnnotations,
+) -> MemoryTool:
+    """The tool of these actions; `open_session` makes a session of agent and `database`."""
+
+    def prepare(caller: Caller, arguments: Mapping[str, JsonValue]) -> Call:
+        action, values = actions.read(arguments)
+        session = open_session(caller.agent, values.database or None)
+        return Call(action.scope, [session.database], partial(action.handler, session, values))
+
+    return MemoryTool.of(
+        prepare,
+        resolve_caller,
+        name=name,
+        title=title,
+        description=description,
+        parameters=actions.schema,
+        annotations=annotations,
+    )
 
 
-def _choices(schema: Schema) -> list[str]:
-    items = schema.get("items")
-    source = items if isinstance(items, dict) else schema
-    match source.get("enum"), source.get("const"):
-        case list() as choices, _:
-            return [str(choice) for choice in choices]
-        case _, str() as choice:
-            return [choice]
-        case _:
-            return []
+ScopeOf = Callable[[Mapping[str, object]], Scope]
+DatabasesOf = Callable[[Caller, Mapping[str, object]], Sequence[str]]
+_CALLER = "caller"
 
 
-def _item_keys(schema: Schema) -> str | None:
-    """Which keys the objects of a list have, in words; None for a list of something else."""
-    items = schema.get("items")
-    if not isinstance(items, dict) or items.get("type") != "object":
-        return None
-    keys = items.get("properties")
-    return f" with {', '.join(keys)}" if isinstance(keys, dict) else ""
+def usual_databases(caller: Caller, arguments: Mapping[str, object]) -> Sequence[str]:
+    """The one that the call names, or the caller's default."""
+    return [str(arguments.get("database") or caller.default_database)]
 
 
-def _bounds(schema: Schema) -> str:
-    lowest, highest = schema.get("minimum"), schema.get("maximum")
-    if lowest is not None and highest is not None:
-        return f" from {lowest} to {highest}"
-    words = {
-        "minimum": "of at least",
-        "exclusiveMinimum": "above",
-        "maximum": "of at most",
-        "exclusiveMaximum": "below",
+def function_tool(
+    function: Callable[..., Awaitable[Answer]],
+    resolve_caller: Callable[[], Caller],
+    *,
+    title: str,
+    annotations: ToolAnnotations,
+    always_load: bool = False,
+    scope_of: ScopeOf | None = None,
+    databases_of: DatabasesOf = usual_databases,
+) -> MemoryTool:
+    """The tool of a function that takes the caller first, then the arguments by name.
+
+    The tool's name, description and parameters are the function's. `scope_of` says what a call
+    needs (without it `read` for a tool that only reads, else `write`), `databases_of` which
+    databases it touches.
+    """
+    model, schema = _arguments_of(getattr(function, "__func__", function))
+    properties, required = properties_of(schema), list_required(schema)
+    scope_of = scope_of or _usual_scope(annotations)
+
+    def prepare(caller: Caller, arguments: Mapping[str, JsonValue]) -> Call:
+        values = check_arguments(model, properties, required, arguments)
+        databases = databases_of(caller, values)
+        return Call(scope_of(values), databases, partial(function, caller, **values))
+
+    return MemoryTool.of(
+        prepare,
+        resolve_caller,
+        name=function.__name__,
+        title=title,
+        description=inspect.getdoc(function) or "",
+        parameters=schema,
+        annotations=annotations,
+        always_load=always_load,
+    )
+
+
+@cache
+def _arguments_of(function: Callable[..., object]) -> tuple[type[ArgModelBase], Schema]:
+    """The model of the arguments of a function or method, and its schema.
+
+    They are made once for all servers of a process: most of the time of building one was this.
+    """
+    metadata = func_metadata(function, skip_names=["self", _CALLER], structured_output=False)
+    model = metadata.arg_model
+    model.model_config |= {"extra": "forbid", "coerce_numbers_to_str": True}
+    model.model_rebuild(force=True)
+    return model, slim(model.model_json_schema(by_alias=True))
+
+
+def _usual_scope(annotations: ToolAnnotations) -> ScopeOf:
+    scope: Scope = "read" if annotations.read_only_hint else "write"
+    return lambda _: scope
+
+
+def check_arguments(
+    model: type[ArgModelBase],
+    properties: Mapping[str, Schema],
+    required: Collection[str],
+    arguments: Mapping[str, JsonValue],
+) -> dict[str, object]:
+    """The tool's arguments by name; `InvalidInput` naming the first that cannot be used.
+
+    Where a parameter may be left out, a neutral value stands for that.
+    """
+    values = {
+        name: value
+        for name, value in parse_arguments(properties, arguments).items()
+        if name in required or not is_neutral(value, properties[name])
     }
-    bounds = [f"{words[key]} {schema[key]}" for key in words if key in schema]
-    return f" {' and '.join(bounds)}" if bounds else ""
-
-
-def _show(value: object) -> str:
-    return repr(_cut(value)) if isinstance(value, str) else _cut(str(value))
-
-
-def _cut(text: str) -> str:
-    shown = text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…"
-    # Half of a surrogate pair could not be sent back.
-    return shown.encode(errors="replace").decode()
+    try:
+        return model.model_validate(values).model_dump_one_level()
+    except ValidationError as exc:
+        raise complaint(exc, properties) from exc

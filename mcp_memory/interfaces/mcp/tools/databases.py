@@ -1,6 +1,6 @@
 """The tools of named databases: list, register, choose, look at."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Literal
 
@@ -10,15 +10,15 @@ from mcp_memory.app import App
 from mcp_memory.config import mask_url
 from mcp_memory.errors import McpMemoryError
 from mcp_memory.interfaces.caller import Caller, caller_of
+from mcp_memory.interfaces.mcp.tools.arguments import function_tool
 from mcp_memory.interfaces.mcp.tools.tool import (
     READS,
     SETS,
     Answer,
-    Arguments,
     MemoryTool,
     readable,
 )
-from mcp_memory.postgres.databases import DatabaseEntry
+from mcp_memory.postgres.catalog import DatabaseEntry
 from mcp_memory.postgres.session import Session
 
 Name = Annotated[
@@ -125,7 +125,7 @@ class DatabaseTools:
 
     async def memory_current_database(self, caller: Caller) -> CurrentDatabase:
         """Say which database your calls use, what it holds, and who you are."""
-        session = self._app.session(caller.agent)
+        session = self._app.databases.session(caller.agent)
         database = await session.open()
         space = await self._app.spaces.active(session)
         return CurrentDatabase(
@@ -150,7 +150,7 @@ class DatabaseTools:
 
     async def _unread(self, caller: Caller) -> int:
         """Mail lies in the configured default database, wherever else the caller works."""
-        session = self._app.mail_session(caller.agent)
+        session = self._app.databases.mail_session(caller.agent)
         return await self._app.messages.unread(session) if caller.may_use(session.database) else 0
 
     async def _describe(self, caller: Caller, entry: DatabaseEntry, default: str) -> NamedDatabase:
@@ -158,7 +158,7 @@ class DatabaseTools:
         status, problem, counts = entry.status, entry.problem, dict[str, int]()
         if status == "ready":
             try:
-                counts = await self._counts(self._app.session(caller.agent, entry.name))
+                counts = await self._counts(self._app.databases.session(caller.agent, entry.name))
             except McpMemoryError as exc:
                 status, problem = "unavailable", readable(exc)
         return NamedDatabase(
@@ -173,11 +173,11 @@ class DatabaseTools:
         )
 
 
-def _name_argument(_caller: Caller, arguments: Arguments) -> Sequence[str]:
+def _name_argument(_caller: Caller, arguments: Mapping[str, object]) -> Sequence[str]:
     return [str(arguments["name"])]
 
 
-def _none(_caller: Caller, _arguments: Arguments) -> Sequence[str]:
+def _none(_caller: Caller, _arguments: Mapping[str, object]) -> Sequence[str]:
     """What a key may not use is left out of the list instead."""
     return ()
 
@@ -186,14 +186,14 @@ def database_tools(app: App) -> Sequence[MemoryTool]:
     """The tools of the toolset `databases`."""
     tools, caller = DatabaseTools(app), partial(caller_of, app)
     return [
-        MemoryTool.of(
+        function_tool(
             tools.memory_list_databases,
             caller,
             title="List databases",
             annotations=READS,
             databases_of=_none,
         ),
-        MemoryTool.of(
+        function_tool(
             tools.memory_register_database,
             caller,
             title="Register a database",
@@ -201,14 +201,14 @@ def database_tools(app: App) -> Sequence[MemoryTool]:
             scope_of=lambda _: "admin",
             databases_of=_name_argument,
         ),
-        MemoryTool.of(
+        function_tool(
             tools.memory_set_default_database,
             caller,
             title="Choose a database",
             annotations=SETS,
             databases_of=_name_argument,
         ),
-        MemoryTool.of(
+        function_tool(
             tools.memory_current_database, caller, title="Current database", annotations=READS
         ),
     ]

@@ -9,13 +9,13 @@ from pydantic import AwareDatetime, Field
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
 from mcp_memory.interfaces.caller import Caller, caller_of
+from mcp_memory.interfaces.mcp.tools.arguments import function_tool, instant
 from mcp_memory.interfaces.mcp.tools.parameters import (
     Count,
     Cursor,
     DatabaseName,
     IdempotencyKey,
     Tags,
-    instant,
 )
 from mcp_memory.interfaces.mcp.tools.tool import ADDS, READS, REMOVES, Answer, MemoryTool
 from mcp_memory.memory.documents.models import DocumentEntry, WriteDocument, WriteMode
@@ -114,7 +114,7 @@ class DocumentTools:
         """Read a document, or the passage around a search result."""
         if bool(path) == bool(id):
             raise InvalidInput("path", "give either path or id")
-        session = self._app.session(caller.agent, database)
+        session = self._app.databases.session(caller.agent, database)
         if not id:
             excerpt = await self._documents.get(
                 session,
@@ -127,7 +127,7 @@ class DocumentTools:
         elif (start_line, lines, version, owner) != (1, None, None, ""):
             raise InvalidInput("id", "takes no lines, version or owner; read by path for those")
         else:
-            session = self._app.session(caller.agent, database or None)
+            session = self._app.databases.session(caller.agent, database or None)
             excerpt = await self._app.search.context(session, id)
             await self._app.usage.count_fetch(session, id)
         answer = ExcerptAnswer.of(excerpt)
@@ -161,7 +161,7 @@ class DocumentTools:
             expected_version=expected_version,
             idempotency_key=idempotency_key,
         )
-        session = self._app.session(caller.agent, database)
+        session = self._app.databases.session(caller.agent, database)
         return WriteAnswer.of(await self._documents.write(session, request))
 
     async def memory_list(
@@ -175,7 +175,7 @@ class DocumentTools:
     ) -> DocumentList:
         """List documents by path: your own and those other agents share."""
         page = await self._documents.list(
-            self._app.session(caller.agent, database),
+            self._app.databases.session(caller.agent, database),
             prefix=prefix or None,
             tags=tags,
             limit=limit,
@@ -199,7 +199,7 @@ class DocumentTools:
             raise InvalidInput("undo", "give either undo or purge")
         documents = self._documents
         act = documents.restore if undo else documents.purge if purge else documents.delete
-        removal = await act(self._app.session(caller.agent, database), path)
+        removal = await act(self._app.databases.session(caller.agent, database), path)
         return RemovalAnswer(
             path=removal.path,
             deleted_at=removal.deleted_at,
@@ -212,12 +212,12 @@ def document_tools(app: App) -> Sequence[MemoryTool]:
     """The tools of the toolset `documents`, memory_search apart."""
     tools, caller = DocumentTools(app), partial(caller_of, app)
     return [
-        MemoryTool.of(tools.memory_get, caller, title="Read a document", annotations=READS),
-        MemoryTool.of(
+        function_tool(tools.memory_get, caller, title="Read a document", annotations=READS),
+        function_tool(
             tools.memory_write, caller, title="Remember", annotations=ADDS, always_load=True
         ),
-        MemoryTool.of(tools.memory_list, caller, title="List documents", annotations=READS),
-        MemoryTool.of(
+        function_tool(tools.memory_list, caller, title="List documents", annotations=READS),
+        function_tool(
             tools.memory_delete,
             caller,
             title="Forget a document",

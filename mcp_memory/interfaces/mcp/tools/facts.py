@@ -11,13 +11,9 @@ from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
 from mcp_memory.interfaces.caller import Caller, caller_of
 from mcp_memory.interfaces.mcp.tools import facts_arguments as parts
+from mcp_memory.interfaces.mcp.tools.arguments import function_tool, instant
 from mcp_memory.interfaces.mcp.tools.facts_query import graph_reading_tools
-from mcp_memory.interfaces.mcp.tools.parameters import (
-    EMPTIED_BY_NONE,
-    DatabaseName,
-    IdempotencyKey,
-    instant,
-)
+from mcp_memory.interfaces.mcp.tools.parameters import EMPTIED_BY_NONE, DatabaseName, IdempotencyKey
 from mcp_memory.interfaces.mcp.tools.tool import ADDS, REMOVES, Answer, MemoryTool
 from mcp_memory.memory.facts.model import EntityCandidate, FactChange, FactType, Never, NewFact
 
@@ -182,7 +178,9 @@ class GraphWritingTools:
             shared=shared,
             idempotency_key=idempotency_key,
         )
-        result = await self._app.graph.store(self._app.session(caller.agent, database), fact)
+        result = await self._app.graph.store(
+            self._app.databases.session(caller.agent, database), fact
+        )
         return StoreAnswer.of(result)
 
     async def memory_graph_update(
@@ -238,7 +236,7 @@ class GraphWritingTools:
             reason=reason,
             idempotency_key=idempotency_key,
         )
-        session = self._app.session(caller.agent, database)
+        session = self._app.databases.session(caller.agent, database)
         result = await self._app.graph.update(session, change)
         return UpdateAnswer.of(result)
 
@@ -257,7 +255,10 @@ class GraphWritingTools:
         """
         if undo and purge:
             raise InvalidInput("undo", "cannot go with purge; choose one")
-        forgetting, session = self._app.forgetting, self._app.session(caller.agent, database)
+        forgetting, session = (
+            self._app.forgetting,
+            self._app.databases.session(caller.agent, database),
+        )
         if undo:
             result = await forgetting.restore(session, id)
         elif purge:
@@ -278,9 +279,9 @@ def graph_writing_tools(app: App) -> Sequence[MemoryTool]:
     """memory_graph_store, memory_graph_update and memory_graph_forget."""
     tools, caller = GraphWritingTools(app), partial(caller_of, app)
     return [
-        MemoryTool.of(tools.memory_graph_store, caller, title="Remember", annotations=ADDS),
-        MemoryTool.of(tools.memory_graph_update, caller, title="Change a memory", annotations=ADDS),
-        MemoryTool.of(
+        function_tool(tools.memory_graph_store, caller, title="Remember", annotations=ADDS),
+        function_tool(tools.memory_graph_update, caller, title="Change a memory", annotations=ADDS),
+        function_tool(
             tools.memory_graph_forget,
             caller,
             title="Forget a memory",

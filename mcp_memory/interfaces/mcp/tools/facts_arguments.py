@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from mcp_memory.config import Config
 from mcp_memory.errors import InvalidInput, nearest
-from mcp_memory.interfaces.mcp.tools.parameters import instant
+from mcp_memory.interfaces.mcp.tools.arguments import instant
 from mcp_memory.memory.facts.model import (
     LINK_TYPES,
     Association,

@@ -10,12 +10,14 @@ from pydantic import Field, WithJsonSchema
 from mcp_memory.app import App
 from mcp_memory.config import Config
 from mcp_memory.interfaces.caller import Caller, caller_of
-from mcp_memory.interfaces.mcp.tools.actions import (
+from mcp_memory.interfaces.mcp.tools.arguments import (
     Action,
     ActionArguments,
     Actions,
     Selector,
     action_tool,
+    function_tool,
+    instant,
 )
 from mcp_memory.interfaces.mcp.tools.facts_answers import (
     Detail,
@@ -24,7 +26,7 @@ from mcp_memory.interfaces.mcp.tools.facts_answers import (
     to_query_answer,
     to_recall_answer,
 )
-from mcp_memory.interfaces.mcp.tools.parameters import Count, Cursor, DatabaseName, Tags, instant
+from mcp_memory.interfaces.mcp.tools.parameters import Count, Cursor, DatabaseName, Tags
 from mcp_memory.interfaces.mcp.tools.tool import READS, MemoryTool
 from mcp_memory.memory.facts.model import FactType
 from mcp_memory.memory.facts.query import (
@@ -232,7 +234,9 @@ class GraphReadingTools:
             include_related=include_related,
             cursor=cursor,
         )
-        answer = await self._recall(self._app.session(caller.agent, database or None), fact_query)
+        answer = await self._recall(
+            self._app.databases.session(caller.agent, database or None), fact_query
+        )
         return to_recall_answer(answer, with_related=include_related)
 
     def query_modes(self) -> Actions:
@@ -270,13 +274,13 @@ def graph_reading_tools(app: App) -> Sequence[MemoryTool]:
     """memory_graph_recall and memory_graph_query."""
     tools, caller = GraphReadingTools(app), partial(caller_of, app)
     return [
-        MemoryTool.of(
+        function_tool(
             tools.memory_graph_recall, caller, title="Recall memories", annotations=READS
         ),
         action_tool(
             tools.query_modes(),
             caller,
-            app.session,
+            app.databases.session,
             name="memory_graph_query",
             title="Query memories",
             description=_DESCRIPTION,

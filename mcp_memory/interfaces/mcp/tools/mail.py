@@ -12,11 +12,12 @@ from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
 from mcp_memory.interfaces.caller import caller_of
 from mcp_memory.interfaces.mcp.tools import mail_answers as answers
-from mcp_memory.interfaces.mcp.tools.actions import Action, ActionArguments, Actions, action_tool
+from mcp_memory.interfaces.mcp.tools.arguments import Action, ActionArguments, Actions, action_tool
 from mcp_memory.interfaces.mcp.tools.parameters import Cursor, IdempotencyKey
 from mcp_memory.interfaces.mcp.tools.tool import ADDS, Answer, MemoryTool, report_progress
 from mcp_memory.memory.mail import model
 from mcp_memory.memory.mail.model import HistoryFilter, MailFilter, SendMessage
+from mcp_memory.paging import Page
 from mcp_memory.postgres.session import Session
 from mcp_memory.text.dates import parse_span
 
@@ -178,7 +179,7 @@ class MessageTools:
         page = await self._app.messages.inbox(
             session, arguments.mail_filter(), limit=arguments.limit, cursor=arguments.cursor
         )
-        return answers.MailsAnswer.of_page(page)
+        return answers.MailsAnswer.of(page)
 
     async def wait(self, session: Session, arguments: Wait) -> Answer:
         """Claim mail as soon as there is some."""
@@ -196,7 +197,7 @@ class MessageTools:
             limit=arguments.limit,
             idle=idle,
         )
-        return answers.MailsAnswer.of_mails(mails)
+        return answers.MailsAnswer.of(Page(mails))
 
     async def acknowledge(self, session: Session, arguments: Acknowledge) -> Answer:
         """Mark messages as read for good."""
@@ -224,7 +225,7 @@ class MessageTools:
         page = await self._app.messages.history(
             session, filter, limit=arguments.limit, cursor=arguments.cursor
         )
-        return answers.MailsAnswer.of_page(page)
+        return answers.MailsAnswer.of(page)
 
     async def subscribe(self, session: Session, arguments: Subscribe) -> Answer:
         """Hear a channel."""
@@ -244,14 +245,14 @@ class MessageTools:
         page = await self._app.directory.channels(
             session, limit=arguments.limit, cursor=arguments.cursor
         )
-        return answers.ChannelsAnswer.of_page(page)
+        return answers.ChannelsAnswer.of(page)
 
     async def agents(self, session: Session, arguments: Agents) -> Answer:
         """The agents that have called a tool."""
         page = await self._app.directory.agents(
             session, limit=arguments.limit, cursor=arguments.cursor
         )
-        return answers.AgentsAnswer.of_page(page)
+        return answers.AgentsAnswer.of(page)
 
     async def _note(self, session: Session) -> None:
         """The agent is known where it acts; where mail usually lies, every call says so."""
@@ -286,7 +287,7 @@ def message_tools(app: App) -> Sequence[MemoryTool]:
         action_tool(
             MessageTools(app).actions(),
             partial(caller_of, app),
-            app.mail_session,
+            app.databases.mail_session,
             name="memory_message",
             title="Messages",
             description=_DESCRIPTION,

@@ -1,17 +1,17 @@
 """What the actions of the tool `memory_message` answer."""
 
 from collections.abc import Sequence
+from operator import not_
 from typing import Annotated
 
-from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from mcp_memory.interfaces.mcp.tools.tool import Answer
-from mcp_memory.memory.mail.model import Channel, DeliveryState, KnownAgent, Mail
+from mcp_memory.memory.mail.model import DeliveryState
 from mcp_memory.memory.mail.wake.model import WakeState
-from mcp_memory.paging import Page
 
 # An empty text says nothing, and is left out.
-OptionalText = Annotated[str | None, BeforeValidator(lambda text: text or None)]
+OptionalText = Annotated[str | None, Field(exclude_if=not_)]
 
 
 class SentAnswer(Answer):
@@ -45,24 +45,10 @@ class MailAnswer(Answer):
 
 
 class MailsAnswer(Answer):
-    """Messages."""
+    """A page of messages."""
 
-    messages: list[MailAnswer]
+    messages: list[MailAnswer] = Field(validation_alias="rows")
     next_cursor: OptionalText = None
-
-    @classmethod
-    def of_page(cls, page: Page[Mail]) -> "MailsAnswer":
-        """A page of messages."""
-        return cls(messages=_mails(page.rows), next_cursor=page.next_cursor)
-
-    @classmethod
-    def of_mails(cls, mails: Sequence[Mail]) -> "MailsAnswer":
-        """All the messages that there are."""
-        return cls(messages=_mails(mails))
-
-
-def _mails(mails: Sequence[Mail]) -> list[MailAnswer]:
-    return [MailAnswer.of(mail) for mail in mails]
 
 
 class AcknowledgedAnswer(Answer):
@@ -129,15 +115,8 @@ class ChannelAnswer(Answer):
 class ChannelsAnswer(Answer):
     """Channels."""
 
-    channels: list[ChannelAnswer]
+    channels: list[ChannelAnswer] = Field(validation_alias="rows")
     next_cursor: OptionalText
-
-    @classmethod
-    def of_page(cls, page: Page[Channel]) -> "ChannelsAnswer":
-        """A page of channels."""
-        return cls(
-            channels=[ChannelAnswer.of(row) for row in page.rows], next_cursor=page.next_cursor
-        )
 
 
 class AgentAnswer(Answer):
@@ -151,10 +130,5 @@ class AgentAnswer(Answer):
 class AgentsAnswer(Answer):
     """Agents."""
 
-    agents: list[AgentAnswer]
+    agents: list[AgentAnswer] = Field(validation_alias="rows")
     next_cursor: OptionalText
-
-    @classmethod
-    def of_page(cls, page: Page[KnownAgent]) -> "AgentsAnswer":
-        """A page of agents."""
-        return cls(agents=[AgentAnswer.of(row) for row in page.rows], next_cursor=page.next_cursor)

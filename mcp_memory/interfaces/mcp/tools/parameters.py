@@ -1,13 +1,8 @@
 """Parameters that several tools share, described for the model that fills them in."""
 
-from datetime import UTC, datetime
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field
-
-from mcp_memory.config import Config
-from mcp_memory.text.dates import parse_instant
 
 
 def _storable(number: int) -> int:
@@ -31,11 +26,3 @@ DatabaseName = Annotated[str, Field(description="Default: current")]
 Cursor = Annotated[str, Field(description="From next_cursor")]
 Tags = Annotated[list[str] | None, Field(description="With all of these")]
 IdempotencyKey = Annotated[str, Field(description="Same key: done once")]
-
-
-def instant(config: Config, parameter: str, text: str, *, day_end: bool = False) -> datetime | None:
-    """The instant a parameter names; `InvalidInput` when it cannot be read."""
-    if not text.strip():
-        return None
-    zone = ZoneInfo(config.timezone)
-    return parse_instant(parameter, text, now=datetime.now(UTC), zone=zone, day_end=day_end)

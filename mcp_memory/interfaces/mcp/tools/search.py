@@ -9,7 +9,8 @@ from pydantic import Field, JsonValue, TypeAdapter
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
 from mcp_memory.interfaces.caller import Caller, caller_of
-from mcp_memory.interfaces.mcp.tools.parameters import Count, Cursor, DatabaseName, Tags, instant
+from mcp_memory.interfaces.mcp.tools.arguments import function_tool, instant
+from mcp_memory.interfaces.mcp.tools.parameters import Count, Cursor, DatabaseName, Tags
 from mcp_memory.interfaces.mcp.tools.tool import READS, Answer, MemoryTool
 from mcp_memory.search.kinds import ParsedQuery, SearchAnswer, SearchRequest, SearchResult, Source
 from mcp_memory.search.query import check_anchors
@@ -93,7 +94,7 @@ class SearchTools:
             explain=explain,
             cursor=cursor,
         )
-        session = self._app.session(caller.agent, database or None)
+        session = self._app.databases.session(caller.agent, database or None)
         return _as_answer(await self._app.search.passages(session, request), explain=explain)
 
 
@@ -131,5 +132,5 @@ def search_tools(app: App) -> Sequence[MemoryTool]:
     """memory_search, for every toolset that holds something to be found."""
     function, caller = SearchTools(app).memory_search, partial(caller_of, app)
     return [
-        MemoryTool.of(function, caller, title="Search memory", annotations=READS, always_load=True)
+        function_tool(function, caller, title="Search memory", annotations=READS, always_load=True)
     ]

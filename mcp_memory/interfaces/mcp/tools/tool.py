@@ -1,25 +1,23 @@
 """A tool as this server offers it: strict arguments, compact answers, readable errors."""
 
-import inspect
 import logging
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache, partial
 from typing import Any, Self, cast
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
-from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata, func_metadata
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import to_json
 
 from mcp_memory.errors import EmbeddedPostgresFailed, McpMemoryError, MigrationFailed
 from mcp_memory.interfaces.caller import Caller
-from mcp_memory.interfaces.mcp.tools.arguments import Schema, check_arguments, slim
+from mcp_memory.interfaces.mcp.tools.schemas import Schema
 from mcp_memory.memory.keys import Scope
 
 _context: ContextVar[Context[Any, Any] | None] = ContextVar("context", default=None)
@@ -70,13 +68,9 @@ REMOVES = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
 )
 
-Arguments = Mapping[str, object]
-ScopeOf = Callable[[Arguments], Scope]
-DatabasesOf = Callable[[Caller, Arguments], Sequence[str]]
 NoteCaller = Callable[[Caller], Awaitable[None]]
 Observe = Callable[[str], AbstractContextManager[None]]
 
-_CALLER = "caller"
 # The results are structured; their schema would cost every client more than it tells a model.
 _ANY_OBJECT: Schema = {"type": "object"}
 
@@ -109,11 +103,6 @@ class Call:
 Prepare = Callable[[Caller, Mapping[str, JsonValue]], Call]
 
 
-def usual_databases(caller: Caller, arguments: Arguments) -> Sequence[str]:
-    """The one that the call names, or the caller's default."""
-    return [str(arguments.get("database") or caller.default_database)]
-
-
 def _observe_nothing(_tool: str) -> AbstractContextManager[None]:
     return nullcontext()
 
@@ -126,54 +115,18 @@ class MemoryTool(Tool):
     """A tool that checks the arguments, then what the caller may do, and only then acts.
 
     `prepare` makes the call of them; a key that does not allow its scope or its databases is
-    refused. `note_caller` hears of whoever is not; `observe` stands around each call, by the
-    tool's name.
+    refused. `note_caller` hears of whoever is not, but of the `noted_agents`; `observe` stands
+    around each call, by the tool's name.
     """
 
     resolve_caller: Callable[[], Caller] = Field(exclude=True)
     prepare: Prepare = Field(exclude=True)
     note_caller: NoteCaller = Field(default=_note_nobody, exclude=True)
+    noted_agents: set[str] = Field(default_factory=set[str], exclude=True)
     observe: Observe = Field(default=_observe_nothing, exclude=True)
 
     @classmethod
     def of(
-        cls,
-        function: Callable[..., Awaitable[Answer]],
-        resolve_caller: Callable[[], Caller],
-        *,
-        title: str,
-        annotations: ToolAnnotations,
-        always_load: bool = False,
-        scope_of: ScopeOf | None = None,
-        databases_of: DatabasesOf = usual_databases,
-    ) -> Self:
-        """The tool of a function that takes the caller first, then the arguments by name.
-
-        The tool's name, description and parameters are the function's. `scope_of` says what a call
-        needs (without it `read` for a tool that only reads, else `write`), `databases_of` which
-        databases it touches.
-        """
-        model, parameters = _arguments_of(getattr(function, "__func__", function))
-        scope_of = scope_of or _usual_scope(annotations)
-
-        def prepare(caller: Caller, arguments: Mapping[str, JsonValue]) -> Call:
-            values = check_arguments(model, parameters, arguments)
-            databases = databases_of(caller, values)
-            return Call(scope_of(values), databases, partial(function, caller, **values))
-
-        return cls.that_prepares(
-            prepare,
-            resolve_caller,
-            name=function.__name__,
-            title=title,
-            description=inspect.getdoc(function) or "",
-            parameters=parameters,
-            annotations=annotations,
-            always_load=always_load,
-        )
-
-    @classmethod
-    def that_prepares(
         cls,
         prepare: Prepare,
         resolve_caller: Callable[[], Caller],
@@ -226,31 +179,14 @@ class MemoryTool(Tool):
             caller.require(call.scope)
             for database in call.databases:
                 caller.require_database(database)
-            await self.note_caller(caller)
+            if caller.agent not in self.noted_agents:
+                await self.note_caller(caller)
             return await call.answer()
 
     def _failure(self) -> str:
         reads = self.annotations is not None and self.annotations.read_only_hint
         doubt = "" if reads else " It may have changed something: look before you try again."
         return f"{self.name} failed inside the server, whose log says why.{doubt}"
-
-
-@cache
-def _arguments_of(function: Callable[..., object]) -> tuple[type[ArgModelBase], Schema]:
-    """The model of the arguments of a function or method, and its schema.
-
-    They are made once for all servers of a process: most of the time of building one was this.
-    """
-    metadata = func_metadata(function, skip_names=["self", _CALLER], structured_output=False)
-    model = metadata.arg_model
-    model.model_config |= {"extra": "forbid", "coerce_numbers_to_str": True}
-    model.model_rebuild(force=True)
-    return model, slim(model.model_json_schema(by_alias=True))
-
-
-def _usual_scope(annotations: ToolAnnotations) -> ScopeOf:
-    scope: Scope = "read" if annotations.read_only_hint else "write"
-    return lambda _: scope
 
 
 def _unwrap(docstring: str) -> str:

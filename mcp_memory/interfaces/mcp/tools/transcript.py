@@ -13,8 +13,14 @@ from mcp_memory.config import Config
 from mcp_memory.errors import InvalidInput
 from mcp_memory.interfaces.caller import caller_of
 from mcp_memory.interfaces.mcp.tools import transcript_answers as answers
-from mcp_memory.interfaces.mcp.tools.actions import Action, ActionArguments, Actions, action_tool
-from mcp_memory.interfaces.mcp.tools.parameters import Count, Cursor, instant
+from mcp_memory.interfaces.mcp.tools.arguments import (
+    Action,
+    ActionArguments,
+    Actions,
+    action_tool,
+    instant,
+)
+from mcp_memory.interfaces.mcp.tools.parameters import Count, Cursor
 from mcp_memory.interfaces.mcp.tools.tool import ADDS, Answer, MemoryTool
 from mcp_memory.interfaces.mcp.tools.transcript_answers import MESSAGES_SCHEMA, new_messages
 from mcp_memory.memory.conversations.models import AppendMessages, MessageFilter, Role, Summarize
@@ -315,7 +321,7 @@ def transcript_tools(app: App) -> Sequence[MemoryTool]:
         action_tool(
             TranscriptTools(app).actions(),
             partial(caller_of, app),
-            app.session,
+            app.databases.session,
             name="transcript",
             title="Conversations",
             description=_DESCRIPTION,

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, JsonValue
 
 from mcp_memory.config import Config
 from mcp_memory.errors import InvalidInput, nearest
-from mcp_memory.interfaces.mcp.tools.parameters import instant
+from mcp_memory.interfaces.mcp.tools.arguments import instant
 from mcp_memory.interfaces.mcp.tools.tool import Answer
 from mcp_memory.memory.conversations.models import (
     ConversationInfo,

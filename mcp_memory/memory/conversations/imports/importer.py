@@ -22,7 +22,7 @@ from mcp_memory.memory.conversations.imports.files import Batch, Line, fingerpri
 from mcp_memory.memory.conversations.imports.formats import FormatName
 from mcp_memory.memory.conversations.models import AppendMessages, AppendResult, NewMessage
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.transaction import AgentSession
+from mcp_memory.postgres.session import AgentSession
 
 if TYPE_CHECKING:
     from mcp_memory.postgres.session import Session

@@ -14,7 +14,7 @@ from mcp_memory.memory.mail.wake import store
 from mcp_memory.memory.mail.wake.model import ListedRoute, OutboxStatus, ServedRoute, StoredRoute
 from mcp_memory.memory.mail.wake.targets import Targets
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.database import Database
+from mcp_memory.postgres.session import Database
 
 CONFIGURED, ADDED, ELSEWHERE = "configuration", "added", "other servers"
 

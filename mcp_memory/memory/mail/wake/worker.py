@@ -29,10 +29,9 @@ from mcp_memory.memory.mail.wake.model import (
 )
 from mcp_memory.memory.mail.wake.registry import RouteRegistry
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.postgres.database import Database
 from mcp_memory.postgres.databases import Databases
 from mcp_memory.postgres.notify import Subscription
-from mcp_memory.postgres.session import Session
+from mcp_memory.postgres.session import Database, Session
 
 _OPENED_SECONDS = 1.0
 # Who stops listening, or gives a message back unread, notifies nobody.

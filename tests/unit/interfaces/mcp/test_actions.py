@@ -8,9 +8,9 @@ from pydantic import Field, JsonValue
 
 from mcp_memory.app import App
 from mcp_memory.errors import InvalidInput
-from mcp_memory.interfaces.mcp.tools.actions import Action, ActionArguments, Actions, Selector
-from mcp_memory.interfaces.mcp.tools.arguments import Schema, properties_of
+from mcp_memory.interfaces.mcp.tools.arguments import Action, ActionArguments, Actions, Selector
 from mcp_memory.interfaces.mcp.tools.mail import MessageTools
+from mcp_memory.interfaces.mcp.tools.schemas import Schema, properties_of
 from mcp_memory.interfaces.mcp.tools.tool import Answer
 from mcp_memory.postgres.session import Session
 

@@ -7,7 +7,8 @@ from mcp.server.mcpserver.utilities.func_metadata import func_metadata
 from pydantic import Field, JsonValue
 
 from mcp_memory.errors import InvalidInput
-from mcp_memory.interfaces.mcp.tools.arguments import check_arguments, properties_of, slim
+from mcp_memory.interfaces.mcp.tools.arguments import check_arguments
+from mcp_memory.interfaces.mcp.tools.schemas import Schema, list_required, properties_of, slim
 
 
 def _recall(
@@ -44,7 +45,7 @@ DEFAULTS: dict[str, object] = {
 
 
 def check(**given: JsonValue) -> dict[str, object]:
-    return check_arguments(MODEL, SCHEMA, given)
+    return check_arguments(MODEL, properties_of(SCHEMA), list_required(SCHEMA), given)
 
 
 @pytest.mark.parametrize(
@@ -67,9 +68,9 @@ def test_what_cannot_be_stored_is_refused_however_it_is_written(
 
 
 def test_choices_that_the_schema_is_silent_about_are_told_all_the_same() -> None:
-    properties: dict[str, JsonValue] = {**properties_of(SCHEMA), "kind": {"type": "string"}}
+    properties: dict[str, Schema] = {**properties_of(SCHEMA), "kind": {"type": "string"}}
     with pytest.raises(InvalidInput) as caught:
-        check_arguments(MODEL, {**SCHEMA, "properties": properties}, {"query": "x", "kind": "fct"})
+        check_arguments(MODEL, properties, {"query"}, {"query": "x", "kind": "fct"})
     assert caught.value.problem == "'fct' cannot be used; use 'fact', 'goal'. Did you mean 'fact'?"
 
 

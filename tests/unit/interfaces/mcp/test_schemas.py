@@ -1,6 +1,6 @@
 """Schemas as models read them."""
 
-from mcp_memory.interfaces.mcp.tools.arguments import Schema, list_required, properties_of, slim
+from mcp_memory.interfaces.mcp.tools.schemas import Schema, list_required, properties_of, slim
 
 
 def test_titles_null_branches_and_empty_defaults_are_left_out() -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from mcp_memory.app import App
 from mcp_memory.errors import EntityNotFound, FactConflict, InvalidInput
-from mcp_memory.memory.facts.model import EntityReference, RelationReference, normalize
+from mcp_memory.memory.facts.model import EntityReference, RelationReference
+from mcp_memory.text.terms import normalize
 from tests.fixtures.facts import day, so_at, store, update
 from tests.fixtures.queries import rows
 

@@ -10,7 +10,7 @@ import psycopg
 
 from mcp_memory.app import App, open_app
 from mcp_memory.memory.mail.wait import MailSignal, Wait, listen, wait_for_mail
-from mcp_memory.postgres.database import Database
+from mcp_memory.postgres.session import Database
 from tests.fixtures.mail import ALL, acknowledge, arrive, contents, send, take
 from tests.fixtures.postgres import MakeConfig
 
