@@ -114,6 +114,7 @@ def test_a_rule_lets_pass_what_it_allows(rule: Rule, path: str, text: str) -> No
     assert list(rule(Source.of(path, text))) == []
 
 
+@pytest.mark.slow
 def test_imports_point_down() -> None:
     linter = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run(

@@ -162,6 +162,7 @@ def test_the_vocabulary_lies_where_tiktoken_keeps_it(
     assert file == (Path(folder) / name if folder else None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damaged", [False, True])
 def test_the_network_is_never_asked_for_the_vocabulary(tmp_path: Path, damaged: bool) -> None:
     environment = os.environ | {"TIKTOKEN_CACHE_DIR": str(tmp_path)}

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import pytest
+
 from tests.fixtures.program import Program
 
 
@@ -47,6 +49,7 @@ def test_check_fails_for_an_unknown_key_and_names_the_nearest(
     assert "'agent'" in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_configuration_in_the_current_folder_is_never_read(bare: Program, tmp_path: Path) -> None:
     for name in ("config.json", "mcp-memory.json", ".env"):
         (tmp_path / name).write_text('{"agent": "stranger"}')

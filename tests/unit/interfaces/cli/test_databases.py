@@ -97,6 +97,7 @@ def test_the_url_is_masked_unless_the_password_is_asked_for(bare: Program) -> No
     assert bare.run("databases", "url", "--show-password", **variables).stdout == f"{url}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [["main"], []])
 def test_the_shell_is_psql_in_the_database(program: Program, name: list[str]) -> None:
     program.run("databases", "list")
@@ -105,11 +106,13 @@ def test_the_shell_is_psql_in_the_database(program: Program, name: list[str]) ->
     assert (ended.code, ended.stdout) == (0, "0|mcp_memory\n")
 
 
+@pytest.mark.slow
 def test_the_shell_ends_as_psql_ends(program: Program) -> None:
     ended = program.spawn("databases", "shell", "main", "-v", "ON_ERROR_STOP=1", "-f", "/nowhere")
     assert (ended.code, ended.stdout) == (1, "")
 
 
+@pytest.mark.slow
 def test_there_is_no_shell_in_an_unknown_database(program: Program) -> None:
     ended = program.spawn("databases", "shell", "mian")
     assert ended.code == 1

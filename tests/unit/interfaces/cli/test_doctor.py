@@ -47,6 +47,7 @@ def test_all_is_well_on_a_good_database(program: Program) -> None:
     assert _problems(findings) == []
 
 
+@pytest.mark.slow
 def test_an_unreachable_server_is_a_problem_with_a_mend_and_no_password(bare: Program) -> None:
     url = "postgresql://u:s3cret@127.0.0.1:1/x"
     ended = bare.spawn("doctor", MCP_MEMORY_DATABASE_URL=url)
@@ -84,6 +85,7 @@ def test_notifications_that_go_elsewhere_are_a_problem_with_a_mend(
     assert "database.listen_url" in findings["listening"]["mend"]
 
 
+@pytest.mark.slow
 def test_a_replica_that_nothing_is_read_from_is_a_warning(
     program: Program, database_url: str
 ) -> None:

@@ -21,6 +21,7 @@ def _paths_found(program: Program, query: str, *options: str) -> list[str]:
     return [str(result["path"]) for result in cast("list[dict[str, object]]", answer["results"])]
 
 
+@pytest.mark.slow
 def test_an_indexed_folder_is_found_by_another_process(program: Program, notes: Path) -> None:
     ended = program.spawn("index", str(notes))
     assert (ended.code, ended.stdout) == (0, "3 written, 0 unchanged, 4 skipped\n")
@@ -155,6 +156,7 @@ def test_what_was_acknowledged_survives_a_kill(program: Program, notes: Path) ->
     assert set(acknowledged) <= set(found)
 
 
+@pytest.mark.slow
 def test_an_indexing_that_was_killed_is_taken_up_again(
     program: Program, database_url: str, tmp_path: Path
 ) -> None:

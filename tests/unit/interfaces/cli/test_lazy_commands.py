@@ -39,6 +39,7 @@ print(len(os.listdir("/proc/self/task")), os.environ.get("OPENBLAS_NUM_THREADS")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs Linux's /proc")
 @pytest.mark.parametrize(
     ("given", "said"), [({}, "1 None"), ({"OPENBLAS_NUM_THREADS": "1"}, "1 1")]

@@ -51,6 +51,7 @@ def test_what_the_root_says_of_a_command_is_what_the_command_says_of_itself() ->
     assert said == own
 
 
+@pytest.mark.slow
 def test_help_imports_no_command_and_nothing_heavy() -> None:
     watched = ["mcp", "psycopg", "pydantic", "rich", "tiktoken", "mcp_memory.interfaces.cli.search"]
     code = (
@@ -63,17 +64,20 @@ def test_help_imports_no_command_and_nothing_heavy() -> None:
     assert json.loads(done.stdout.splitlines()[-1]) == []
 
 
+@pytest.mark.slow
 def test_the_console_script_and_the_module_are_one_program(bare: Program) -> None:
     ended = bare.spawn("--version")
     assert (ended.code, ended.stdout) == (0, f"mcp-memory, version {__version__}\n")
 
 
+@pytest.mark.slow
 def test_an_unknown_command_is_a_usage_error_that_names_the_nearest(bare: Program) -> None:
     ended = bare.spawn("serch")
     assert (ended.code, ended.stdout) == (2, "")
     assert "'search'" in ended.stderr
 
 
+@pytest.mark.slow
 def test_an_unknown_option_is_a_usage_error(bare: Program) -> None:
     assert bare.spawn("search", "x", "--max-result", "3", "--nonsense").code == 2
 
@@ -91,7 +95,7 @@ def test_an_unknown_option_is_a_usage_error(bare: Program) -> None:
 def test_an_error_is_one_line_on_stderr_and_exit_code_1(
     bare: Program, arguments: tuple[str, ...]
 ) -> None:
-    ended = bare.spawn(*arguments, MCP_MEMORY_DATABASE_URL="postgresql://u:s3cret@127.0.0.1:1/x")
+    ended = bare.run(*arguments, MCP_MEMORY_DATABASE_URL="postgresql://u:s3cret@127.0.0.1:1/x")
     assert (ended.code, ended.stdout) == (1, "")
     assert ended.stderr.startswith("mcp-memory: ")
     assert ended.stderr.count("\n") == 1
@@ -152,6 +156,7 @@ def test_ctrl_c_is_exit_code_130_without_a_word() -> None:
     assert (ended.exit_code, ended.output) == (130, "")
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_early_causes_no_complaint(bare: Program) -> None:
     command = f"{quote(sys.executable)} -m mcp_memory config show | head -n 1"
     done = subprocess.run(

@@ -176,6 +176,7 @@ def test_a_route_that_cannot_be_used_here_is_told_as_such(
     assert "bib" in program.run("wake", "test", "bib").stderr
 
 
+@pytest.mark.slow
 def test_no_log_names_what_is_secret_in_an_address(open_program: Program) -> None:
     with gateway() as server:
         url = f"http://127.0.0.1:{server.server_port}/?token=shown-nowhere"

@@ -80,10 +80,12 @@ def loaded_after(statements: str) -> set[str]:
     return set(run.stdout.split())
 
 
+@pytest.mark.slow
 def test_importing_the_factory_loads_no_library_of_any_provider():
     assert loaded_after("import mcp_memory.vectors.providers.factory") == set()
 
 
+@pytest.mark.slow
 def test_importing_every_module_loads_nothing_an_extra_installs():
     modules = Path(__file__).parents[4] / "mcp_memory" / "vectors" / "providers"
     names = [file.stem for file in modules.glob("*.py") if file.stem != "__init__"]
@@ -93,6 +95,7 @@ def test_importing_every_module_loads_nothing_an_extra_installs():
     assert loaded_after(statements) == {"numpy"}
 
 
+@pytest.mark.slow
 def test_opening_minilm_loads_nothing_before_its_first_use():
     loaded = loaded_after(
         "from mcp_memory.vectors.providers.factory import open_embedder\n"

@@ -42,6 +42,7 @@ async def test_the_vector_of_a_text_never_changes_under_its_model_name():
     assert checksum(await HashingEmbedder().embed_query(text)) == expected
 
 
+@pytest.mark.slow
 def test_another_process_with_another_hash_seed_gives_the_same_features():
     code = (
         "from mcp_memory.vectors.providers.hashing import word_features as f;"
