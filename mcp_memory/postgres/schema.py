@@ -31,6 +31,40 @@ async def count_rows(conn: Connection) -> dict[str, int]:
     return counts
 
 
+# What holds no rows of agents, and has none in protected_tables: the history, and that list.
+_UNPROTECTED = frozenset({"functions", "migrations", "protected_tables"})
+# Until migration 25 protected_tables did not say it: what was so then, also by its name at 19.
+_UNTIL_25 = [
+    "agents",
+    "doorbells",
+    "embedding_models",
+    "lexeme_changes",
+    "lexeme_counts",
+    "vector_spaces",
+    "wake_leases",
+    "word_changes",
+    "word_counts",
+]
+
+_BOOKKEEPING = """
+SELECT c.relname::text
+FROM mcp_memory.protected_tables t
+JOIN pg_class c ON c.oid = t.name
+WHERE CASE
+    WHEN to_jsonb(t) ? 'has_content' THEN to_jsonb(t) ->> 'has_content' = 'false'
+    ELSE c.relname = ANY(%(until_25)s)
+END
+"""
+
+
+async def bookkeeping(conn: Connection) -> set[str]:
+    """The tables that have rows though nobody has written in the database yet."""
+    if "protected_tables" not in await tables(conn):
+        return set()
+    rows = await (await conn.execute(_BOOKKEEPING, {"until_25": _UNTIL_25})).fetchall()
+    return {*_UNPROTECTED, *(str(row[0]) for row in rows)}
+
+
 _ONE_MOMENT = """
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
 """

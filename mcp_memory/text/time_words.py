@@ -6,7 +6,7 @@ small words beside them, and those by which a language is known, are ours.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -22,7 +22,11 @@ NUMBER = "#"
 
 Meaning = tuple[str, int]
 Phrase = tuple[tuple[str, ...], Meaning]
+SetPhrase = tuple[tuple[str, bool], ...]
+# A word or number, folded, with where it begins and ends.
+Token = tuple[str, int, int]
 
+_GAP = re.compile(r"[ \t]{0,2}[.,]?[ \t]{0,2}")
 _TOKEN = re.compile(r"#|\d+|[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 
 
@@ -56,6 +60,21 @@ AND = _words("and und et y e i и")
 BETWEEN = _words("between zwischen entre tra miedzy между")
 # What may stand before a time and says nothing.
 SMALL = _words("the le el dem la")
+
+# Set phrases of any language: the word with a star is no time there, whatever it is elsewhere.
+# `Till date` is "so far", `la mañana` the morning, and Good Friday mostly not the last Friday.
+_SET_PHRASES = (
+    "till* date, once in* a, twice in* a, times in* a, here today* gone tomorrow*, "
+    "black friday*, good friday*, man friday*, cyber monday*, super tuesday*, shrove tuesday*, "
+    "ash wednesday*, maundy thursday*, palm sunday*, sunday* school, sunday* best, "
+    "am morgen*, heute morgen*, gestern morgen*, guten morgen*, jeden morgen*, diesen morgen*, "
+    "der morgen*, den morgen*, nächsten morgen*, goede morgen*, goede vrijdag*, witte donderdag*, "
+    "jeudi* saint, vendredi* saint, mercredi* des cendres, "
+    "la mañana*, esta mañana*, cada mañana*, jueves* santo, viernes* santo, viernes* negro, "
+    "miércoles* de ceniza, domingo* de ramos, giovedì* santo, venerdì* santo, "
+    "mercoledì* delle ceneri, sexta-feira* santa, quarta-feira* de cinzas, "
+    "segunda* vez, segunda* parte, segunda* mão, terça* parte, quarta* parte, quinta* parte"
+)
 
 # Words that hardly a sentence of the language does without, and few sentences of another have.
 _COMMON = {
@@ -125,9 +144,38 @@ def date_words(language: str) -> DateWords:
     return DateWords(table["months"], table["weekdays"], table["numbers"], phrases, vocabulary)
 
 
-def tokens_of(text: str) -> list[tuple[str, int, int]]:
+@cache
+def _set_phrases() -> Mapping[str, list[SetPhrase]]:
+    """By their first word; each word with whether it is a time elsewhere, and none there."""
+    by_first: dict[str, list[SetPhrase]] = {}
+    for text in _SET_PHRASES.split(", "):
+        words = tuple((fold(word.rstrip("*")), word.endswith("*")) for word in text.split())
+        by_first.setdefault(words[0][0], []).append(words)
+    return by_first
+
+
+def tokens_of(text: str) -> list[Token]:
     """Its words and numbers, folded, each with where it begins and ends."""
     return [(fold(match[0]), *match.span()) for match in _TOKEN.finditer(text)]
+
+
+def adjoins(text: str, tokens: Sequence[Token], place: int) -> bool:
+    """Whether nothing but a space or a point stands before this word."""
+    if not 0 < place < len(tokens):
+        return False
+    return _GAP.fullmatch(text[tokens[place - 1][2] : tokens[place][1]]) is not None
+
+
+def timeless_words(text: str, tokens: Sequence[Token]) -> Iterator[int]:
+    """The places of time words in set phrases that make them none: `till date`."""
+    for place, (first, _, _) in enumerate(tokens):
+        for words in _set_phrases().get(first, ()):
+            said = [word for word, _, _ in tokens[place : place + len(words)]]
+            is_there = said == [word for word, _ in words] and all(
+                adjoins(text, tokens, place + n) for n in range(1, len(words))
+            )
+            if is_there:
+                yield from (place + n for n, (_, is_none) in enumerate(words) if is_none)
 
 
 def detect_languages(words: set[str]) -> list[str]:

@@ -22,9 +22,12 @@ from mcp_memory.text.time_words import (
     TO,
     WORDS_TOO,
     DateWords,
+    Token,
+    adjoins,
     date_words,
     detect_languages,
     likely_languages,
+    timeless_words,
     tokens_of,
 )
 
@@ -37,10 +40,7 @@ _HAN = re.compile(
     rf"(?:{_FOUR}\s*[年년]\s*)?(?<!\d)(?P<month>\d{{1,2}})[月월](?:\s*(?P<day>\d{{1,2}})[日号일])?"
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
-_GAP = re.compile(r"[ \t]{0,2}[.,]?[ \t]{0,2}")
 _DASH = re.compile(r"\s*[-\u2013\u2014至到~]\s*")
-
-Token = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +98,13 @@ def _all_readings(text: str, tokens: Sequence[Token], told: date) -> Iterator[Re
     """What any of the likely languages reads, the numeric dates first."""
     yield from _numeric(text, told)
     words = {word for word, _, _ in tokens}
+    timeless = frozenset(timeless_words(text, tokens))
     for language in likely_languages(text, words):
         known = date_words(language)
         if language in SPACELESS:
             yield from _spaceless(text, known, told)
         elif not words.isdisjoint(known.vocabulary):
-            yield from _Page(text, tokens, known, told).readings()
+            yield from _Page(text, tokens, known, told, timeless).readings()
     yield from _years(tokens)
 
 
@@ -153,15 +154,21 @@ def _spaceless(text: str, known: DateWords, told: date) -> Iterator[Reading]:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """A text in one language, read word by word."""
+    """A text in one language, read word by word.
+
+    `timeless` are the places of the words that are no times, whatever they say elsewhere.
+    """
 
     text: str
     tokens: Sequence[Token]
     known: DateWords
     told: date
+    timeless: frozenset[int]
 
     def readings(self) -> Iterator[Reading]:
         for place, (word, _, _) in enumerate(self.tokens):
+            if place in self.timeless:
+                continue
             distance, day = self._phrase(place), None
             if distance is None and word in self.known.months:
                 day = self._month(place, self.known.months[word] + 1)
@@ -266,11 +273,7 @@ class _Page:
         return self.tokens[place][0] if 0 <= place < len(self.tokens) else ""
 
     def _adjoins(self, place: int) -> bool:
-        """Whether nothing but a space or a point stands before this word."""
-        if not 0 < place < len(self.tokens):
-            return False
-        between = self.text[self.tokens[place - 1][2] : self.tokens[place][1]]
-        return _GAP.fullmatch(between) is not None
+        return adjoins(self.text, self.tokens, place)
 
 
 def _is_day(word: str) -> bool:

@@ -16,22 +16,6 @@ from mcp_memory.transfer.archive import Archive
 from mcp_memory.transfer.backup import BackupReport, RestoreReport, Source, write_archive
 from mcp_memory.transfer.restore import Target, run_archive
 
-# What a database has that nobody has written in yet; at migration 19 some were called otherwise.
-_BOOKKEEPING = {
-    "agents",
-    "doorbells",
-    "embedding_models",
-    "functions",
-    "lexeme_changes",
-    "lexeme_counts",
-    "migrations",
-    "protected_tables",
-    "vector_spaces",
-    "wake_leases",
-    "word_changes",
-    "word_counts",
-}
-
 
 class Transfer:
     """Whole databases into files and out of them; for a person at the command line."""
@@ -98,14 +82,14 @@ class Transfer:
         async with self._databases.direct_connection(name, create=True) as conn:
             layout = await provision.layout_for_migrating(conn, name)
             async with migrate.lock(conn, name):
-                tables = await _check_empty(conn, name, layout)
-                target = await self._target(name, conn, layout, tables)
+                clearing = await _check_empty(conn, name, layout)
+                target = await self._target(name, conn, layout, clearing)
                 return await anyio.to_thread.run_sync(
                     partial(run_archive, archive, contents, target)
                 )
 
     async def _target(
-        self, name: str, conn: Connection, layout: provision.Layout, tables: Sequence[str]
+        self, name: str, conn: Connection, layout: provision.Layout, clearing: bytes
     ) -> Target:
         return Target(
             name=name,
@@ -114,7 +98,7 @@ class Transfer:
             roles=layout.roles,
             search_path=layout.search_path,
             needs_tls=conn.pgconn.ssl_in_use,
-            clearing=schema.clearing_script(tables, set(tables) - _BOOKKEEPING),
+            clearing=clearing,
         )
 
     async def _analyze(self, name: str) -> None:
@@ -159,14 +143,13 @@ def _check_destination(file: Path, replace: bool) -> Path:
     return path
 
 
-async def _check_empty(conn: Connection, name: str, layout: provision.Layout) -> Sequence[str]:
-    """The tables there are; `NotEmpty` for a database that holds anything."""
+async def _check_empty(conn: Connection, name: str, layout: provision.Layout) -> bytes:
+    """The statements that clear it; `NotEmpty` for a database that holds anything."""
     async with conn.transaction():
         await migrate.enter_as_owner(conn, layout.roles, layout.search_path)
         counts = await schema.count_rows(conn)
-    content = {
-        table: count for table, count in counts.items() if count and table not in _BOOKKEEPING
-    }
+        with_content = set(counts) - await schema.bookkeeping(conn)
+    content = {table: count for table, count in counts.items() if count and table in with_content}
     if content:
         raise NotEmpty(name, content)
-    return list(counts)
+    return schema.clearing_script(list(counts), with_content)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from mcp_memory.errors import InvalidInput
-from mcp_memory.memory.facts.model import FactType, LinkType, Trust
+from mcp_memory.memory.facts.model import FactType, LinkType, VersionContent
 from mcp_memory.paging import from_cursor, instant_in_cursor, to_cursor
 
 RecallMode = Literal["hybrid", "recent", "important", "typed"]
@@ -79,30 +79,13 @@ class FactQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class FactVersion:
+class FactVersion(VersionContent):
     """A version of a fact that is held to be true, from when until when; None has no bound.
 
-    `position` is what it is sorted by, the highest first. `retired_at` is only told in a history:
+    `position` is what it is sorted by, the highest first. `retired_at` is only given in a history:
     since when something else has been held to be so.
     """
 
-    memory_id: int
-    version: int
-    agent_id: str
-    shared: bool
-    memory_type: FactType
-    content: str
-    tokens: int
-    reasoning: str
-    importance: float
-    confidence: float
-    source: str
-    trust: Trust
-    session_id: str
-    message_ids: list[str]
-    tags: list[str]
-    occurred_at: datetime | None
-    reason: str
     valid_from: datetime | None
     valid_until: datetime | None
     recorded_at: datetime

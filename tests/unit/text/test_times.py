@@ -86,11 +86,35 @@ def test_a_day_without_a_year_comes_back_every_year(text: str, first: date) -> N
         "2000 people, 1999 dogs",
         "die Sonne und der Mond",
         "so do I",
+        "All the work done till date is lost",
+        "the price rises once in a year",
+        "Black Friday deals, and Sunday school",
+        "here today, gone tomorrow",
+        "ich laufe am Morgen",
+        "Guten Morgen!",
+        "corre por la mañana",
+        "a segunda parte do filme",
         "",
     ],
 )
 def test_what_only_looks_like_a_time_is_none(text: str) -> None:
     assert times_in(text, FRIDAY) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("till Tuesday, to date nothing", day(2026, 11, 17)),
+        ("heute morgen kam sie", day(2026, 11, 20)),
+        ("ich komme morgen", day(2026, 11, 21)),
+        ("mañana por la mañana", day(2026, 11, 21)),
+        ("a black cat came on Friday", day(2026, 11, 13)),
+        ("we end till. Date tomorrow", day(2026, 11, 21)),
+        ("na segunda fui ao cinema", day(2026, 11, 16)),
+    ],
+)
+def test_a_time_word_outside_its_set_phrase_stays_a_time(text: str, span: Span) -> None:
+    assert times_in(text, FRIDAY) == [span]
 
 
 def test_a_range_needs_between_before_an_and() -> None:

@@ -1,0 +1,1 @@
+ALTER TABLE protected_tables DROP COLUMN has_content;
