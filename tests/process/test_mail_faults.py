@@ -1,7 +1,6 @@
 """Mail while processes, connections and servers die."""
 
 import signal
-import sys
 from collections.abc import Sequence
 
 import anyio
@@ -11,6 +10,7 @@ import pytest
 from mcp_memory.app import App, open_app
 from mcp_memory.memory.mail.model import Mail, SendMessage
 from tests.fixtures import mail_drainer
+from tests.fixtures.forks import module_command
 from tests.fixtures.mail import ALL, acknowledge, arrive, config_at, contents, send, take
 from tests.fixtures.postgres_servers import ADMIN, TcpServer
 
@@ -28,7 +28,7 @@ WHERE datname = current_database() AND state = 'idle'
 
 
 def command(url: str, what: str) -> list[str]:
-    return [sys.executable, "-m", mail_drainer.__name__, url, what]
+    return module_command(mail_drainer.__name__, url, what)
 
 
 async def test_two_processes_that_drain_one_inbox_share_it_out(app: App, database_url: str) -> None:

@@ -1,6 +1,7 @@
 """`serve`: stdout is the protocol's alone."""
 
 import json
+from dataclasses import replace
 
 from tests.fixtures.program import Program
 
@@ -19,7 +20,9 @@ READY = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 def test_stdout_holds_messages_only_however_much_is_logged(program: Program) -> None:
     stdin = "".join(json.dumps(message) + "\n" for message in (HELLO, READY))
-    ended = program.spawn("--log-level", "debug", "serve", "--agent", "ada", stdin=stdin)
+    ended = replace(program, is_cold=True).spawn(
+        "--log-level", "debug", "serve", "--agent", "ada", stdin=stdin
+    )
     assert ended.code == 0
     messages = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [message["id"] for message in messages] == [1]

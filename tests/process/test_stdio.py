@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -21,10 +20,10 @@ from anyio.streams.text import TextReceiveStream
 from mcp import Client, StdioServerParameters
 
 from tests.fixtures.calls import Facts, ask, paths, refusal
+from tests.fixtures.forks import program_command
 
 pytestmark = pytest.mark.slow
 
-SERVE = ["-m", "mcp_memory", "serve"]
 HELLO: Facts = {
     "jsonrpc": "2.0",
     "id": 1,
@@ -108,10 +107,12 @@ class Wire:
 
 
 @asynccontextmanager
-async def served(environment: dict[str, str], *arguments: str) -> AsyncGenerator[Wire]:
+async def served(environment: dict[str, str], *, is_cold: bool = False) -> AsyncGenerator[Wire]:
     """A server process that has twenty seconds for the block."""
     with anyio.fail_after(20):
-        process = await anyio.open_process([sys.executable, *SERVE, *arguments], env=environment)
+        process = await anyio.open_process(
+            program_command("serve", is_cold=is_cold), env=environment
+        )
         async with process, anyio.create_task_group() as tasks:
             wire = Wire(process)
             tasks.start_soon(wire.read_log)
@@ -126,7 +127,8 @@ def call(number: int, tool: str, **arguments: str) -> Facts:
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 async def test_a_process_remembers_in_both_eras(environment: dict[str, str], mode: str) -> None:
-    parameters = StdioServerParameters(command=sys.executable, args=SERVE, env=environment)
+    command, *arguments = program_command("serve")
+    parameters = StdioServerParameters(command=command, args=arguments, env=environment)
     for expected in ([], ["a.md"]):
         async with Client(parameters, mode=mode) as client:
             assert len((await client.list_tools()).tools) >= 9
@@ -137,7 +139,7 @@ async def test_a_process_remembers_in_both_eras(environment: dict[str, str], mod
 
 
 async def test_stdout_carries_the_protocol_alone(environment: dict[str, str]) -> None:
-    async with served(environment | {"MCP_MEMORY_LOG_LEVEL": "debug"}) as wire:
+    async with served(environment | {"MCP_MEMORY_LOG_LEVEL": "debug"}, is_cold=True) as wire:
         await wire.send(HELLO, READY, call(2, "memory_write", path="a.md", content="x"))
         await wire.answer(2)
         await wire.send(call(3, "memory_get", path="none.md"), call(4, "no_such_tool"))

@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 from typing import Literal, cast
 
 import anyio
@@ -12,6 +11,7 @@ import pytest
 
 from tests.fixtures.bridge import bridge
 from tests.fixtures.calls import Facts
+from tests.fixtures.forks import program_command
 from tests.fixtures.servers import Environ, environ_of
 
 pytestmark = pytest.mark.slow
@@ -145,7 +145,7 @@ async def test_all_requests_of_a_file_are_answered(environ: Environ) -> None:
         for n in range(20)
     ]
     done = await anyio.run_process(
-        [sys.executable, "-m", "mcp_memory", "bridge", "--agent", "alice"],
+        program_command("bridge", "--agent", "alice"),
         input="\n".join([*writes, *lines]).encode(),
         env=dict(environ),
         stderr=subprocess.DEVNULL,
@@ -169,7 +169,7 @@ async def test_a_reader_who_does_not_read_stops_nothing_but_himself(environ: Env
 
 
 async def test_stdout_carries_the_protocol_alone(environ: Environ) -> None:
-    async with bridge({**environ, "MCP_MEMORY_LOG_LEVEL": "debug"}, "alice") as alice:
+    async with bridge({**environ, "MCP_MEMORY_LOG_LEVEL": "debug"}, "alice", is_cold=True) as alice:
         await alice.ask(1, "memory_write", path="a.md", content="x")
         await alice.request(2, "memory_get", path="none.md")
         await alice.answer(2)
@@ -181,7 +181,7 @@ async def test_stdout_carries_the_protocol_alone(environ: Environ) -> None:
 
 def test_a_reader_that_went_away_ends_it(environ: Environ) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "mcp_memory", "bridge", "--agent", "alice"],
+        program_command("bridge", "--agent", "alice"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

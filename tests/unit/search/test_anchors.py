@@ -9,6 +9,7 @@ from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.search.kinds import Candidate, Hit, SearchAnswer, SearchRequest
 from mcp_memory.search.query import check_anchors
 from mcp_memory.search.rank import lift_anchors
+from tests.fixtures.postgres import Stock
 
 WEATHER = "The weather was fine all week, and nothing else of note happened."
 NOTES = {
@@ -22,11 +23,15 @@ NOTES = {
 }
 
 
-@pytest.fixture
-async def notes(app: App) -> App:
-    """Seven documents, six of which carry one anchor each."""
+async def _fill_notes(app: App) -> None:
     for path, text in NOTES.items():
         await app.documents.write(app.session("alice"), WriteDocument(path, text))
+
+
+@pytest.fixture
+async def notes(app: App, stock: Stock) -> App:
+    """Seven documents, six of which carry one anchor each."""
+    await stock(_fill_notes)
     return app
 
 

@@ -12,7 +12,7 @@ from mcp_memory.memory.conversations.models import MessageFilter
 from mcp_memory.search.kinds import SearchRequest
 from mcp_memory.search.messages import Match, TranscriptRequest
 from tests.fixtures.conversations import DAY, find, said, tell, until_embedded
-from tests.fixtures.postgres import MakeConfig
+from tests.fixtures.postgres import MakeConfig, Stock
 
 MODES: list[Match] = ["hybrid", "semantic", "exact"]
 
@@ -23,9 +23,7 @@ def config(make_config: MakeConfig) -> Config:
     return make_config(embeddings={"provider": "hashing"})
 
 
-@pytest.fixture
-async def talk(app: App) -> App:
-    """Eight zebras of each kind, so that a page of five can be filled by any filter."""
+async def _fill_talk(app: App) -> None:
     for n in range(8):
         text = f"the zebra sleeps, night {n}"
         await tell(
@@ -39,6 +37,12 @@ async def talk(app: App) -> App:
         await tell(app, "zoo", said(400 + n, text), agent="bob")
     for agent in ("alice", "bob"):
         await until_embedded(app, agent)
+
+
+@pytest.fixture
+async def talk(app: App, stock: Stock) -> App:
+    """Eight zebras of each kind, so that a page of five can be filled by any filter."""
+    await stock(_fill_talk)
     return app
 
 

@@ -12,6 +12,7 @@ from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.paging import to_cursor
 from mcp_memory.search.kinds import SearchAnswer, SearchRequest, SearchResult, weights_for
 from mcp_memory.text.tokens import estimate_tokens
+from tests.fixtures.postgres import Stock
 from tests.fixtures.queries import until_embedded
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -178,9 +179,7 @@ async def test_the_newer_of_two_equal_matches_comes_first_however_often_asked(ap
     assert answers == [["three.md", "two.md", "one.md"]] * 3
 
 
-@pytest.fixture
-async def library(app: App) -> App:
-    """Notes of two agents that all speak of kestrels, and differ in what one can narrow by."""
+async def _fill_library(app: App) -> None:
     for number in range(12):
         await app.documents.write(
             app.session("alice"),
@@ -196,6 +195,12 @@ async def library(app: App) -> App:
     )
     shared = WriteDocument("birds/shared.md", "Bob's shared kestrel.", shared=True)
     await app.documents.write(app.session("bob"), replace(shared, tags=["bobs"], occurred_at=NOON))
+
+
+@pytest.fixture
+async def library(app: App, stock: Stock) -> App:
+    """Notes of two agents that all speak of kestrels, and differ in what one can narrow by."""
+    await stock(_fill_library)
     return app
 
 

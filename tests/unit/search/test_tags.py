@@ -6,6 +6,7 @@ from mcp_memory.app import App
 from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.memory.facts.model import FactChange, NewFact
 from mcp_memory.search.kinds import SearchRequest
+from tests.fixtures.postgres import Stock
 from tests.fixtures.queries import rows
 
 EVERY_SOURCE = ("documents", "graph", "transcripts")
@@ -23,12 +24,16 @@ async def write(app: App, path: str, text: str, *tags: str) -> None:
     await app.documents.write(app.session("alice"), request)
 
 
-@pytest.fixture
-async def shelf(app: App) -> App:
-    """Documents about many things; none speaks of gardening."""
+async def _fill_shelf(app: App) -> None:
     await write(app, "tools/shed.md", "The spade and the rake hang on the left wall.", "gardening")
     for number in range(20):
         await write(app, f"notes/{number}.md", f"Meeting {number} was moved to room {number + 7}.")
+
+
+@pytest.fixture
+async def shelf(app: App, stock: Stock) -> App:
+    """Documents about many things; none speaks of gardening."""
+    await stock(_fill_shelf)
     return app
 
 

@@ -1,11 +1,9 @@
 """The queue: each chunk by one worker, whatever becomes of the worker, the chunk or the text."""
 
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 import anyio
@@ -21,11 +19,11 @@ from mcp_memory.vectors.embedders import Embedders
 from mcp_memory.vectors.providers.base import Embedder
 from mcp_memory.vectors.spaces import SpaceStatus
 from mcp_memory.vectors.worker import EmbeddingTarget, embed_all_batches, embed_batch, prepare
+from tests.fixtures.forks import module_command
 from tests.fixtures.provider import Provider
 from tests.fixtures.vector_queries import search, until
 from tests.fixtures.vector_settings import settings_for
 
-ROOT = Path(__file__).parents[3]
 LEASE = UUID(int=7)
 
 
@@ -111,8 +109,8 @@ async def test_a_text_that_is_refused_is_set_aside_and_shown_and_the_others_are_
 
 
 def start_worker(database_url: str, base_url: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.fixtures.vector_worker", database_url, base_url]
-    return subprocess.Popen(command, cwd=ROOT)
+    command = module_command("tests.fixtures.vector_worker", database_url, base_url)
+    return subprocess.Popen(command)
 
 
 async def test_a_worker_that_is_killed_loses_its_lease_and_nothing_else(

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from shlex import quote
 
 import anyio
@@ -66,7 +67,7 @@ def test_help_imports_no_command_and_nothing_heavy() -> None:
 
 @pytest.mark.slow
 def test_the_console_script_and_the_module_are_one_program(bare: Program) -> None:
-    ended = bare.spawn("--version")
+    ended = replace(bare, is_cold=True).spawn("--version")
     assert (ended.code, ended.stdout) == (0, f"mcp-memory, version {__version__}\n")
 
 

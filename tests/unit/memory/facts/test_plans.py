@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from mcp_memory.app import App, open_app
 from mcp_memory.memory.facts import entities, rows, similarity, store, traversal
@@ -27,7 +26,7 @@ from mcp_memory.text.tokens import TokenCounter
 from tests.fixtures.crowd import config_of
 from tests.fixtures.fact_crowd import AGENT, HUB, MEMORIES, fill
 from tests.fixtures.fact_factories import tell
-from tests.fixtures.postgres import copy_template
+from tests.fixtures.postgres import copy_template, drop_databases
 from tests.fixtures.transactions import read_as
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -41,11 +40,13 @@ KNOWS = Relation(77, "knows", 4001, "Entity77 Miller0", "Somebody", None, None)
 
 
 @pytest.fixture(scope="module")
-async def fact_crowd_url(server_url: str, template: str) -> AsyncIterator[str]:
+async def fact_crowd_url(
+    server_url: str, maintenance: psycopg.Connection, template: str
+) -> AsyncIterator[str]:
     """The crowd's memories and three of alice's, in a database that is dropped afterwards."""
     name = f"t_{uuid.uuid4().hex[:12]}"
     of_crowd = with_database(server_url, name)
-    copy_template(server_url, template, name)
+    copy_template(maintenance, template, name)
     try:
         fill(of_crowd)
         async with open_app(config_of(of_crowd)) as app:
@@ -53,8 +54,7 @@ async def fact_crowd_url(server_url: str, template: str) -> AsyncIterator[str]:
                 await tell(app, f"Alice saw kestrel {number}.", entities=["Ada"])
         yield of_crowd
     finally:
-        with psycopg.connect(server_url, autocommit=True) as conn:
-            conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        drop_databases(maintenance, name)
 
 
 @pytest.fixture
