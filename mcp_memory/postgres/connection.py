@@ -28,6 +28,8 @@ Result = TypeVar("Result")
 # How long a server gets to take the cancel request, and then to end the query. A pooler or a
 # network that swallows the request must not hold up the caller who has left.
 _CANCEL_SECONDS = 2.0
+# A rollback writes nothing: whatever answers none in this time answers nothing.
+_ROLL_BACK_SECONDS = 5.0
 _POLL_SECONDS = 0.1
 
 
@@ -52,7 +54,7 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
 
     async def roll_back(self) -> None:
         """Undo the open transaction, cancelled or not; a connection that cannot is thrown away."""
-        with anyio.CancelScope(shield=True), suppress(psycopg.Error):
+        with anyio.move_on_after(_ROLL_BACK_SECONDS, shield=True), suppress(psycopg.Error):
             await self.rollback()
 
     async def _end_query(self, gen: PQGen[Result], interval: float) -> None:

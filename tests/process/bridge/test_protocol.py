@@ -199,11 +199,12 @@ def test_a_reader_that_went_away_ends_it(environ: Environ) -> None:
         assert b"Traceback" not in process.stderr.read()
 
 
+@pytest.mark.parametrize("times", [2, pytest.param(4, marks=pytest.mark.cluster)])
 async def test_many_starts_and_ends_leave_nothing_on_the_server(
-    environ: Environ, database_url: str
+    environ: Environ, database_url: str, times: int
 ) -> None:
     async def start_and_end() -> None:
-        for _ in range(2):
+        for _ in range(times):
             async with bridge(environ, "alice") as alice:
                 await alice.close()
                 assert await alice.ended() == 0

@@ -368,11 +368,12 @@ def test_nobody_who_joins_loses_the_server_to_one_who_leaves(data_dir: Path) -> 
             leaving, joining = joining, leaving
 
 
-def test_many_starts_and_stops_leave_nothing_behind(data_dir: Path) -> None:
+@pytest.mark.parametrize("times", [12, pytest.param(50, marks=pytest.mark.cluster)])
+def test_many_starts_and_stops_leave_nothing_behind(data_dir: Path, times: int) -> None:
     cluster = EmbeddedCluster(data_dir, settings={"fsync": "off"})
     cluster.start()
     descriptors = len(os.listdir("/dev/fd"))
-    for _ in range(12):
+    for _ in range(times):
         cluster.leave()
         assert cluster.wait_stopped(WAIT_SECONDS)
         cluster.start()

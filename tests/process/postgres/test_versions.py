@@ -1,4 +1,4 @@
-"""The schema on each PostgreSQL that we support: made, taken over, written in and searched."""
+"""The schema on each PostgreSQL that we support: made, taken over, lived in with its tools."""
 
 import uuid
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ import pytest
 from psycopg import sql
 
 from mcp_memory.app import open_app
-from mcp_memory.config import Config
-from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.postgres import migrate, provision
 from mcp_memory.postgres.addresses import database_in, with_database
 from mcp_memory.postgres.migrate import list_shipped, newest
-from mcp_memory.search.kinds import SearchRequest
+from tests.fixtures.calls import Facts, ask, client_of, paths, rows
 from tests.fixtures.legacy import make_legacy_database
+from tests.fixtures.mail import config_at
+from tests.fixtures.postgres import drop_all
 from tests.fixtures.schemas import schema_of, without_indexes_of_spaces
 from tests.fixtures.versions import PostgresServer
 
@@ -26,25 +26,36 @@ def url(postgres_server: PostgresServer) -> Iterator[str]:
     """The URL of a database that is not there yet."""
     address = with_database(postgres_server.url, f"t_{uuid.uuid4().hex[:12]}")
     yield address
-    name = sql.Identifier(database_in(address))
-    with psycopg.connect(postgres_server.url, autocommit=True) as conn:
-        conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+    drop_all(postgres_server.url, database_in(address))
 
 
-async def test_a_fresh_database_is_written_in_and_searched(
+async def test_a_named_database_keeps_documents_facts_and_mail(
     url: str, postgres_server: PostgresServer
 ) -> None:
-    config = Config.model_validate(
-        {"database": {"url": url}, "embeddings": {"provider": "hashing"}}
-    )
-    async with open_app(config) as app:
-        session = app.session("alice")
-        await app.documents.write(session, WriteDocument("a.md", "the marmalade is on the shelf"))
-        answer = await app.search.passages(session, SearchRequest("marmalade"))
-        database = await app.databases.reading(None, "alice")
+    async with (
+        open_app(config_at(url)) as app,
+        client_of(app, "alice") as alice,
+        client_of(app, "bob") as bob,
+    ):
+        await ask(alice, "memory_register_database", name="life")
+        await ask(alice, "memory_set_default_database", name="life")
+        await ask(alice, "memory_write", path="a.md", content="the marmalade is on the shelf")
+        await ask(alice, "memory_graph_store", content="Bob likes marmalade")
+        passages = await ask(alice, "memory_search", query="marmalade", sources=["documents"])
+        facts = await ask(alice, "memory_graph_recall", query="who likes marmalade")
+        await ask(bob, "memory_message", action="inbox")
+        await ask(alice, "memory_message", action="send", to="bob", content="the jar is empty")
+        mail = await ask(bob, "memory_message", action="inbox")
+        where = await ask(alice, "memory_current_database")
 
-    assert [passage.path for passage in answer.results] == ["a.md"]
-    assert database.layout.server_version == postgres_server.version
+    assert paths(passages) == ["a.md"]
+    assert _contents(facts, "memories") == ["Bob likes marmalade"]
+    assert _contents(mail, "messages") == ["the jar is empty"]
+    assert (where["name"], where["server_version"]) == ("life", postgres_server.version)
+
+
+def _contents(answer: Facts, name: str) -> list[object]:
+    return [row["content"] for row in rows(answer, name)]
 
 
 async def test_a_column_is_added_to_every_table(url: str, postgres_server: PostgresServer) -> None:
