@@ -39,7 +39,7 @@ class Finding:
     check: str
     state: State
     what: str
-    fix: str = ""
+    mend: str = ""
 
 
 def ok(check: str, what: str) -> Finding:
@@ -47,14 +47,14 @@ def ok(check: str, what: str) -> Finding:
     return Finding(check, "ok", what)
 
 
-def warning(check: str, what: str, fix: str) -> Finding:
+def warning(check: str, what: str, mend: str) -> Finding:
     """It works, but not as well as it could."""
-    return Finding(check, "warning", what, fix)
+    return Finding(check, "warning", what, mend)
 
 
-def problem(check: str, what: str, fix: str) -> Finding:
+def problem(check: str, what: str, mend: str) -> Finding:
     """It keeps the memory from working."""
-    return Finding(check, "problem", what, fix)
+    return Finding(check, "problem", what, mend)
 
 
 _DISTRIBUTION = "mcp-memory-postgres"
@@ -137,10 +137,10 @@ def check_disk(folder: Path) -> Finding:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     what = f"{readable_size(free)} free for {folder}"
-    fix = "make room, or set embedded.data_dir (MCP_MEMORY_DATA_DIR) to another disk"
+    mend = "make room, or set embedded.data_dir (MCP_MEMORY_DATA_DIR) to another disk"
     if free < _NO_SPACE:
-        return problem("disk", what, fix)
-    return warning("disk", what, fix) if free < _LITTLE_SPACE else ok("disk", what)
+        return problem("disk", what, mend)
+    return warning("disk", what, mend) if free < _LITTLE_SPACE else ok("disk", what)
 
 
 _INSTALL = "run `mcp-memory embeddings install` for a model that knows meaning (22 MB)"
@@ -262,8 +262,8 @@ def _clock(server: Server, here: datetime) -> Finding:
 def _not_created(name: str, server: Server) -> Finding:
     what = f"{name} is not created yet"
     if server.is_read_only or not server.may_create_databases:
-        fix = f"have an administrator create it, or run ALTER ROLE {server.login} CREATEDB"
-        return problem("database", what, fix)
+        mend = f"have an administrator create it, or run ALTER ROLE {server.login} CREATEDB"
+        return problem("database", what, mend)
     return ok("database", f"{what}; the first write creates it")
 
 
@@ -283,8 +283,8 @@ def _pgvector(inside: Inside) -> Finding:
         return problem("pgvector", what, "run ALTER EXTENSION vector UPDATE in the database")
     if version < _SAFE_PGVECTOR:
         what = f"{inside.pgvector} has CVE-2026-3172 (parallel HNSW builds)"
-        fix = "install pgvector 0.8.2 or newer, then run ALTER EXTENSION vector UPDATE"
-        return warning("pgvector", what, fix)
+        mend = "install pgvector 0.8.2 or newer, then run ALTER EXTENSION vector UPDATE"
+        return warning("pgvector", what, mend)
     return ok("pgvector", inside.pgvector)
 
 
@@ -299,7 +299,7 @@ def _missing_pgvector(inside: Inside) -> Finding:
 
 
 def _roles(server: Server, inside: Inside) -> Finding:
-    fix = (
+    mend = (
         f"run ALTER ROLE {server.login} CREATEROLE, then mcp-memory databases list: agents then"
         " work under a role of their own"
     )
@@ -307,10 +307,10 @@ def _roles(server: Server, inside: Inside) -> Finding:
         return ok("isolation", "agents and the worker have roles of their own")
     if inside.has_schema and not server.may_create_roles:
         what = "policies are forced on the login itself, which is slower"
-        return warning("isolation", what, fix)
+        return warning("isolation", what, mend)
     if not server.may_create_roles:
         what = "the login may create no roles: policies will be forced on itself, which is slower"
-        return warning("isolation", what, fix)
+        return warning("isolation", what, mend)
     return ok("isolation", "the roles of agents and of the worker will be created when needed")
 
 

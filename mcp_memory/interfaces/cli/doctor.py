@@ -121,13 +121,13 @@ async def _listening(app: App, name: str) -> Finding:
     """Whether agents would be woken: by a notification, sent and heard as the server does it."""
     address = app.databases.address_of(name)
     section = "database" if name == "main" else f"databases.{name}"
-    fix = f"let {section}.listen_url name the server itself, past any pooler"
+    mend = f"let {section}.listen_url name the server itself, past any pooler"
     try:
         if await is_heard(address):
             return ok("listening", "notifications are heard")
     except DatabaseUnavailable as exc:
-        return problem("listening", f"{exc.reason}: {mask_url(address.direct_url)}", fix)
-    return problem("listening", "nothing that is notified is heard: nobody would be woken", fix)
+        return problem("listening", f"{exc.reason}: {mask_url(address.direct_url)}", mend)
+    return problem("listening", "nothing that is notified is heard: nobody would be woken", mend)
 
 
 def _embedded(cluster: EmbeddedCluster) -> Finding:
@@ -137,8 +137,8 @@ def _embedded(cluster: EmbeddedCluster) -> Finding:
     except EmbeddedPostgresFailed as exc:
         what = exc.problem.rstrip(".")
         log = f"read {cluster.log_file}, " if _is_there(cluster.log_file) else ""
-        fix = f"{log}set MCP_MEMORY_DATA_DIR to a folder you own, or database.url to a server"
-        return problem("embedded", what, fix)
+        mend = f"{log}set MCP_MEMORY_DATA_DIR to a folder you own, or database.url to a server"
+        return problem("embedded", what, mend)
     return ok("embedded", f"{cluster.data_dir}, programs in {cluster.bin_dir}")
 
 
@@ -160,8 +160,8 @@ def _print(findings: Sequence[Finding]) -> None:
         return
     for finding in findings:
         click.echo(f"{finding.state}\t{finding.check}\t{printable(finding.what)}")
-        if finding.fix:
-            click.echo(f"mend\t{finding.check}\t{printable(finding.fix)}")
+        if finding.mend:
+            click.echo(f"mend\t{finding.check}\t{printable(finding.mend)}")
 
 
 def _print_table(findings: Sequence[Finding]) -> None:
@@ -171,6 +171,6 @@ def _print_table(findings: Sequence[Finding]) -> None:
     for finding in findings:
         state = Text(finding.state, style=_COLOURS[finding.state])
         table.add_row(state, finding.check, Text(printable(finding.what)))
-        if finding.fix:
-            table.add_row("", "", Text(f"-> {printable(finding.fix)}", style="bold"))
+        if finding.mend:
+            table.add_row("", "", Text(f"-> {printable(finding.mend)}", style="bold"))
     Console().print(table)

@@ -107,4 +107,4 @@ def test_whatever_is_not_good_comes_with_its_mend() -> None:
     server = replace(SERVER, number=140000, is_read_only=True, may_create_roles=False)
     inside = replace(INSIDE, pgvector="0.7", encoding="LATIN1", worker_role="", may_write=False)
     findings = list(check_diagnosis("main", Diagnosis(server, inside, [])))
-    assert [finding for finding in findings if bool(finding.fix) == (finding.state == "ok")] == []
+    assert [finding for finding in findings if bool(finding.mend) == (finding.state == "ok")] == []

@@ -53,8 +53,8 @@ def test_an_unreachable_server_is_a_problem_with_a_mend_and_no_password(bare: Pr
     assert ended.code == 1
     said = [line.split("\t") for line in ended.stdout.splitlines()]
     assert [check for state, check, _ in said if state == "problem"] == ["server"]
-    (fix,) = [words for state, check, words in said if (state, check) == ("mend", "server")]
-    assert "database.url" in fix
+    (mend,) = [words for state, check, words in said if (state, check) == ("mend", "server")]
+    assert "database.url" in mend
     assert "s3cret" not in ended.stdout + ended.stderr
 
 
@@ -146,4 +146,4 @@ def test_a_stranger_of_the_same_package_name_is_a_warning_with_a_mend(
     finding = check_packages()
 
     assert finding.state == "warning"
-    assert "pip uninstall mcp-memory," in finding.fix
+    assert "pip uninstall mcp-memory," in finding.mend
