@@ -12,7 +12,22 @@ from datetime import date, datetime, tzinfo
 from mcp_memory.text.terms import index_lexemes, tsvector
 from mcp_memory.text.times import marks_of
 
-INDEXING = 1
+INDEXING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class NewChunk:
+    """A piece of a document or of a fact on its way into the database."""
+
+    position: int
+    heading: str
+    start_line: int
+    end_line: int
+    text: str
+    text_hash: bytes
+    tokens: int
+    lexemes: str = ""
+
 
 _DAY_IN_NAME = re.compile(r"(?<!\d)(\d{4})[-_/](\d\d)[-_/](\d\d)(?!\d)")
 
