@@ -21,6 +21,7 @@ DECLARE
     beside  bigint[];
 BEGIN
     IF 'transcripts' = ANY (narrowed.sources) THEN
+        -- Of a long message the first four chunks alone, which bounds the rows that come beside.
         reached := ARRAY(
             SELECT unnest(matched)
             UNION

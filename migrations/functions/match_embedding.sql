@@ -47,6 +47,7 @@ BEGIN
         RETURN;
     END IF;
     IF size <= 4000 THEN
+        -- As many as are looked at: 120 hits of messages, 100 ranked passages (search/kinds.py).
         PERFORM set_config(
             'hnsw.ef_search',
             CASE WHEN 'transcripts' = ANY (narrowed.sources) THEN '120' ELSE '100' END,
