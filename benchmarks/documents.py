@@ -25,12 +25,13 @@ from benchmarks.tables import Measured, print_table
 from mcp_memory.app import App, open_app
 from mcp_memory.config import Config
 from mcp_memory.memory.documents.chunks import add_lexemes, split
-from mcp_memory.memory.documents.models import NewChunk, WriteDocument
+from mcp_memory.memory.documents.models import WriteDocument
 from mcp_memory.postgres.addresses import with_database
 from mcp_memory.postgres.embedded.cluster import EmbeddedCluster
 from mcp_memory.postgres.session import Database
 from mcp_memory.search import routes
 from mcp_memory.search.kinds import Filter, SearchRequest
+from mcp_memory.text.findable import NewChunk
 from mcp_memory.text.terms import query_lexemes, tsquery
 
 AGENT = "bench"

@@ -93,9 +93,9 @@ class BareMiniLM:
 
     def __init__(self, model_dir: Path) -> None:
         folder = model_folder(model_dir)
-        mend = "pip install 'mcp-memory-postgres[local]'"
-        ctranslate2 = import_extra("ctranslate2", provider="minilm", mend=mend)
-        tokenizers = import_extra("tokenizers", provider="minilm", mend=mend)
+        fix = "pip install 'mcp-memory-postgres[local]'"
+        ctranslate2 = import_extra("ctranslate2", provider="minilm", fix=fix)
+        tokenizers = import_extra("tokenizers", provider="minilm", fix=fix)
         self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(MAX_TOKENS)

@@ -201,6 +201,16 @@ def test_migrations_come_in_numbered_pairs_that_say_why() -> None:
     assert silent == []
 
 
+def test_no_line_of_a_sql_function_is_wider_than_those_of_the_package() -> None:
+    wide = [
+        f"{file.name}:{number}"
+        for file in sorted((MIGRATIONS / "functions").glob("*.sql"))
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1)
+        if len(line) > 100
+    ]
+    assert wide == []
+
+
 def test_sql_files_lie_among_the_migrations_alone() -> None:
     folders = [ROOT / name for name in ("mcp_memory", "tests", "benchmarks")]
     assert [file for folder in folders for file in folder.rglob("*.sql")] == []

@@ -189,11 +189,11 @@ class TranscriptsConfig(Section):
 class WakeConfig(Section):
     """Where routes may lead that were added by command, and how fast agents are woken.
 
-    Read by messaging.wake. An allowed target is a host, `host:port`, an address, a network or the
-    absolute path of a program; what the configuration's own routes name is allowed by that. A
-    ring gathers what comes within `gather_seconds`; the next one follows after `pause_seconds` at
-    the earliest. The first repetition follows after `retry_seconds`, later ones after more and
-    more; a ring that fails for `give_up_hours` is given up.
+    Read by memory.mail.wake. An allowed target is a host, `host:port`, an address, a network or
+    the absolute path of a program; what the configuration's own routes name is allowed by that. A
+    wake attempt gathers what comes within `gather_seconds`; the next one follows after
+    `pause_seconds` at the earliest. The first repetition follows after `retry_seconds`, later ones
+    after more and more; what fails for `give_up_hours` is given up.
     """
 
     allowed_targets: tuple[Annotated[str, Field(min_length=1)], ...] = ()

@@ -12,22 +12,37 @@ from datetime import date, datetime, tzinfo
 from mcp_memory.text.terms import index_lexemes, tsvector
 from mcp_memory.text.times import marks_of
 
-INDEXING = 1
+INDEXING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class NewChunk:
+    """A piece of a document or of a fact on its way into the database."""
+
+    position: int
+    heading: str
+    start_line: int
+    end_line: int
+    text: str
+    text_hash: bytes
+    tokens: int
+    lexemes: str = ""
+
 
 _DAY_IN_NAME = re.compile(r"(?<!\d)(\d{4})[-_/](\d\d)[-_/](\d\d)(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
 class Findable:
-    """A piece of text and what is said of it. `told` is the day that its yesterday is before.
+    """A piece of text and what is said of it; its yesterday is the day before `reported_on`.
 
-    `name` is the path of a document; where that names a day, it was told on that day. `also_on` is
-    a further day that it is of.
+    `name` is the path of a document; where that names a day, it was reported on that day.
+    `also_on` is a further day that it is of.
     """
 
     heading: str
     text: str
-    told: date
+    reported_on: date
     also_on: date | None = None
     name: str = ""
     tags: Sequence[str] = ()
@@ -42,9 +57,10 @@ class Findable:
         return tsvector(f"{self.heading}\n{self.text}", extra=extra)
 
     def _marks(self) -> list[str]:
-        told = _day_in(self.name) or self.told
-        also = [day for day in (self.told, self.also_on) if day is not None and day != told]
-        return marks_of(self.text, told, also)
+        reported_on = _day_in(self.name) or self.reported_on
+        days = (self.reported_on, self.also_on)
+        also = [day for day in days if day is not None and day != reported_on]
+        return marks_of(self.text, reported_on, also)
 
     def _words_beside(self) -> Iterator[str]:
         for words in (self.name, *self.tags):

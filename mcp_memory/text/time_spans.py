@@ -1,4 +1,4 @@
-"""Spans of days, reckoned from the day something was told."""
+"""Spans of days, reckoned from the day of a text."""
 
 import calendar
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ class Span:
 
 
 def month_span(
-    told: date, month: int, day: int | None, year: int | None, way: int = 0
+    today: date, month: int, day: int | None, year: int | None, way: int = 0
 ) -> Span | None:
     """The day of the month, or the whole month; None where there is none such.
 
-    Of no year it is the one nearest to `told`; the nearest before it where `way` is -1, after it
+    Of no year it is the one nearest to `today`; the nearest before it where `way` is -1, after it
     where it is 1.
     """
     if not 1 <= month <= 12:
         return None
-    years = [year] if year else [told.year - 1, told.year, told.year + 1]
+    years = [year] if year else [today.year - 1, today.year, today.year + 1]
     spans = [span for each in years if (span := _of_month(each, month, day)) is not None]
     if way:
-        spans = [each for each in spans if (each.first - told).days * way > 0]
+        spans = [each for each in spans if (each.first - today).days * way > 0]
     if not spans:
         return None
-    near = min(spans, key=lambda each: abs(each.first - told))
+    near = min(spans, key=lambda each: abs(each.first - today))
     return near if year or way else Span(near.first, near.last, every_year=True)
 
 
@@ -46,25 +46,25 @@ def year_span(year: int) -> Span:
     return Span(date(year, 1, 1), date(year, 12, 31))
 
 
-def shift(told: date, unit: str, amount: int) -> Span | None:
-    """The day, week (from Monday), month or year so many after the one of `told`, if any."""
+def shift(today: date, unit: str, amount: int) -> Span | None:
+    """The day, week (from Monday), month or year so many after the one of `today`, if any."""
     try:
-        return _shift(told, unit, amount)
+        return _shift(today, unit, amount)
     except (ValueError, OverflowError):
         return None
 
 
-def _shift(told: date, unit: str, amount: int) -> Span:
+def _shift(today: date, unit: str, amount: int) -> Span:
     if unit == "day":
-        day = told + timedelta(days=amount)
+        day = today + timedelta(days=amount)
         return Span(day, day)
     if unit == "week":
-        monday = told + timedelta(days=7 * amount - told.weekday())
+        monday = today + timedelta(days=7 * amount - today.weekday())
         return Span(monday, monday + timedelta(days=6))
     if unit == "month":
-        years, month = divmod(told.year * 12 + told.month - 1 + amount, 12)
+        years, month = divmod(today.year * 12 + today.month - 1 + amount, 12)
         return Span(
             date(years, month + 1, 1),
             date(years, month + 1, calendar.monthrange(years, month + 1)[1]),
         )
-    return year_span(told.year + amount)
+    return year_span(today.year + amount)

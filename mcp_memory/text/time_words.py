@@ -159,23 +159,23 @@ def tokens_of(text: str) -> list[Token]:
     return [(fold(match[0]), *match.span()) for match in _TOKEN.finditer(text)]
 
 
-def adjoins(text: str, tokens: Sequence[Token], place: int) -> bool:
+def adjoins(text: str, tokens: Sequence[Token], index: int) -> bool:
     """Whether nothing but a space or a point stands before this word."""
-    if not 0 < place < len(tokens):
+    if not 0 < index < len(tokens):
         return False
-    return _GAP.fullmatch(text[tokens[place - 1][2] : tokens[place][1]]) is not None
+    return _GAP.fullmatch(text[tokens[index - 1][2] : tokens[index][1]]) is not None
 
 
 def timeless_words(text: str, tokens: Sequence[Token]) -> Iterator[int]:
     """The places of time words in set phrases that make them none: `till date`."""
-    for place, (first, _, _) in enumerate(tokens):
+    for index, (first, _, _) in enumerate(tokens):
         for words in _set_phrases().get(first, ()):
-            said = [word for word, _, _ in tokens[place : place + len(words)]]
+            said = [word for word, _, _ in tokens[index : index + len(words)]]
             is_there = said == [word for word, _ in words] and all(
-                adjoins(text, tokens, place + n) for n in range(1, len(words))
+                adjoins(text, tokens, index + n) for n in range(1, len(words))
             )
             if is_there:
-                yield from (place + n for n, (_, is_none) in enumerate(words) if is_none)
+                yield from (index + n for n, (_, is_none) in enumerate(words) if is_none)
 
 
 def detect_languages(words: set[str]) -> list[str]:

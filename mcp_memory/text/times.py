@@ -1,4 +1,4 @@
-"""The days, weeks, months and years that a text speaks of, seen from the day it was told."""
+"""The days, weeks, months and years that a text speaks of, seen from the day it was written."""
 
 import re
 from bisect import bisect_left
@@ -57,27 +57,27 @@ class Reading:
     said: Literal["date", "distance", "name"] = "date"
 
 
-def times_in(text: str, told: date) -> list[Span]:
+def times_in(text: str, today: date) -> list[Span]:
     """The distinct times the text names, in its order, at most `MAX_TIMES`; see `readings`."""
-    return list(dict.fromkeys(each.span for each in readings(text, told)))[:MAX_TIMES]
+    return list(dict.fromkeys(each.span for each in readings(text, today)))[:MAX_TIMES]
 
 
-def readings(text: str, told: date) -> list[Reading]:
+def readings(text: str, today: date) -> list[Reading]:
     """Every time the text names, in its order, with its place.
 
-    `told` is the day to count from: `last Tuesday` lies before it, `May 7` is the one nearest to
+    `today` is the day to count from: `last Tuesday` lies before it, `May 7` is the one nearest to
     it. Two that are joined (`from Monday to Friday`) are one span. Fifteen languages.
     """
     tokens = tokens_of(text)
-    found = _apart(_all_readings(text, tokens, told))
+    found = _apart(_all_readings(text, tokens, today))
     return list(_join(text, sorted(found, key=lambda reading: reading.start)))
 
 
-def readings_of_question(text: str, told: date) -> list[Reading]:
+def readings_of_question(text: str, today: date) -> list[Reading]:
     """The same, then the months and years that the question names alone: `our June trip`."""
     tokens = tokens_of(text)
-    times = readings(text, told)
-    apart = _apart(chain(times, _names(text, tokens, told)))
+    times = readings(text, today)
+    apart = _apart(chain(times, _names(text, tokens, today)))
     return sorted(apart, key=lambda reading: reading.start)
 
 
@@ -86,33 +86,33 @@ def _apart(readings: Iterable[Reading]) -> Iterator[Reading]:
     # Sorted, and apart from one another: only the two beside a place can reach into it.
     taken: list[tuple[int, int]] = []
     for reading in readings:
-        place = bisect_left(taken, (reading.start, reading.end))
-        is_free_before = place == 0 or taken[place - 1][1] <= reading.start
-        is_free_after = place == len(taken) or reading.end <= taken[place][0]
+        index = bisect_left(taken, (reading.start, reading.end))
+        is_free_before = index == 0 or taken[index - 1][1] <= reading.start
+        is_free_after = index == len(taken) or reading.end <= taken[index][0]
         if is_free_before and is_free_after:
-            taken.insert(place, (reading.start, reading.end))
+            taken.insert(index, (reading.start, reading.end))
             yield reading
 
 
-def _all_readings(text: str, tokens: Sequence[Token], told: date) -> Iterator[Reading]:
+def _all_readings(text: str, tokens: Sequence[Token], today: date) -> Iterator[Reading]:
     """What any of the likely languages reads, the numeric dates first."""
-    yield from _numeric(text, told)
+    yield from _numeric(text, today)
     words = {word for word, _, _ in tokens}
     timeless = frozenset(timeless_words(text, tokens))
     for language in likely_languages(text, words):
         known = date_words(language)
         if language in SPACELESS:
-            yield from _spaceless(text, known, told)
+            yield from _spaceless(text, known, today)
         elif not words.isdisjoint(known.vocabulary):
-            yield from _Page(text, tokens, known, told, timeless).readings()
+            yield from _Page(text, tokens, known, today, timeless).readings()
     yield from _years(tokens)
 
 
-def _numeric(text: str, told: date) -> Iterator[Reading]:
+def _numeric(text: str, today: date) -> Iterator[Reading]:
     for pattern in (_ISO, _HAN):
         for match in pattern.finditer(text):
             day, year = (int(match[part]) if match[part] else None for part in ("day", "year"))
-            span = month_span(told, int(match["month"]), day, year)
+            span = month_span(today, int(match["month"]), day, year)
             if span is not None:
                 yield Reading(*match.span(), span)
 
@@ -123,7 +123,7 @@ def _years(tokens: Sequence[Token]) -> Iterator[Reading]:
             yield Reading(start, end, year_span(int(word)))
 
 
-def _names(text: str, tokens: Sequence[Token], told: date) -> Iterator[Reading]:
+def _names(text: str, tokens: Sequence[Token], today: date) -> Iterator[Reading]:
     """The months and years that stand alone, in a language that the text is surely in."""
     languages = detect_languages({word for word, _, _ in tokens}) or ["en"]
     names = chain.from_iterable(date_words(language).months.items() for language in languages)
@@ -136,144 +136,144 @@ def _names(text: str, tokens: Sequence[Token], told: date) -> Iterator[Reading]:
         # `mid-August` is one word.
         name = word.rpartition("-")[2]
         if name in months and (name not in WORDS_TOO or text[end - len(name)].isupper()):
-            span = month_span(told, months[name] + 1, None, None)
+            span = month_span(today, months[name] + 1, None, None)
             if span is not None:
                 yield Reading(start, end, span, "name")
 
 
-def _spaceless(text: str, known: DateWords, told: date) -> Iterator[Reading]:
+def _spaceless(text: str, known: DateWords, today: date) -> Iterator[Reading]:
     for phrases in known.phrases.values():
         for words, (unit, amount) in phrases:
             said = "".join(words)
-            place = text.find(said)
-            if place >= 0 and NUMBER not in words:
-                span = shift(told, unit, amount)
+            index = text.find(said)
+            if index >= 0 and NUMBER not in words:
+                span = shift(today, unit, amount)
                 if span is not None:
-                    yield Reading(place, place + len(said), span, "distance")
+                    yield Reading(index, index + len(said), span, "distance")
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
     """A text in one language, read word by word.
 
-    `timeless` are the places of the words that are no times, whatever they say elsewhere.
+    `timeless` are the indexes of the words that are no times, whatever they say elsewhere.
     """
 
     text: str
     tokens: Sequence[Token]
     known: DateWords
-    told: date
+    today: date
     timeless: frozenset[int]
 
     def readings(self) -> Iterator[Reading]:
-        for place, (word, _, _) in enumerate(self.tokens):
-            if place in self.timeless:
+        for index, (word, _, _) in enumerate(self.tokens):
+            if index in self.timeless:
                 continue
-            distance, day = self._phrase(place), None
+            distance, day = self._phrase(index), None
             if distance is None and word in self.known.months:
-                day = self._month(place, self.known.months[word] + 1)
+                day = self._month(index, self.known.months[word] + 1)
             if distance is None and day is None and word in self.known.weekdays:
-                distance = self._weekday(place, self.known.weekdays[word])
+                distance = self._weekday(index, self.known.weekdays[word])
             if (match := distance or day) is not None:
                 first, last, span = match
                 said = "distance" if distance else "date"
                 yield Reading(self.tokens[first][1], self.tokens[last][2], span, said)
 
-    def _phrase(self, place: int) -> tuple[int, int, Span] | None:
+    def _phrase(self, index: int) -> tuple[int, int, Span] | None:
         """A relative time that begins here, the longest one."""
-        word = self.tokens[place][0]
+        word = self.tokens[index][0]
         found = self.known.phrases.get(word, [])
-        found = [*found, *self.known.phrases.get(NUMBER, [])] if self._number(place) else found
+        found = [*found, *self.known.phrases.get(NUMBER, [])] if self._number(index) else found
         for words, (unit, amount) in found:
-            number = self._match(place, words)
+            number = self._match(index, words)
             if number is not None:
                 way = "day" if unit == "week" and NUMBER in words else unit
                 times = 7 if way != unit else 1
-                span = shift(self.told, way, amount * number * times)
-                return None if span is None else (place, place + len(words) - 1, span)
+                span = shift(self.today, way, amount * number * times)
+                return None if span is None else (index, index + len(words) - 1, span)
         return None
 
-    def _match(self, place: int, words: Sequence[str]) -> int | None:
+    def _match(self, index: int, words: Sequence[str]) -> int | None:
         """The number in the phrase, 1 where it has none; None where it does not stand here."""
         number = 1
         for offset, word in enumerate(words):
-            if place + offset >= len(self.tokens) or (offset and not self._adjoins(place + offset)):
+            if index + offset >= len(self.tokens) or (offset and not self._adjoins(index + offset)):
                 return None
             if word == NUMBER:
-                counted = self._number(place + offset)
+                counted = self._number(index + offset)
                 if counted is None:
                     return None
                 number = counted
-            elif self.tokens[place + offset][0] != word:
+            elif self.tokens[index + offset][0] != word:
                 return None
         return number
 
-    def _number(self, place: int) -> int | None:
-        word = self.tokens[place][0]
+    def _number(self, index: int) -> int | None:
+        word = self.tokens[index][0]
         if word.isdecimal() and len(word) <= 3:
             return int(word)
         return self.known.numbers.get(word)
 
-    def _month(self, place: int, month: int) -> tuple[int, int, Span] | None:
+    def _month(self, index: int, month: int) -> tuple[int, int, Span] | None:
         """`7 May 2023`, `May 7`, `May 2023`, `in May`, `last May`; a bare `may` is a verb too."""
-        first, last, way = self._with_way(place)
+        first, last, way = self._with_way(index)
         day, first = self._day_before(first)
         if day is None:
             day, last = self._day_after(last)
         year, last = self._year_after(last)
-        is_named = bool(day or year or way) or self._word(place - 1) in IN
+        is_named = bool(day or year or way) or self._word(index - 1) in IN
         if not is_named:
             return None
-        span = month_span(self.told, month, day, year, way)
+        span = month_span(self.today, month, day, year, way)
         return None if span is None else (first, last, span)
 
-    def _weekday(self, place: int, weekday: int) -> tuple[int, int, Span]:
-        """The one before the day it was told on, or with `next` the one after."""
-        first, last, way = self._with_way(place)
-        told = self.told.weekday()
-        apart = (weekday - told - 1) % 7 + 1 if way > 0 else -((told - weekday - 1) % 7 + 1)
-        day = self.told + timedelta(days=apart)
+    def _weekday(self, index: int, weekday: int) -> tuple[int, int, Span]:
+        """The one before the day of the text, or with `next` the one after."""
+        first, last, way = self._with_way(index)
+        now = self.today.weekday()
+        apart = (weekday - now - 1) % 7 + 1 if way > 0 else -((now - weekday - 1) % 7 + 1)
+        day = self.today + timedelta(days=apart)
         return first, last, Span(day, day)
 
-    def _with_way(self, place: int) -> tuple[int, int, int]:
+    def _with_way(self, index: int) -> tuple[int, int, int]:
         """The words with a `last` (-1) or `next` (1) before or after; 0 where there is none."""
-        for beside in (place - 1, place + 1):
-            word = self._word(beside) if self._adjoins(max(place, beside)) else ""
+        for beside in (index - 1, index + 1):
+            word = self._word(beside) if self._adjoins(max(index, beside)) else ""
             way = -1 if word in LAST else 1 if word in NEXT else 0
             if way:
-                return min(place, beside), max(place, beside), way
-        return place, place, 0
+                return min(index, beside), max(index, beside), way
+        return index, index, 0
 
-    def _day_before(self, place: int) -> tuple[int | None, int]:
-        before = place - 1
+    def _day_before(self, index: int) -> tuple[int | None, int]:
+        before = index - 1
         while before >= 0 and self._word(before) in ORDINALS and self._adjoins(before + 1):
             before -= 1
         day = self._word(before)
-        return (int(day), before) if _is_day(day) and self._adjoins(before + 1) else (None, place)
+        return (int(day), before) if _is_day(day) and self._adjoins(before + 1) else (None, index)
 
-    def _day_after(self, place: int) -> tuple[int | None, int]:
-        after = place + 2 if self._word(place + 1) == "the" else place + 1
+    def _day_after(self, index: int) -> tuple[int | None, int]:
+        after = index + 2 if self._word(index + 1) == "the" else index + 1
         day = self._word(after)
         if not _is_day(day) or not self._adjoins(after):
-            return None, place
+            return None, index
         end = self.tokens[after][2]
         if self.text[end : end + 1] == ":":
-            return None, place
+            return None, index
         is_ordinal = self._word(after + 1) in ORDINALS and self.tokens[after + 1][1] == end
         return int(day), after + is_ordinal
 
-    def _year_after(self, place: int) -> tuple[int | None, int]:
-        after = place + 1
+    def _year_after(self, index: int) -> tuple[int | None, int]:
+        after = index + 1
         if self._word(after) in ORDINALS and self._adjoins(after):
             after += 1
         is_year = _YEAR.fullmatch(self._word(after)) and self._adjoins(after)
-        return (int(self._word(after)), after) if is_year else (None, place)
+        return (int(self._word(after)), after) if is_year else (None, index)
 
-    def _word(self, place: int) -> str:
-        return self.tokens[place][0] if 0 <= place < len(self.tokens) else ""
+    def _word(self, index: int) -> str:
+        return self.tokens[index][0] if 0 <= index < len(self.tokens) else ""
 
-    def _adjoins(self, place: int) -> bool:
-        return adjoins(self.text, self.tokens, place)
+    def _adjoins(self, index: int) -> bool:
+        return adjoins(self.text, self.tokens, index)
 
 
 def _is_day(word: str) -> bool:
@@ -301,7 +301,7 @@ def _range(text: str, one: Reading, other: Reading) -> Reading | None:
         # `March to May 2023` says its year once.
         first = first.replace(year=last.year, day=min(first.day, 28))
     if timedelta(0) < first - last < timedelta(days=7):
-        # Monday to Friday, told on a weekend or between them.
+        # Monday to Friday, said on a weekend or between them.
         last += timedelta(days=7)
     every_year = one.span.every_year and other.span.every_year
     if first >= last:
@@ -331,13 +331,13 @@ _MAX_WANTED = 16
 _YEARS_BACK = 5
 
 
-def marks_of(text: str, told: date, also: Iterable[date] = ()) -> list[str]:
-    """What a text is indexed by: the day it was told on, and every day and month it speaks of.
+def marks_of(text: str, today: date, also: Iterable[date] = ()) -> list[str]:
+    """What a text is indexed by: the day of the text, and every day and month it speaks of.
 
     `also` are further days that it is of.
     """
-    days = (Span(day, day) for day in (told, *also))
-    spans = [*days, *times_in(text, told)]
+    days = (Span(day, day) for day in (today, *also))
+    spans = [*days, *times_in(text, today)]
     return list(dict.fromkeys(mark for span in spans for mark in _marks(span)))
 
 

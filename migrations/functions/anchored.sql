@@ -1,8 +1,12 @@
 -- after: 0021_documents
--- The chunks that carry any of these marks, the newest first. A session's own messages need no mark.
-CREATE OR REPLACE FUNCTION anchored(marks text[], narrowed search_filter, max_rows integer, enough integer DEFAULT 4000)
+-- The chunks that carry any of these marks, the newest first. A session's own messages need no
+-- mark.
+CREATE OR REPLACE FUNCTION anchored(
+    marks text[], narrowed search_filter, max_rows integer, enough integer DEFAULT 4000
+)
 RETURNS TABLE (chunk_id bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     meant bigint[];
 BEGIN
@@ -20,7 +24,8 @@ BEGIN
     FROM (
         (SELECT c.id, c.occurred_at
          FROM chunks c
-         WHERE c.lexemes @@ (as_query(marks) && as_query(owner_lexemes(current_agent(), true))) AND admits(c, narrowed)
+         WHERE c.lexemes @@ (as_query(marks) && as_query(owner_lexemes(current_agent(), true)))
+           AND admits(c, narrowed)
          LIMIT enough)
         UNION
         (SELECT c.id, c.occurred_at

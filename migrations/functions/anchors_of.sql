@@ -1,11 +1,14 @@
 -- after: 0021_documents
--- The anchors of a chunk: those in its text, where its message was said or its fact learned, and of a document the file
--- of its own path. Of no place no marks are made: this runs for every chunk that is written.
+-- The anchors of a chunk: those in its text, where its message was said or its fact learned, and of
+-- a document the file of its own path. Of no place no marks are made: this runs for every chunk
+-- that is written.
 CREATE OR REPLACE FUNCTION anchors_of(chunk chunks) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     marks text[] := anchors_in(chunk.heading || E'\n' || chunk.text);
-    parts text[] := string_to_array(CASE WHEN chunk.document_id IS NOT NULL THEN chunk.path ELSE '' END, '/');
+    parts text[] := string_to_array(
+        CASE WHEN chunk.document_id IS NOT NULL THEN chunk.path ELSE '' END, '/'
+    );
     place jsonb;
 BEGIN
     IF chunk.message_id IS NOT NULL THEN

@@ -1,6 +1,7 @@
 -- after: 0022_vectors
--- Whoever writes a chunk has its vectors asked for in the same transaction. The shared lock is why no chunk slips
--- between a space that is being added and the chunks that are queued for it afterwards.
+-- Whoever writes a chunk has its vectors asked for in the same transaction. The shared lock is why
+-- no chunk slips between a space that is being added and the chunks that are queued for it
+-- afterwards.
 CREATE OR REPLACE FUNCTION enqueue_embeddings() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE

@@ -1,8 +1,9 @@
 -- after: 0021_documents
--- The most common of these spellings, if the word itself stands in nothing that the caller sees; else NULL. Counts may
--- lag behind, so the word is looked for in the chunks.
+-- The most common of these spellings, if the word itself stands in nothing that the caller sees;
+-- else NULL. Counts may lag behind, so the word is looked for in the chunks.
 CREATE OR REPLACE FUNCTION fix_typo(word text, near text[]) RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     fixed text;
 BEGIN

@@ -1,5 +1,6 @@
 -- after: 0022_vectors
--- Build the index of a space where it is missing; halfvec has no index of more than 4,000 dimensions.
+-- Build the index of a space where it is missing; halfvec has no index of more than 4,000
+-- dimensions.
 CREATE OR REPLACE FUNCTION index_vector_space(wanted smallint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE

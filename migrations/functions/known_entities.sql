@@ -1,7 +1,8 @@
 -- after: 0025_facts
--- The entities that the caller knows by one of these names, folded; mentions are counted to 1,000. Planned once: every
--- search asks it, mostly for names that there are not.
-CREATE OR REPLACE FUNCTION known_entities(wanted text[]) RETURNS TABLE (normal text, entity_id bigint, names text[], mentions bigint)
+-- The entities that the caller knows by one of these names, folded; mentions are counted to 1,000.
+-- Planned once: every search asks it, mostly for names that there are not.
+CREATE OR REPLACE FUNCTION known_entities(wanted text[])
+RETURNS TABLE (normal text, entity_id bigint, names text[], mentions bigint)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     RETURN QUERY

@@ -4,8 +4,11 @@ CREATE OR REPLACE FUNCTION mark_owner() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     NEW.lexemes := ts_delete(
-        NEW.lexemes, ARRAY(SELECT mark FROM unnest(tsvector_to_array(NEW.lexemes)) mark WHERE mark LIKE '=%')
-    ) || array_to_tsvector(mcp_memory.owner_lexemes(NEW.agent_id, NEW.shared) || mcp_memory.anchors_of(NEW));
+        NEW.lexemes,
+        ARRAY(SELECT mark FROM unnest(tsvector_to_array(NEW.lexemes)) mark WHERE mark LIKE '=%')
+    ) || array_to_tsvector(
+        mcp_memory.owner_lexemes(NEW.agent_id, NEW.shared) || mcp_memory.anchors_of(NEW)
+    );
     RETURN NEW;
 END $$;
 

@@ -1,14 +1,17 @@
 -- after: 0022_vectors
--- The semantic route: nearest by cosine. Few admitted chunks are compared one by one, so that an owner with ten rows
--- among millions gets exactly those; many are found through the index of the space. That an owner has many is seen in
--- an index alone, if nothing but the sources narrows; only when there are few, or a filter may leave few, are the
--- admitted ones counted. The index is searched as widely as such a search needs, the same however many rows are wanted:
--- a longer list continues a shorter one. Similarities are of the vectors as they are stored, of which no shorter ones
--- need to be made.
+-- The semantic route: nearest by cosine. Few admitted chunks are compared one by one, so that an
+-- owner with ten rows among millions gets exactly those; many are found through the index of the
+-- space. That an owner has many is seen in an index alone, if nothing but the sources narrows; only
+-- when there are few, or a filter may leave few, are the admitted ones counted. The index is
+-- searched as widely as such a search needs, the same however many rows are wanted: a longer list
+-- continues a shorter one. Similarities are of the vectors as they are stored, of which no shorter
+-- ones need to be made.
 CREATE OR REPLACE FUNCTION match_embedding(
-    wanted_space smallint, query vector, narrowed search_filter, max_rows integer, few integer DEFAULT 2000
+    wanted_space smallint, query vector, narrowed search_filter, max_rows integer,
+    few integer DEFAULT 2000
 ) RETURNS TABLE (chunk_id bigint, similarity real)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     wide         search_filter;
     admitted     bigint[];
@@ -44,7 +47,12 @@ BEGIN
         RETURN;
     END IF;
     IF size <= 4000 THEN
-        PERFORM set_config('hnsw.ef_search', CASE WHEN 'transcripts' = ANY (narrowed.sources) THEN '120' ELSE '100' END, true);
+        -- As many as are looked at: 120 hits of messages, 100 ranked passages (search/kinds.py).
+        PERFORM set_config(
+            'hnsw.ef_search',
+            CASE WHEN 'transcripts' = ANY (narrowed.sources) THEN '120' ELSE '100' END,
+            true
+        );
         EXECUTE format(
             $q$
             SELECT array_agg(near.chunk_id), array_agg(near.similarity)
@@ -63,7 +71,8 @@ BEGIN
             RETURN;
         END IF;
     END IF;
-    -- There is no index, or its scan gave up (hnsw.max_scan_tuples) among rows of others that are nearer: all are compared.
+    -- There is no index, or its scan gave up (hnsw.max_scan_tuples) among rows of others that are
+    -- nearer: all are compared.
     RETURN QUERY
     SELECT e.chunk_id, (1 - (e.embedding <=> query))::real
     FROM chunks c

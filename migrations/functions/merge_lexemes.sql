@@ -1,5 +1,6 @@
 -- after: 0021_documents
--- Add up to `most` noted changes to the counts; how many there were. One caller at a time, and no writer waits.
+-- Add up to `most` noted changes to the counts; how many there were. One caller at a time, and no
+-- writer waits.
 CREATE OR REPLACE FUNCTION merge_lexemes(most integer DEFAULT 1000) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
@@ -28,7 +29,8 @@ BEGIN
         ON CONFLICT (lexeme, agent_id, shared) DO UPDATE SET chunks = known.chunks + excluded.chunks
         RETURNING known.lexeme, known.chunks
     )
-    SELECT (SELECT count(*) FROM taken), (SELECT array_agg(a.lexeme) FROM added a WHERE a.chunks <= 0)
+    SELECT (SELECT count(*) FROM taken),
+           (SELECT array_agg(a.lexeme) FROM added a WHERE a.chunks <= 0)
     INTO merged, spent;
     DELETE FROM word_counts c WHERE c.lexeme = ANY (spent) AND c.chunks <= 0;
     PERFORM set_config('mcp_memory.maintenance', before, true);

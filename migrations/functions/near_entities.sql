@@ -1,10 +1,12 @@
 -- after: 0025_facts
--- The caller's own entities that share a word with a name, those with most in common first, then those that hold a word
--- that is a typo away from one of its words (`slips`). As the owner, since under a policy the planner refuses the index
--- of &&; and never row by row, since comparing each with hundreds of typos costs far more than the planner thinks.
+-- The caller's own entities that share a word with a name, those with most in common first, then
+-- those that hold a word that is a typo away from one of its words (`slips`). As the owner, since
+-- under a policy the planner refuses the index of &&; and never row by row, since comparing each
+-- with hundreds of typos costs far more than the planner thinks.
 CREATE OR REPLACE FUNCTION near_entities(wanted text[], slips text[], most integer)
 RETURNS TABLE (id bigint, name text, type text, normal text, common integer)
-LANGUAGE sql STABLE SECURITY DEFINER ROWS 50 SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+LANGUAGE sql STABLE SECURITY DEFINER ROWS 50
+SET search_path FROM CURRENT SET enable_seqscan = off AS $$
     SELECT DISTINCT ON (near.id) near.id, near.name, near.type, near.normal, near.common
     FROM (
         (SELECT e.id, e.name, e.type, e.normal,

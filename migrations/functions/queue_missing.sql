@@ -1,6 +1,7 @@
 -- after: 0022_vectors
--- Queue chunks that the space has no job for and no vector, or only that of the window around them, up to so many; how
--- many. A chunk that somebody is deleting just now is passed over, not waited for.
+-- Queue chunks that the space has no job for and no vector, or only that of the window around them,
+-- up to so many; how many. A chunk that somebody is deleting just now is passed over, not waited
+-- for.
 CREATE OR REPLACE FUNCTION queue_missing(wanted smallint, most integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
@@ -13,7 +14,8 @@ BEGIN
     WHERE EXISTS (SELECT FROM vector_spaces m WHERE m.id = wanted AND m.state <> 'dropping')
       AND NOT EXISTS (
           SELECT FROM vectors e
-          WHERE e.chunk_id = c.id AND e.space_id = wanted AND (c.context IS NULL OR e.alone IS NOT NULL)
+          WHERE e.chunk_id = c.id AND e.space_id = wanted
+              AND (c.context IS NULL OR e.alone IS NOT NULL)
       )
       AND NOT EXISTS (SELECT FROM vector_jobs j WHERE j.chunk_id = c.id AND j.space_id = wanted)
     LIMIT most

@@ -1,5 +1,6 @@
 -- after: 0024_messages
--- In the transaction of the delivery itself: there is no delivery without its wake job, and none that was rolled back wakes anybody.
+-- In the transaction of the delivery itself: there is no delivery without its wake job, and none
+-- that was rolled back wakes anybody.
 CREATE OR REPLACE FUNCTION queue_wake_jobs() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE

@@ -1,5 +1,6 @@
 -- after: 0025_facts
--- Nothing may be its own predecessor, however long the way round; whoever chains memories takes turns.
+-- Nothing may be its own predecessor, however long the way round; whoever chains memories takes
+-- turns.
 CREATE OR REPLACE FUNCTION refuse_cycle() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -12,7 +13,8 @@ BEGIN
         )
         SELECT FROM older WHERE older.id = NEW.id
     ) THEN
-        RAISE EXCEPTION USING ERRCODE = 'check_violation', CONSTRAINT = 'memories_acyclic', TABLE = 'memories',
+        RAISE EXCEPTION
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'memories_acyclic', TABLE = 'memories',
             MESSAGE = 'a memory cannot supersede what supersedes it';
     END IF;
     RETURN NULL;

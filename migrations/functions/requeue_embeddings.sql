@@ -1,6 +1,6 @@
 -- after: 0022_vectors
--- A chunk that says something else now has no vector until it has been embedded again. Whoever holds its lease has
--- read the old text: without the lease that vector is not stored.
+-- A chunk that says something else now has no vector until it has been embedded again. Whoever
+-- holds its lease has read the old text: without the lease that vector is not stored.
 CREATE OR REPLACE FUNCTION requeue_embeddings() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE

@@ -1,5 +1,6 @@
 -- after: 0022_vectors
--- From now on nothing is queued for the space, and nobody searches in it; false when it is active or not there.
+-- From now on nothing is queued for the space, and nobody searches in it; false when it is active
+-- or not there.
 CREATE OR REPLACE FUNCTION retire_vector_space(wanted smallint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN

@@ -6,12 +6,16 @@ DECLARE
     owners text[];
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        SELECT array_agg(DISTINCT CASE WHEN shared THEN '*' ELSE agent_id END) INTO owners FROM come;
+        SELECT array_agg(DISTINCT CASE WHEN shared THEN '*' ELSE agent_id END) INTO owners
+        FROM come;
     ELSIF TG_OP = 'DELETE' THEN
-        SELECT array_agg(DISTINCT CASE WHEN shared THEN '*' ELSE agent_id END) INTO owners FROM gone;
+        SELECT array_agg(DISTINCT CASE WHEN shared THEN '*' ELSE agent_id END) INTO owners
+        FROM gone;
     ELSE
         SELECT array_agg(DISTINCT CASE WHEN shared THEN '*' ELSE agent_id END) INTO owners
-        FROM (SELECT shared, agent_id FROM gone UNION ALL SELECT shared, agent_id FROM come) changed;
+        FROM (
+            SELECT shared, agent_id FROM gone UNION ALL SELECT shared, agent_id FROM come
+        ) changed;
     END IF;
     PERFORM tell_owners(owners);
     RETURN NULL;
@@ -24,4 +28,5 @@ CREATE OR REPLACE TRIGGER tell_removed AFTER DELETE ON chunks
 REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION tell_of_chunks();
 
 CREATE OR REPLACE TRIGGER tell_changed AFTER UPDATE ON chunks
-REFERENCING OLD TABLE AS gone NEW TABLE AS come FOR EACH STATEMENT EXECUTE FUNCTION tell_of_chunks();
+REFERENCING OLD TABLE AS gone NEW TABLE AS come
+FOR EACH STATEMENT EXECUTE FUNCTION tell_of_chunks();

@@ -1,6 +1,6 @@
 -- after: 0025_facts
--- When what the version says was told: when it occurred, else when we first heard it. A version that only changes
--- something beside the text tells nothing new.
+-- When what the version says was told: when it occurred, else when we first heard it. A version
+-- that only changes something beside the text tells nothing new.
 CREATE OR REPLACE FUNCTION told_at(wanted bigint, wanted_version integer) RETURNS timestamptz
 LANGUAGE sql STABLE AS $$
     SELECT (

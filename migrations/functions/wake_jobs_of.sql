@@ -10,7 +10,8 @@ BEGIN
     PERFORM set_config('mcp_memory.maintenance', 'on', true);
     RETURN QUERY
     SELECT b.agent_id, coalesce(r.kind, ''),
-           CASE WHEN b.state <> 'due' THEN b.state WHEN r.id IS NULL THEN 'waiting' ELSE 'trying' END,
+           CASE WHEN b.state <> 'due' THEN b.state
+                WHEN r.id IS NULL THEN 'waiting' ELSE 'trying' END,
            coalesce(r.attempts, 0), coalesce(r.problem, ''), coalesce(r.ended_at, b.queued_at)
     FROM messages m
     JOIN wake_jobs b ON b.message_id = m.id

@@ -1,8 +1,10 @@
 -- after: 0025_facts
--- Whether at `known` the version was held to be so at `instant`; never of what is forgotten by now. By comparing: while a
--- table has no statistics the planner takes the index of overlapping ranges for `@>`, and reads every fact's spans for
--- each fact.
-CREATE OR REPLACE FUNCTION was_known(wanted bigint, wanted_version integer, instant timestamptz, known timestamptz)
+-- Whether at `known` the version was held to be so at `instant`; never of what is forgotten by now.
+-- By comparing: while a table has no statistics the planner takes the index of overlapping ranges
+-- for `@>`, and reads every fact's spans for each fact.
+CREATE OR REPLACE FUNCTION was_known(
+    wanted bigint, wanted_version integer, instant timestamptz, known timestamptz
+)
 RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT EXISTS (

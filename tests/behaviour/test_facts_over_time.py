@@ -47,7 +47,11 @@ sixteen seventeen eighteen nineteen
 """.split()  # noqa: SIM905 - a list of twenty literals is longer to read
 
 
-async def test_each_instant_has_its_version_in_recall_query_path_and_search(app: App) -> None:
+# Bob, who sees what is shared, is asked for every fourth: each instant is six searches.
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)])
+async def test_each_instant_has_its_version_in_recall_query_path_and_search(
+    app: App, step: int
+) -> None:
     await change_rows(app, FEWER)
     ben = EntityReference("Ben", "person")
     id = await tell(
@@ -65,9 +69,8 @@ async def test_each_instant_has_its_version_in_recall_query_path_and_search(app:
         )
         known.append((await ask(app, mode="history", id=id)).matches[0].version.recorded_at)
 
-    # Bob, who sees what is shared, is asked for fewer of them: each is six searches.
-    for agent, step in (("alice", 1), ("bob", 4)):
-        for number in range(0, UPDATES, step):
+    for agent, every in (("alice", 1), ("bob", step)):
+        for number in range(0, UPDATES, every):
             as_of = day(1) + timedelta(days=number, hours=3)
             said = f"Ben works at firm {WORDS[number]}."
             recalled = await ask(app, agent, query="Where does Ben work?", as_of=as_of)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import LiteralString
 
 from psycopg.rows import class_row
 
@@ -22,8 +23,17 @@ class Loss:
     bytes: int
 
 
+# What both end with: the conversations that lost something, and how much.
+_LOSSES: LiteralString = """
+    RETURNING m.session, octet_length(m.content) AS bytes
+)
+SELECT session, count(*)::integer AS messages, sum(bytes)::bigint AS bytes
+FROM removed
+GROUP BY session
+"""
+
 # A span is what one summary of messages covers; it goes whole, and only when all of it may go.
-_SPANS = """
+_SPANS: LiteralString = """
 WITH spans AS (
     SELECT u.id, u.session, u.seq_from, u.seq_to, max(m.created_at) AS last_at,
            sum(octet_length(m.content)) AS bytes
@@ -41,11 +51,6 @@ WITH spans AS (
     USING aging a
     WHERE m.session = a.session AND m.seq BETWEEN a.seq_from AND a.seq_to
       AND (a.last_at < %(before)s OR a.older_bytes < %(excess)s)
-    RETURNING m.session, octet_length(m.content) AS bytes
-)
-SELECT session, count(*)::integer AS messages, sum(bytes)::bigint AS bytes
-FROM removed
-GROUP BY session
 """
 
 
@@ -53,12 +58,10 @@ async def remove_spans(
     conn: Connection, source: str, before: datetime | None, excess: int
 ) -> list[Loss]:
     """Remove the spans that ended before an instant, and the oldest beyond so many bytes."""
-    parameters = {"source": source, "before": before, "excess": excess}
-    async with conn.cursor(row_factory=class_row(Loss)) as cursor:
-        return await (await cursor.execute(_SPANS, parameters)).fetchall()
+    return await _remove_by(conn, _SPANS + _LOSSES, source, before, excess)
 
 
-_MESSAGES = """
+_MESSAGES: LiteralString = """
 WITH aging AS (
     SELECT id, created_at,
            sum(octet_length(content)) OVER (ORDER BY created_at, id) - octet_length(content)
@@ -69,11 +72,6 @@ WITH aging AS (
     DELETE FROM session_messages m
     USING aging a
     WHERE m.id = a.id AND (a.created_at < %(before)s OR a.older_bytes < %(excess)s)
-    RETURNING m.session, octet_length(m.content) AS bytes
-)
-SELECT session, count(*)::integer AS messages, sum(bytes)::bigint AS bytes
-FROM removed
-GROUP BY session
 """
 
 
@@ -81,9 +79,15 @@ async def remove_messages(
     conn: Connection, source: str, before: datetime | None, excess: int
 ) -> list[Loss]:
     """The same message by message, whatever is summarized."""
+    return await _remove_by(conn, _MESSAGES + _LOSSES, source, before, excess)
+
+
+async def _remove_by(
+    conn: Connection, statement: LiteralString, source: str, before: datetime | None, excess: int
+) -> list[Loss]:
     parameters = {"source": source, "before": before, "excess": excess}
     async with conn.cursor(row_factory=class_row(Loss)) as cursor:
-        return await (await cursor.execute(_MESSAGES, parameters)).fetchall()
+        return await (await cursor.execute(statement, parameters)).fetchall()
 
 
 _SIZE = """

@@ -8,10 +8,10 @@ from functools import partial
 
 import anyio.to_thread
 
-from mcp_memory.memory.documents.models import Document, NewChunk
+from mcp_memory.memory.documents.models import Document
 from mcp_memory.postgres.connection import Connection
 from mcp_memory.text.chunking import Chunk, chunk_markdown
-from mcp_memory.text.findable import INDEXING, Findable
+from mcp_memory.text.findable import INDEXING, Findable, NewChunk
 from mcp_memory.text.tokens import estimate_tokens
 
 # Longer texts are analysed in a thread, so that the loop goes on answering.

@@ -102,20 +102,6 @@ class PurgeCounts:
     idempotency_keys: int
 
 
-@dataclass(frozen=True, slots=True)
-class NewChunk:
-    """A piece of a document on its way into the database."""
-
-    position: int
-    heading: str
-    start_line: int
-    end_line: int
-    text: str
-    text_hash: bytes
-    tokens: int
-    lexemes: str = ""
-
-
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 

@@ -25,7 +25,6 @@ from mcp_memory.memory.documents.models import (
     Document,
     DocumentEntry,
     Excerpt,
-    NewChunk,
     PurgeCounts,
     Removal,
     WriteDocument,
@@ -37,7 +36,7 @@ from mcp_memory.paging import Page, from_cursor
 from mcp_memory.postgres.connection import Connection
 from mcp_memory.postgres.session import Session
 from mcp_memory.text.chunking import document_title
-from mcp_memory.text.findable import day_of
+from mcp_memory.text.findable import NewChunk, day_of
 from mcp_memory.text.terms import is_storable
 from mcp_memory.text.tokens import estimate_tokens
 from mcp_memory.vectors.reindex import reindex_document

@@ -294,20 +294,6 @@ class ForgetResult:
     purged: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FactChunk:
-    """A piece of a version on its way into the database."""
-
-    position: int
-    heading: str
-    start_line: int
-    end_line: int
-    text: str
-    text_hash: bytes
-    tokens: int
-    lexemes: str
-
-
 _ID = re.compile(r"([me]?)([0-9]{1,18})")
 _MAX_SPELT_WORDS = 8
 

@@ -19,7 +19,7 @@ JOIN memories m ON m.id = s.memory_id
 JOIN memory_versions v
     ON v.memory_id = s.memory_id AND v.version = s.version AND v.agent_id = s.agent_id
 """
-_ORDERED: LiteralString = """
+_ORDER_BEGINS: LiteralString = """
 CROSS JOIN LATERAL (
     SELECT CASE %(sort)s::text
                WHEN 'importance' THEN v.importance
@@ -29,9 +29,12 @@ CROSS JOIN LATERAL (
                    extract(epoch FROM coalesce(v.occurred_at, s.valid_from, s.recorded_at))::float8
                WHEN 'timeline' THEN
                    -extract(epoch FROM coalesce(v.occurred_at, s.valid_from, s.recorded_at))::float8
+"""
+_ORDER_ENDS: LiteralString = """
            END
 ) o (position)
 """
+_ORDERED: LiteralString = _ORDER_BEGINS + _ORDER_ENDS
 _ADMITTED: LiteralString = """
 WHERE m.forgotten_at IS NULL
   AND (m.expires_at IS NULL OR m.expires_at > now())
@@ -97,23 +100,13 @@ async def list_facts(
     return await _fetch(conn, _LISTED, asdict(filter) | asdict(instants) | page.parameters())
 
 
-_ORDERED_AMONG: LiteralString = """
-CROSS JOIN LATERAL (
-    SELECT CASE %(sort)s::text
-               WHEN 'importance' THEN v.importance
-               WHEN 'confidence' THEN v.confidence
-               WHEN 'recorded_at' THEN extract(epoch FROM s.recorded_at)::float8
-               WHEN 'occurred_at' THEN
-                   extract(epoch FROM coalesce(v.occurred_at, s.valid_from, s.recorded_at))::float8
-               WHEN 'timeline' THEN
-                   -extract(epoch FROM coalesce(v.occurred_at, s.valid_from, s.recorded_at))::float8
-               ELSE given.rank
-           END
-) o (position)
+_BY_RANK: LiteralString = """
+               ELSE matches.rank
 """
 _AMONG: LiteralString = """
-JOIN unnest(%(ids)s::bigint[], %(ranks)s::float8[]) given (id, rank) ON given.id = s.memory_id
+JOIN unnest(%(ids)s::bigint[], %(ranks)s::float8[]) matches (id, rank) ON matches.id = s.memory_id
 """
+_ORDERED_AMONG: LiteralString = _ORDER_BEGINS + _BY_RANK + _ORDER_ENDS
 _LISTED_AMONG: LiteralString = _COLUMNS + _HELD + _AMONG + _ORDERED_AMONG + _ADMITTED + _PAGE
 
 

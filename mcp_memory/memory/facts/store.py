@@ -8,9 +8,9 @@ from typing import LiteralString
 from psycopg.rows import class_row
 
 from mcp_memory.memory.facts import model
-from mcp_memory.memory.facts.model import FactChunk, FactHead, NewFact, Span, VersionContent
+from mcp_memory.memory.facts.model import FactHead, NewFact, Span, VersionContent
 from mcp_memory.postgres.connection import Connection
-from mcp_memory.text.findable import INDEXING
+from mcp_memory.text.findable import INDEXING, NewChunk
 
 _ADD = """
 INSERT INTO memories (agent_id, shared, fingerprint, supersedes, expires_at)
@@ -340,7 +340,7 @@ WHERE t.version = %(version)s
 
 
 async def add_chunks(
-    conn: Connection, version: VersionContent, chunks: Sequence[FactChunk], occurred_at: datetime
+    conn: Connection, version: VersionContent, chunks: Sequence[NewChunk], occurred_at: datetime
 ) -> None:
     """Let the version be found by these pieces of it."""
     shared_by_all = {

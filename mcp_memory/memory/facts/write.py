@@ -20,7 +20,6 @@ from mcp_memory.memory.facts.model import (
     Association,
     EntityCandidate,
     EntityResolution,
-    FactChunk,
     FactHead,
     FactType,
     Link,
@@ -40,7 +39,7 @@ from mcp_memory.memory.facts.provenance import trust_of
 from mcp_memory.memory.facts.versions import METADATA_FIELDS, cut_spans
 from mcp_memory.postgres.connection import Connection
 from mcp_memory.text.chunking import Chunk, chunk_markdown
-from mcp_memory.text.findable import Findable, day_of
+from mcp_memory.text.findable import Findable, NewChunk, day_of
 from mcp_memory.text.tokens import estimate_tokens
 from mcp_memory.vectors.spaces import QueryVector
 
@@ -61,7 +60,7 @@ class ChunkContext:
 
 async def chunks_of(
     content: str, mentions: Sequence[Mention], context: ChunkContext
-) -> list[FactChunk]:
+) -> list[NewChunk]:
     """The chunks of a fact; under the names of its entities it is found too."""
     work = partial(_chunks_of, content, heading_of(mentions), context)
     if len(content) <= _INLINE_CHARS:
@@ -80,17 +79,17 @@ def heading_of(mentions: Sequence[Mention]) -> str:
     return heading
 
 
-def _chunks_of(content: str, names: str, context: ChunkContext) -> list[FactChunk]:
+def _chunks_of(content: str, names: str, context: ChunkContext) -> list[NewChunk]:
     return [
         _new_chunk(position, names, chunk, context)
         for position, chunk in enumerate(chunk_markdown(content))
     ]
 
 
-def _new_chunk(position: int, names: str, chunk: Chunk, context: ChunkContext) -> FactChunk:
+def _new_chunk(position: int, names: str, chunk: Chunk, context: ChunkContext) -> NewChunk:
     heading = " — ".join(part for part in (names, chunk.heading) if part)
     indexed = f"{heading}\n{chunk.text}"
-    return FactChunk(
+    return NewChunk(
         position=position,
         heading=heading,
         start_line=chunk.start_line,

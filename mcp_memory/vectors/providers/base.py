@@ -120,7 +120,7 @@ def prefixes_for(model: str, *, query: str | None = None, document: str | None =
     )
 
 
-def import_extra(module: str, *, provider: str, mend: str) -> ModuleType:
+def import_extra(module: str, *, provider: str, fix: str) -> ModuleType:
     """The module, or `EmbeddingUnavailable` with the command that installs it.
 
     A module that is there but fails to load (a missing system library) says why, too.
@@ -128,4 +128,4 @@ def import_extra(module: str, *, provider: str, mend: str) -> ModuleType:
     try:
         return import_module(module)
     except ImportError as exc:
-        raise EmbeddingUnavailable(provider, f"{exc}. Run: {mend}") from exc
+        raise EmbeddingUnavailable(provider, f"{exc}. Run: {fix}") from exc

@@ -107,8 +107,8 @@ class MiniLMEmbedder:
 
 def load_model(folder: Path, *, workers: int) -> Model:
     """The model in the folder, for so many calls at a time."""
-    ctranslate2 = import_extra("ctranslate2", provider="minilm", mend=INSTALL_COMMAND)
-    tokenizers = import_extra("tokenizers", provider="minilm", mend=INSTALL_COMMAND)
+    ctranslate2 = import_extra("ctranslate2", provider="minilm", fix=INSTALL_COMMAND)
+    tokenizers = import_extra("tokenizers", provider="minilm", fix=INSTALL_COMMAND)
     if not is_complete(folder):
         raise EmbeddingUnavailable("minilm", f"{folder} has no model. Run: {INSTALL_COMMAND}")
     tokenizer = tokenizers.Tokenizer.from_file(str(folder / TOKENIZER))

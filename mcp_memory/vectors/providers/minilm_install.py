@@ -51,7 +51,7 @@ def convert(source: Path, folder: Path) -> str:
 
 
 def _import(module: str) -> Any:
-    return import_extra(module, provider="minilm", mend=INSTALL_COMMAND)
+    return import_extra(module, provider="minilm", fix=INSTALL_COMMAND)
 
 
 def _model_spec() -> Any:
@@ -236,7 +236,7 @@ def install(
     damaged is replaced. The stages are waiting, downloading, converting, ready.
     """
     for module in ("ctranslate2", "tokenizers", "safetensors"):
-        import_extra(module, provider="minilm", mend=INSTALL_COMMAND)
+        import_extra(module, provider="minilm", fix=INSTALL_COMMAND)
     try:
         model_dir.mkdir(parents=True, exist_ok=True)
         with folder_lock(

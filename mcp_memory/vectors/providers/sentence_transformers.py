@@ -111,7 +111,7 @@ class SentenceTransformersEmbedder:
             return self._loaded
 
     def _load(self) -> LoadedModel:
-        library = import_extra("sentence_transformers", provider=PROVIDER, mend=MEND)
+        library = import_extra("sentence_transformers", provider=PROVIDER, fix=MEND)
         try:
             model = library.SentenceTransformer(self._location, truncate_dim=self._asked_dimensions)
         except (OSError, ValueError) as exc:

@@ -8,9 +8,9 @@ from contextlib import ExitStack
 
 import anyio
 import pytest
+from mcp_memory.postgres.database import Database
 
 from mcp_memory.config import Config
-from mcp_memory.postgres.database import Database
 from mcp_memory.postgres.databases import Databases
 from tests.fixtures.cancel_requests import lossy_relay
 from tests.fixtures.pooler import Pooler

@@ -11,7 +11,7 @@ TOLD = date(2026, 11, 20)
 
 
 def lexemes(**fields: object) -> set[str]:
-    given = {"heading": "", "text": "Herons wade.", "told": TOLD} | fields
+    given = {"heading": "", "text": "Herons wade.", "reported_on": TOLD} | fields
     literal = Findable(**given).lexemes  # pyright: ignore[reportArgumentType]  # fields by name
     return {entry.rpartition("'")[0].removeprefix("'") for entry in literal.split()}
 

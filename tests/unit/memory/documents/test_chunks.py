@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_memory.memory.documents.chunks import add_lexemes, plan, split
-from mcp_memory.memory.documents.models import NewChunk
+from mcp_memory.text.findable import NewChunk
 from mcp_memory.text.tokens import estimate_tokens
 
 
