@@ -8,10 +8,10 @@ from contextlib import ExitStack
 
 import anyio
 import pytest
-from mcp_memory.postgres.database import Database
 
 from mcp_memory.config import Config
 from mcp_memory.postgres.databases import Databases
+from mcp_memory.postgres.session import Database
 from tests.fixtures.cancel_requests import lossy_relay
 from tests.fixtures.pooler import Pooler
 from tests.fixtures.postgres_servers import ADMIN, TcpServer
