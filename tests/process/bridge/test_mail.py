@@ -122,7 +122,8 @@ async def test_a_restart_of_the_server_loses_and_repeats_nothing(
     url = own_tcp_server.url(ADMIN, "memory")
     async with open_app(config_at(url)) as app:
         await arrive(app, "alice", "bob")
-        async with bridge(environ_at(url), "alice") as alice:
+        # Not a fork: a launcher cannot pass SIGSTOP on.
+        async with bridge(environ_at(url), "alice", is_cold=True) as alice:
             first = await send(app, "alice")
             assert await alice.mail(1) == [first]
             # It must find out afterwards: what is sent meanwhile is certainly missed.
