@@ -80,10 +80,17 @@ async def _claim(conn: Connection, parameters: dict[str, object]) -> list[Job]:
 
 
 _SET_DEADLY_ASIDE = """
-UPDATE vector_jobs
+WITH deadly AS (
+    SELECT chunk_id
+    FROM vector_jobs
+    WHERE space_id = %(id)s AND attempts >= %(most_attempts)s AND next_try_at <= now()
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE vector_jobs j
 SET lease = NULL, next_try_at = 'infinity',
-    problem = 'no worker came back with its vector, ' || attempts || ' times'
-WHERE space_id = %(id)s AND attempts >= %(most_attempts)s AND next_try_at <= now()
+    problem = 'no worker came back with its vector, ' || j.attempts || ' times'
+FROM deadly
+WHERE j.chunk_id = deadly.chunk_id AND j.space_id = %(id)s
 """
 
 
@@ -145,10 +152,19 @@ ORDER BY c.id
 FOR KEY SHARE OF c SKIP LOCKED
 """
 
+# A job that somebody has locked is passed over: its text is being changed, and whoever waited for
+# it with other jobs in hand could wait for one who waits for those.
 _FINISH = """
-DELETE FROM vector_jobs
-WHERE space_id = %(id)s AND lease = %(lease)s AND chunk_id = ANY (%(ids)s)
-RETURNING chunk_id, agent_id
+WITH held AS (
+    SELECT chunk_id
+    FROM vector_jobs
+    WHERE space_id = %(id)s AND lease = %(lease)s AND chunk_id = ANY (%(ids)s)
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM vector_jobs j
+USING held
+WHERE j.chunk_id = held.chunk_id AND j.space_id = %(id)s
+RETURNING j.chunk_id, j.agent_id
 """
 
 _STORE = """
@@ -162,7 +178,10 @@ DO UPDATE SET embedding = excluded.embedding, alone = excluded.alone
 async def complete(
     conn: Connection, space_id: int, *, lease: UUID, vectors: dict[int, Vectors]
 ) -> int:
-    """Store vectors of chunks that are still leased, how many; one deleted meanwhile has none."""
+    """Store vectors of chunks that are still leased, how many.
+
+    One that was deleted meanwhile has none; one whose text is just being changed keeps its job.
+    """
     cursor = await conn.execute(_LOCK, {"id": space_id, "ids": list(vectors)})
     ids = [int(row[0]) for row in await cursor.fetchall()]
     cursor = await conn.execute(_FINISH, {"id": space_id, "lease": lease, "ids": ids})
@@ -197,9 +216,16 @@ async def renew(conn: Connection, space_id: int, *, lease: UUID, lease_seconds: 
 
 
 _GIVE_BACK = """
-UPDATE vector_jobs
-SET lease = NULL, attempts = attempts - 1, next_try_at = now()
-WHERE space_id = %(id)s AND lease = %(lease)s
+WITH held AS (
+    SELECT chunk_id
+    FROM vector_jobs
+    WHERE space_id = %(id)s AND lease = %(lease)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE vector_jobs j
+SET lease = NULL, attempts = j.attempts - 1, next_try_at = now()
+FROM held
+WHERE j.chunk_id = held.chunk_id AND j.space_id = %(id)s
 """
 
 

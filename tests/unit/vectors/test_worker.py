@@ -12,11 +12,12 @@ import pytest
 from mcp_memory.app import open_app
 from mcp_memory.config import Config
 from mcp_memory.errors import EmbeddingUnavailable
-from mcp_memory.postgres.connection import Connection
+from mcp_memory.postgres.connection import Connection, Vector
 from mcp_memory.postgres.databases import Databases
 from mcp_memory.vectors import queue, spaces
 from mcp_memory.vectors.embedders import Embedders
 from mcp_memory.vectors.providers.base import Embedder
+from mcp_memory.vectors.queue import Vectors
 from mcp_memory.vectors.spaces import SpaceStatus
 from mcp_memory.vectors.worker import EmbeddingTarget, embed_all_batches, embed_batch, prepare
 from tests.fixtures.forks import module_command
@@ -202,6 +203,31 @@ async def test_a_chunk_that_is_being_deleted_is_not_waited_for(
 
 async def work_all(target: EmbeddingTarget) -> None:
     await embed_batch(target, limit=10)
+
+
+async def test_a_chunk_whose_text_is_being_changed_is_not_waited_for(
+    target: EmbeddingTarget,
+) -> None:
+    await add_chunks(target, "one", "two", "three")
+    async with target.database.maintaining() as conn:
+        batch = await queue.claim(conn, target.space.id, lease=LEASE, lease_seconds=60, limit=3)
+    vector = Vectors(Vector([1.0] * 8), None)
+    vectors = {job.chunk_id: vector for job in batch.jobs}
+
+    with anyio.fail_after(20):
+        async with target.database.writing("tester") as conn:
+            await conn.execute(
+                "UPDATE chunks SET text = 'deux', text_hash = sha256('deux') WHERE text = 'two'"
+            )
+            async with target.database.maintaining() as other:
+                stored = await queue.complete(other, target.space.id, lease=LEASE, vectors=vectors)
+            async with target.database.maintaining() as other:
+                await queue.give_back(other, target.space.id, lease=LEASE)
+
+    assert stored == 2
+    assert await leases(target) == [(False, 0)]
+    assert await embed_all_batches(target, batch=64) == 1
+    assert await numbers(target) == (3, 0, 0)
 
 
 async def test_a_worker_that_comes_back_after_its_lease_stores_nothing(
