@@ -23,7 +23,7 @@ from mcp_memory.memory.mail.mailbox import Messages
 from mcp_memory.memory.mail.wake.service import Wake
 from mcp_memory.memory.mail.watch import MailWatch
 from mcp_memory.postgres.databases import Databases
-from mcp_memory.postgres.session import Session
+from mcp_memory.postgres.session import OpenSession
 from mcp_memory.search.cache import AnswerCache, Epochs
 from mcp_memory.search.kinds import SearchAnswer
 from mcp_memory.search.service import Search
@@ -42,10 +42,16 @@ _VOCABULARY_PAUSE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """The services of one process. None of them has touched a database before its first call."""
+    """The services of one process. None of them has touched a database before its first call.
+
+    `session` is the agent in the database that its calls use, `mail_session` the agent where its
+    mail lies, unless another is named.
+    """
 
     config: Config
     databases: Databases
+    session: OpenSession
+    mail_session: OpenSession
     spaces: Spaces
     word_counts: WordCounts
     reindexer: Reindexer
@@ -66,14 +72,6 @@ class App:
     mail_watch: MailWatch
     keys: Keys
     transfer: Transfer
-
-    def session(self, agent: str, database: str | None = None) -> Session:
-        """The agent in that database, or in the one its calls use when they name none."""
-        return self.databases.session(agent, database)
-
-    def mail_session(self, agent: str, database: str | None = None) -> Session:
-        """The agent where its mail lies: in the configured default, unless another is named."""
-        return self.databases.mail_session(agent, database)
 
 
 @asynccontextmanager
@@ -131,6 +129,8 @@ def _build(base: _Base) -> App:
     return App(
         config=config,
         databases=databases,
+        session=databases.session,
+        mail_session=databases.mail_session,
         spaces=spaces,
         word_counts=word_counts,
         reindexer=Reindexer(databases, zone),

@@ -388,3 +388,11 @@ class Session:
         database = await self.open()
         async with database.maintaining() as conn:
             yield conn
+
+
+class OpenSession(Protocol):
+    """How an interface makes a session."""
+
+    def __call__(self, agent: str, name: str | None = None) -> Session:
+        """The agent in the database of that name, or in the usual one."""
+        ...

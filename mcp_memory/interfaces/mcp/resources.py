@@ -123,7 +123,7 @@ def add_document_resources(server: MCPServer[object], app: App) -> None:
         try:
             caller.require("read")
             caller.require_database(database)
-            session = app.databases.session(caller.agent, database)
+            session = app.session(caller.agent, database)
             return (await app.documents.get(session, path)).text
         except McpMemoryError as exc:
             # Whatever names the wrong thing is "not found" here; 5xx means we could not look.
@@ -145,7 +145,7 @@ def add_inbox_resource(server: MCPServer[object], app: App) -> None:
         caller = caller_of(app)
         try:
             caller.require("read")
-            session = app.databases.mail_session(caller.agent)
+            session = app.mail_session(caller.agent)
             caller.require_database(session.database)
             page = await app.messages.inbox(session, MailFilter(), limit=_INBOX_MESSAGES)
         except McpMemoryError as exc:

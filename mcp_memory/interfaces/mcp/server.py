@@ -68,7 +68,7 @@ def tools_of(app: App, observe: Observe | None = None) -> Sequence[MemoryTool]:
     """The tools of the toolsets that the configuration chooses; whoever calls one is known."""
 
     async def note(caller: Caller) -> None:
-        session = app.databases.mail_session(caller.agent)
+        session = app.mail_session(caller.agent)
         if caller.may_use(session.database):
             await app.presence.note(session)
 

@@ -34,7 +34,7 @@ def add_channel(server: MCPServer[object], app: App) -> None:
     async def begin(ctx: Context, call_next: CallNext) -> HandlerResult:
         if ctx.method == "notifications/initialized" and _takes_channels(ctx.session):
             agent, connection = caller_of(app).agent, connection_of(ctx.session)
-            channel = _Channel(app.messages, app.databases.mail_session(agent), connection)
+            channel = _Channel(app.messages, app.mail_session(agent), connection)
             stop = app.mail_watch.watch(agent, channel.announce)
             connection.exit_stack.callback(stop)
         return await call_next(ctx)

@@ -36,7 +36,7 @@ from mcp_memory.interfaces.mcp.tools.schemas import (
 )
 from mcp_memory.interfaces.mcp.tools.tool import Answer, Call, MemoryTool
 from mcp_memory.memory.keys import Scope
-from mcp_memory.postgres.session import Session
+from mcp_memory.postgres.session import OpenSession, Session
 from mcp_memory.text.dates import parse_instant
 
 
@@ -154,7 +154,6 @@ class ActionArguments(BaseModel):
 
 
 Model = TypeVar("Model", bound=ActionArguments)
-OpenSession = Callable[[str, str | None], Session]
 Handler = Callable[[Session, ActionArguments], Awaitable[Answer]]
 
 

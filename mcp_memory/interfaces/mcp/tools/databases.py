@@ -125,7 +125,7 @@ class DatabaseTools:
 
     async def memory_current_database(self, caller: Caller) -> CurrentDatabase:
         """Say which database your calls use, what it holds, and who you are."""
-        session = self._app.databases.session(caller.agent)
+        session = self._app.session(caller.agent)
         database = await session.open()
         space = await self._app.spaces.active(session)
         return CurrentDatabase(
@@ -150,7 +150,7 @@ class DatabaseTools:
 
     async def _unread(self, caller: Caller) -> int:
         """Mail lies in the configured default database, wherever else the caller works."""
-        session = self._app.databases.mail_session(caller.agent)
+        session = self._app.mail_session(caller.agent)
         return await self._app.messages.unread(session) if caller.may_use(session.database) else 0
 
     async def _describe(self, caller: Caller, entry: DatabaseEntry, default: str) -> NamedDatabase:
@@ -158,7 +158,7 @@ class DatabaseTools:
         status, problem, counts = entry.status, entry.problem, dict[str, int]()
         if status == "ready":
             try:
-                counts = await self._counts(self._app.databases.session(caller.agent, entry.name))
+                counts = await self._counts(self._app.session(caller.agent, entry.name))
             except McpMemoryError as exc:
                 status, problem = "unavailable", readable(exc)
         return NamedDatabase(

@@ -114,7 +114,7 @@ class DocumentTools:
         """Read a document, or the passage around a search result."""
         if bool(path) == bool(id):
             raise InvalidInput("path", "give either path or id")
-        session = self._app.databases.session(caller.agent, database)
+        session = self._app.session(caller.agent, database)
         if not id:
             excerpt = await self._documents.get(
                 session,
@@ -127,7 +127,7 @@ class DocumentTools:
         elif (start_line, lines, version, owner) != (1, None, None, ""):
             raise InvalidInput("id", "takes no lines, version or owner; read by path for those")
         else:
-            session = self._app.databases.session(caller.agent, database or None)
+            session = self._app.session(caller.agent, database or None)
             excerpt = await self._app.search.context(session, id)
             await self._app.usage.count_fetch(session, id)
         answer = ExcerptAnswer.of(excerpt)
@@ -161,7 +161,7 @@ class DocumentTools:
             expected_version=expected_version,
             idempotency_key=idempotency_key,
         )
-        session = self._app.databases.session(caller.agent, database)
+        session = self._app.session(caller.agent, database)
         return WriteAnswer.of(await self._documents.write(session, request))
 
     async def memory_list(
@@ -175,7 +175,7 @@ class DocumentTools:
     ) -> DocumentList:
         """List documents by path: your own and those other agents share."""
         page = await self._documents.list(
-            self._app.databases.session(caller.agent, database),
+            self._app.session(caller.agent, database),
             prefix=prefix or None,
             tags=tags,
             limit=limit,
@@ -199,7 +199,7 @@ class DocumentTools:
             raise InvalidInput("undo", "give either undo or purge")
         documents = self._documents
         act = documents.restore if undo else documents.purge if purge else documents.delete
-        removal = await act(self._app.databases.session(caller.agent, database), path)
+        removal = await act(self._app.session(caller.agent, database), path)
         return RemovalAnswer(
             path=removal.path,
             deleted_at=removal.deleted_at,

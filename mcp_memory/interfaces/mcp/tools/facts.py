@@ -178,9 +178,7 @@ class GraphWritingTools:
             shared=shared,
             idempotency_key=idempotency_key,
         )
-        result = await self._app.graph.store(
-            self._app.databases.session(caller.agent, database), fact
-        )
+        result = await self._app.graph.store(self._app.session(caller.agent, database), fact)
         return StoreAnswer.of(result)
 
     async def memory_graph_update(
@@ -236,7 +234,7 @@ class GraphWritingTools:
             reason=reason,
             idempotency_key=idempotency_key,
         )
-        session = self._app.databases.session(caller.agent, database)
+        session = self._app.session(caller.agent, database)
         result = await self._app.graph.update(session, change)
         return UpdateAnswer.of(result)
 
@@ -255,10 +253,7 @@ class GraphWritingTools:
         """
         if undo and purge:
             raise InvalidInput("undo", "cannot go with purge; choose one")
-        forgetting, session = (
-            self._app.forgetting,
-            self._app.databases.session(caller.agent, database),
-        )
+        forgetting, session = self._app.forgetting, self._app.session(caller.agent, database)
         if undo:
             result = await forgetting.restore(session, id)
         elif purge:

@@ -234,9 +234,7 @@ class GraphReadingTools:
             include_related=include_related,
             cursor=cursor,
         )
-        answer = await self._recall(
-            self._app.databases.session(caller.agent, database or None), fact_query
-        )
+        answer = await self._recall(self._app.session(caller.agent, database or None), fact_query)
         return to_recall_answer(answer, with_related=include_related)
 
     def query_modes(self) -> Actions:
@@ -280,7 +278,7 @@ def graph_reading_tools(app: App) -> Sequence[MemoryTool]:
         action_tool(
             tools.query_modes(),
             caller,
-            app.databases.session,
+            app.session,
             name="memory_graph_query",
             title="Query memories",
             description=_DESCRIPTION,

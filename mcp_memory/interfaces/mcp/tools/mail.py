@@ -287,7 +287,7 @@ def message_tools(app: App) -> Sequence[MemoryTool]:
         action_tool(
             MessageTools(app).actions(),
             partial(caller_of, app),
-            app.databases.mail_session,
+            app.mail_session,
             name="memory_message",
             title="Messages",
             description=_DESCRIPTION,

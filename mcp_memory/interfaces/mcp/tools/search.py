@@ -94,7 +94,7 @@ class SearchTools:
             explain=explain,
             cursor=cursor,
         )
-        session = self._app.databases.session(caller.agent, database or None)
+        session = self._app.session(caller.agent, database or None)
         return _as_answer(await self._app.search.passages(session, request), explain=explain)
 
 

@@ -321,7 +321,7 @@ def transcript_tools(app: App) -> Sequence[MemoryTool]:
         action_tool(
             TranscriptTools(app).actions(),
             partial(caller_of, app),
-            app.databases.session,
+            app.session,
             name="transcript",
             title="Conversations",
             description=_DESCRIPTION,
